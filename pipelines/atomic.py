@@ -1,0 +1,64 @@
+"""Files that appear whole or not at all: written under a temporary name, synced, renamed."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on a clean exit sync it and rename it over `target`, else remove it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=target.suffix or ".tmp", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def write_bytes(target: Path, content: bytes) -> bool:
+    """Write `content` to `target` atomically; leave an identical file untouched. Returns whether anything changed."""
+    if target.is_file() and target.stat().st_size == len(content) and target.read_bytes() == content:
+        return False
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+    return True
+
+
+def write_text(target: Path, content: str) -> bool:
+    """`write_bytes` for UTF-8 text with `\\n` line ends."""
+    return write_bytes(target, content.encode())
+
+
+def write_json(target: Path, document: Any) -> bool:
+    """Write one JSON document, indented, keys in the order given, no NaN."""
+    return write_text(target, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder to sync it, and renames are journalled there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,82 @@
+"""Every error a caller of `pipelines` may meet. A message says what was given, what was expected and what to do next.
+
+PipelineError
+├── ConfigError        a setting, recipe, scheme or study file is wrong (nothing was started)
+│   └── UnknownName    a name that no registry or folder holds; suggests the nearest one
+├── TableError         a CSV does not parse: which file, row, column, what was expected
+├── MediaError         one recording cannot be used; carries a class and a reason code
+├── DataError          tables and files are well-formed but cannot do what was asked
+│   └── LeakError      test groups touch training groups
+└── Cancelled          the caller asked to stop; nothing half-written is left
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Literal
+
+
+class PipelineError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class ConfigError(PipelineError):
+    """A setting is wrong; nothing was started."""
+
+
+class UnknownName(ConfigError):
+    """A name that is not there; the message suggests the nearest that is."""
+
+    def __init__(self, kind: str, given: str, known: Iterable[str], hint: str = "") -> None:
+        names = sorted(known)
+        near = get_close_matches(given, names, n=1, cutoff=0.5)
+        if near:
+            tail = f"; did you mean '{near[0]}'?"
+        elif names:
+            tail = f"; known: {', '.join(names)}"
+        else:
+            tail = "; there is none yet"
+        super().__init__(f"unknown {kind} '{given}'{tail}{' ' + hint if hint else ''}")
+        self.given = given
+
+
+class TableError(PipelineError):
+    """A table does not parse. Says file, row (1 = first line under the header), column and what was expected."""
+
+    def __init__(self, file: str, expected: str, *, row: int | None = None, column: str | None = None) -> None:
+        place = file
+        if row is not None:
+            place += f", row {row}"
+        if column is not None:
+            place += f", column '{column}'"
+        super().__init__(f"{place}: {expected}")
+        self.row = row
+        self.column = column
+
+
+FailureClass = Literal["gone", "defer", "retry", "fix", "bug"]
+
+
+class MediaError(PipelineError):
+    """One recording cannot be used.
+
+    `failure` says what may help: gone (never retried unless asked), defer (later by itself), retry (with back-off),
+    fix (needs the user), bug (ours).
+    """
+
+    def __init__(self, reason_code: str, reason: str, failure: FailureClass = "fix") -> None:
+        super().__init__(reason)
+        self.reason_code = reason_code
+        self.reason = reason
+        self.failure: FailureClass = failure
+
+
+class DataError(PipelineError):
+    """Well-formed data that cannot do what was asked, such as training on a class of one clip."""
+
+
+class LeakError(DataError):
+    """Test groups touch training groups and the recipe does not say `as_published`."""
+
+
+class Cancelled(PipelineError):
+    """The caller asked to stop."""

@@ -1,0 +1,72 @@
+"""TOML read into typed, frozen values; a misspelt key is an error that suggests the nearest one."""
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines.errors import ConfigError
+
+
+class Strict(BaseModel):
+    """Base of everything that enters as data: frozen, and no key it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, ser_json_inf_nan="null")
+
+
+Model = TypeVar("Model", bound=Strict)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The document in `path`. Raises ConfigError with the line when it is not TOML, or when there is no such file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path.name}: there is no such file in {path.parent}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name}: not valid TOML ({error})") from None
+
+
+def parse(model: type[Model], document: dict[str, Any], where: str) -> Model:
+    """`document` as a `model`. Raises ConfigError that names the key, what was given and what was expected."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(model, dict(e), where) for e in error.errors()[:3])) from None
+
+
+def load(model: type[Model], path: Path) -> Model:
+    """`read_toml` then `parse`."""
+    return parse(model, read_toml(path), path.name)
+
+
+def _sentence(model: type[BaseModel], error: dict[str, Any], where: str) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        given = repr(error.get("input"))
+        return f"{where}: '{key}': {error['msg'].removeprefix('Value error, ')} (given: {given[:80]})"
+    known = _fields_beside(model, error["loc"][:-1])
+    near = get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.5)
+    tail = f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}" if known else ""
+    return f"{where}: unknown key '{key}'{tail}"
+
+
+def _fields_beside(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    here: type[BaseModel] | None = model
+    for part in path:
+        if here is None or isinstance(part, int) or part not in here.model_fields:
+            continue
+        here = _model_within(here.model_fields[part].annotation)
+    return sorted(here.model_fields) if here else []
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_within(inner)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,218 @@
+"""A study on disk: where everything lies, and its settings. Both packages find files through here and nowhere else."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipelines.atomic import write_text
+from pipelines.errors import ConfigError, UnknownName
+from pipelines.schema import checked_name
+from pipelines.schemes import LabelScheme, load_scheme
+from pipelines.strict import Strict, load
+
+ROOT_VARIABLE = "WORKBENCH_ROOT"
+
+
+class ClipSettings(Strict):
+    """Length and form of a clip. A rate of None keeps the source's own."""
+
+    length_s: Annotated[float, Field(gt=0.1, le=60)] = 3.0
+    format: Literal["wav", "flac"] = "wav"
+
+
+class PlaceSettings(Strict):
+    """Where clips may stand: see pipelines.ingest.place."""
+
+    lead_s: Annotated[float, Field(ge=0, le=1)] = 0.1
+    speech_on: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    speech_off: Annotated[float, Field(gt=0, lt=1)] = 0.35
+    min_speech_s: Annotated[float, Field(gt=0)] = 0.25
+    min_silence_s: Annotated[float, Field(gt=0)] = 0.1
+
+
+class Bounds(Strict):
+    """What a screen keeps: min <= score <= max; None is open."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class LabelSettings(Strict):
+    """How many raters answer each clip, in which passes."""
+
+    raters_per_clip: Annotated[int, Field(ge=1, le=50)] = 3
+    passes: tuple[Literal["audio", "context"], ...] = ("audio",)
+
+
+class StudySettings(Strict):
+    """study.toml."""
+
+    name: str
+    scheme: str = "five"
+    language: str = ""
+    rights_basis: str = ""
+    allow_private_hosts: bool = False
+    clip: ClipSettings = ClipSettings()
+    place: PlaceSettings = PlaceSettings()
+    screen: Mapping[str, Bounds] = {}
+    labels: LabelSettings = LabelSettings()
+
+    @property
+    def clipping_hash(self) -> str:
+        """16 hex digits over everything that decides which clips there are."""
+        deciding = self.model_dump(mode="json", include={"clip", "place", "screen"})
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+TEMPLATE = """\
+# What this study is. Every key: docs/curator.md. A misspelt key is an error that names the nearest one.
+name = {name}
+scheme = {scheme}
+language = ""            # BCP-47, such as "zh-Hant-TW"
+rights_basis = {rights}  # on what ground the recordings may be used; needed before anything is ingested
+
+[clip]
+length_s = 3.0
+
+[labels]
+raters_per_clip = 3
+"""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study under `root`: the shareable half in data_manifests/NAME, the private half in data/NAME."""
+
+    root: Path
+    name: str
+
+    @property
+    def manifests(self) -> Path:
+        """Committed, shareable: no audio, no absolute path, no secret."""
+        return self.root / "data_manifests" / self.name
+
+    @property
+    def private(self) -> Path:
+        """Git-ignored: media, clips, labels, runs."""
+        return self.root / "data" / self.name
+
+    @property
+    def settings_file(self) -> Path:
+        return self.manifests / "study.toml"
+
+    @property
+    def sources_csv(self) -> Path:
+        return self.manifests / "sources.csv"
+
+    @property
+    def clips_csv(self) -> Path:
+        return self.manifests / "clips.csv"
+
+    @property
+    def releases(self) -> Path:
+        return self.manifests / "releases"
+
+    @property
+    def media(self) -> Path:
+        return self.private / "media"
+
+    @property
+    def audio(self) -> Path:
+        return self.private / "audio"
+
+    @property
+    def candidates(self) -> Path:
+        return self.private / "candidates.parquet"
+
+    @property
+    def ingest_db(self) -> Path:
+        return self.private / "ingest.db"
+
+    @property
+    def labels_db(self) -> Path:
+        return self.private / "labels.db"
+
+    @property
+    def runs(self) -> Path:
+        return self.private / "runs"
+
+    @property
+    def jobs(self) -> Path:
+        return self.private / "jobs"
+
+    @property
+    def cache(self) -> Path:
+        return self.private / "cache"
+
+    @cached_property
+    def settings(self) -> StudySettings:
+        """study.toml, read once. Raises ConfigError."""
+        settings = load(StudySettings, self.settings_file)
+        if settings.name != self.name:
+            raise ConfigError(
+                f"{self.settings_file.name}: 'name' says '{settings.name}' but its folder is '{self.name}'"
+            )
+        return settings
+
+    @cached_property
+    def scheme(self) -> LabelScheme:
+        """The study's label scheme, its own copy first."""
+        return load_scheme(self.settings.scheme, self.manifests)
+
+    def clip_path(self, clip_id: str) -> Path:
+        """Where the audio of a kept clip lies on this machine."""
+        return self.audio / f"{clip_id}.{self.settings.clip.format}"
+
+
+def project_root() -> Path:
+    """The folder that holds data_manifests/ and data/: WORKBENCH_ROOT, else the nearest one upward, else here."""
+    named = os.environ.get(ROOT_VARIABLE)
+    if named:
+        return Path(named).resolve()
+    here = Path.cwd()
+    return next((place for place in (here, *here.parents) if (place / "data_manifests").is_dir()), here)
+
+
+def study_names(root: Path) -> tuple[str, ...]:
+    """Names of the studies under `root`."""
+    return tuple(sorted(file.parent.name for file in (root / "data_manifests").glob("*/study.toml")))
+
+
+def open_study(name: str | None = None, root: Path | None = None) -> Study:
+    """The study `name`; with none given, the only one there is. Raises ConfigError, UnknownName."""
+    root = root or project_root()
+    names = study_names(root)
+    if name is None:
+        if len(names) == 1:
+            return Study(root, names[0])
+        if not names:
+            raise ConfigError("there is no study here yet: make one with 'workbench init NAME'")
+        raise ConfigError(f"there are {len(names)} studies here: choose one with --study ({', '.join(names)})")
+    checked_name("study", name)
+    if name not in names:
+        raise UnknownName("study", name, names, hint="(make it with 'workbench init')")
+    return Study(root, name)
+
+
+def create_study(name: str, *, rights_basis: str = "", scheme: str = "five", root: Path | None = None) -> Study:
+    """Make both halves of a new study. Raises ConfigError when the name will not do or is taken."""
+    root = root or project_root()
+    study = Study(root, checked_name("study", name))
+    load_scheme(scheme)
+    if study.settings_file.exists():
+        raise ConfigError(f"there is already a study '{name}': open it with --study {name}, or choose another name")
+    study.private.mkdir(parents=True, exist_ok=True)
+    write_text(
+        study.settings_file,
+        TEMPLATE.format(
+            name=json.dumps(name), scheme=json.dumps(scheme), rights=json.dumps(rights_basis, ensure_ascii=False)
+        ),
+    )
+    return study

@@ -1,0 +1,19 @@
+"""Names for numbers and strings that cross a border, so that a signature says what it means."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Seconds: TypeAlias = float
+Hertz: TypeAlias = int
+Decibels: TypeAlias = float
+Samples: TypeAlias = int
+ClipId: TypeAlias = str
+SourceId: TypeAlias = str
+LabelName: TypeAlias = str
+RaterId: TypeAlias = str
+
+#: float32 samples in [-1, 1], shape [channels, n]; mono views are shape [n] and say so.
+Audio: TypeAlias = npt.NDArray[np.float32]
+Floats: TypeAlias = npt.NDArray[np.float64]
