@@ -209,6 +209,7 @@ def create_study(name: str, *, rights_basis: str = "", scheme: str = "five", roo
     if study.settings_file.exists():
         raise ConfigError(f"there is already a study '{name}': open it with --study {name}, or choose another name")
     study.private.mkdir(parents=True, exist_ok=True)
+    write_text(root / "data" / ".gitignore", "# Private: audio, labels, runs. Nothing here is ever committed.\n*\n")
     write_text(
         study.settings_file,
         TEMPLATE.format(
