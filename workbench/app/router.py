@@ -1,0 +1,82 @@
+"""The entry script of the pages: who is here, which pages their role has, and the page that the URL names.
+
+A page is one line in PAGES and one function `show(study, session)` in workbench/app/views/.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from typing import Literal, NamedTuple, TypeAlias
+
+import streamlit as st
+
+from pipelines.errors import PipelineError
+from workbench.accounts import Role, may
+from workbench.app import session as sessions
+from workbench.app.session import Session
+
+Group: TypeAlias = Literal["Annotator", "Curator", "Researcher"]
+
+
+class Page(NamedTuple):
+    """One page. `title` is the text `pages.<url>` where the catalogue has it; `view` is 'module:function'."""
+
+    title: str
+    url: str
+    icon: str
+    group: Group
+    view: str
+
+
+GROUPS: Mapping[Group, Role] = {"Annotator": "annotator", "Curator": "curator", "Researcher": "researcher"}
+
+PAGES: tuple[Page, ...] = (
+    Page("Label", "label", ":material/graphic_eq:", "Annotator", "workbench.app.views.label:show"),
+)
+
+
+def pages_for(role: Role) -> dict[Group, list[Page]]:
+    """The pages that `role` may open, by group, in order."""
+    allowed = {
+        group: [page for page in PAGES if page.group == group] for group, needed in GROUPS.items() if may(role, needed)
+    }
+    return {group: pages for group, pages in allowed.items() if pages}
+
+
+def _show(page: Page, session: Session) -> None:
+    module, function = page.view.split(":")
+    try:
+        getattr(import_module(module), function)(session.study, session)
+    except PipelineError as error:
+        st.error(str(error))
+
+
+def main() -> None:
+    """Draw the page that the URL names, for whoever is signed in."""
+    st.set_page_config(page_title="Workbench", page_icon=":material/graphic_eq:", layout="wide")
+    session = sessions.current(st.session_state, st.context.cookies)
+    if session is None:
+        st.navigation([st.Page(_nobody_here, title="Sign in", url_path="start", default=True)], position="hidden").run()
+        return
+    groups = {
+        session.texts(f"groups.{group.lower()}"): [
+            st.Page(
+                partial(_show, page, session),
+                title=session.texts(f"pages.{page.url}") if f"pages.{page.url}" in session.texts else page.title,
+                url_path=page.url,
+                icon=page.icon,
+                default=page is PAGES[0],
+            )
+            for page in pages
+        ]
+        for group, pages in pages_for(session.role).items()
+    }
+    alone = sum(map(len, groups.values())) == 1
+    st.navigation(groups, position="hidden" if alone else "sidebar", expanded=True).run()
+
+
+def _nobody_here() -> None:
+    st.markdown("### Please sign in\n\n[Go to the sign-in page](/sign-in)")
+
+
+main()
