@@ -17,13 +17,11 @@ import typer
 from pipelines.atomic import write_json
 from pipelines.errors import Cancelled
 from pipelines.progress import Progress, Report
+from workbench.jobs import PROGRESS_VARIABLE
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
-
-#: A job watches its worker through this file; see workbench.jobs.
-PROGRESS_VARIABLE = "WORKBENCH_PROGRESS_FILE"
 
 DONE, NOTHING_WORKED, REFUSED, SOME_FAILED, STOPPED = 0, 1, 2, 3, 130
 

@@ -9,7 +9,7 @@ import typer
 
 from pipelines import __version__
 from pipelines.errors import Cancelled, PipelineError
-from workbench.cli import study
+from workbench.cli import jobs, study
 from workbench.cli.console import REFUSED, STOPPED, say, warn
 
 #: Commands that stand alone, in the order that help shows them.
@@ -18,7 +18,9 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
 }
 
 #: Nouns with verbs of their own.
-GROUPS: Mapping[str, typer.Typer] = {}
+GROUPS: Mapping[str, typer.Typer] = {
+    "jobs": jobs.app,
+}
 
 
 def _tell_version(asked: bool) -> None:
