@@ -18,6 +18,7 @@ from pipelines.schemes import LabelScheme, load_scheme
 from pipelines.strict import Strict, load
 
 ROOT_VARIABLE = "WORKBENCH_ROOT"
+DEMO = "demo"
 
 
 class ClipSettings(Strict):
@@ -186,15 +187,16 @@ def study_names(root: Path) -> tuple[str, ...]:
 
 
 def open_study(name: str | None = None, root: Path | None = None) -> Study:
-    """The study `name`; with none given, the only one there is. Raises ConfigError, UnknownName."""
+    """The study `name`; with none given, the only one there is beside the demo. Raises ConfigError, UnknownName."""
     root = root or project_root()
     names = study_names(root)
     if name is None:
-        if len(names) == 1:
-            return Study(root, names[0])
-        if not names:
+        own = [each for each in names if each != DEMO] or list(names)
+        if len(own) == 1:
+            return Study(root, own[0])
+        if not own:
             raise ConfigError("there is no study here yet: make one with 'workbench init NAME'")
-        raise ConfigError(f"there are {len(names)} studies here: choose one with --study ({', '.join(names)})")
+        raise ConfigError(f"there are {len(own)} studies here: choose one with --study ({', '.join(own)})")
     checked_name("study", name)
     if name not in names:
         raise UnknownName("study", name, names, hint="(make it with 'workbench init')")

@@ -1,0 +1,34 @@
+# What to run before a commit: `just`.
+default: format lint types contracts test
+
+format:
+    uv run ruff format .
+
+lint:
+    uv run ruff check .
+
+types:
+    uv run mypy
+
+contracts:
+    uv run lint-imports
+
+test *arguments:
+    uv run pytest {{ arguments }}
+
+# Long fault, load and stress runs.
+stress:
+    uv run pytest -m stress
+
+# Every speed claim, each a ratio from one run.
+bench:
+    uv run python -m benchmarks.features --check
+    uv run python -m benchmarks.ingest --check
+    uv run python -m benchmarks.label_latency --check
+
+# The README's pictures, from the demo's own material.
+pictures:
+    uv run python -m docs.pictures
+
+demo:
+    uv run workbench demo
