@@ -1,0 +1,43 @@
+"""Every feature by the name that recipes and runs save. A new one is a class in its own file and one line here."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pipelines.errors import UnknownName
+from pipelines.features.stft import Reals
+from pipelines.features.vectors import Mean162
+from pipelines.units import Audio, Hertz
+
+
+class Extractor(Protocol):
+    """Audio of one clip in, one array of a fixed shape out.
+
+    `version` rises whenever a value may change, since caches and runs name it. `rate_hz` is the rate the audio must
+    have, or None for its own. Equal audio gives equal arrays; nothing is random and nothing is kept between calls.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def rate_hz(self) -> Hertz | None: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __call__(self, mono: Audio, rate_hz: Hertz, /) -> Reals:
+        """mono: shape [n], float32, at `rate_hz`. Returns float32, shape `self.shape`. Raises DataError."""
+        ...
+
+
+EXTRACTORS: Mapping[str, Extractor] = {
+    "mean_162": Mean162(),
+}
+
+
+def extractor(name: str) -> Extractor:
+    """The extractor `name`. Raises UnknownName."""
+    try:
+        return EXTRACTORS[name]
+    except KeyError:
+        raise UnknownName("feature", name, EXTRACTORS) from None
