@@ -1,0 +1,20 @@
+"""What all tests share: real recordings where the machine has them, and hypothesis without clocks."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines differ in speed, and tests never assert wall-clock times.
+settings.register_profile("steady", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def real_recordings() -> Path:
+    """The folder of real recordings, or a skip with its reason."""
+    named = os.environ.get("WORKBENCH_TEST_DATA")
+    if not named or not Path(named).is_dir():
+        pytest.skip("no real recordings here: WORKBENCH_TEST_DATA names no folder")
+    return Path(named)

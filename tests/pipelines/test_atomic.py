@@ -1,0 +1,35 @@
+import pytest
+
+from pipelines.atomic import atomic_path, sha256_file, write_json, write_text
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
+    target = tmp_path / "table.csv"
+    write_text(target, "old")
+
+    def fail_half_way():
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_the_same_content_is_not_written_again(tmp_path):
+    target = tmp_path / "a.json"
+    assert write_json(target, {"a": 1}) is True
+    assert write_json(target, {"a": 1}) is False
+    assert write_json(target, {"a": 2}) is True
+
+
+def test_a_number_that_json_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"a": float("nan")})
+
+
+def test_sha256_is_that_of_the_standard(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")
