@@ -91,7 +91,7 @@ def test_zero_crossings_are_librosas(seed: int, n: int, level: float) -> None:
 def test_the_shared_spectrum_is_librosas() -> None:
     y = voice(1, RATE)
     ours = stft(np.pad(y, 1024), n_fft=2048, hop=512, window=hann(2048))
-    np.testing.assert_allclose(ours.T, librosa.stft(y), atol=2e-5)
+    np.testing.assert_array_equal(ours.T, librosa.stft(y))  # to the last bit: the tuning estimate turns on less
 
 
 def test_refuses_what_it_is_not_defined_for() -> None:
@@ -107,8 +107,9 @@ def test_refuses_what_it_is_not_defined_for() -> None:
 
 @pytest.mark.skipif(not DATA, reason="needs real recordings: set WORKBENCH_TEST_DATA to their folder")
 def test_equals_plain_librosa_on_recordings() -> None:
-    files = [*sorted(Path(DATA or "").glob("TESS/*/*.wav"))[::29], *sorted(Path(DATA or "").glob("EM*/*/*.wav"))[::3]]
-    assert len(files) > 20
+    folder = Path(DATA or "")
+    files = [*sorted(folder.glob("TESS/*/*.wav"))[::29], *sorted(folder.glob("RAVDESS/Actor_02/*-02-0?-0?-02.wav"))]
+    assert len(files) > 50
     for file in files:
         y, _ = read_mono(file, RATE)
         np.testing.assert_allclose(mean_162(y, RATE), naive(y), atol=1e-4, rtol=1e-5, err_msg=file.name)
