@@ -1,0 +1,186 @@
+"""Run the same function over many tasks in worker processes, with progress, cancelling and crashes contained.
+
+One outcome per task, as it comes. A task that raises, or whose process dies, is Failed and never ends the run.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pipelines.errors import Cancelled, PipelineError
+from pipelines.progress import Progress, Report
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+#: What a task calls with (done, total) in the unit of its stage; raises Cancelled when the run is to stop.
+Tell = Callable[[float, float | None], None]
+Work = Callable[[Task, Tell], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A task that gave nothing, and why."""
+
+    error: BaseException
+
+
+class WorkerCrashed(PipelineError):
+    """The process that did a task died twice: a fault in native code, or no memory."""
+
+
+class _News(Protocol):
+    def put(self, item: Any, /) -> None: ...
+    def get(self) -> Any: ...
+    def empty(self) -> bool: ...
+
+
+class _Flag(Protocol):
+    def set(self) -> None: ...
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The wire between a worker and its caller."""
+
+    news: _News
+    stop: _Flag
+
+    def tell(self, key: str) -> Tell:
+        def tell(done: float, total: float | None) -> None:
+            if self.stop.is_set():
+                raise Cancelled("stopped; nothing half-made was left")
+            self.news.put((key, done, total))
+
+        return tell
+
+
+def run_each(
+    work: "Work[Task, Result]", tasks: Mapping[str, Task], *, jobs: int, stage: str, report: Report
+) -> Iterator[tuple[str, Result | Failed]]:
+    """Yield (key, outcome) for every task, in the order in which they end.
+
+    `jobs` of 1 works in a thread of this process; more work in fresh (spawned) processes, for which `work` is a
+    module-level function and tasks and results can be pickled. Progress comes as `stage` with the key as item.
+    A task whose process dies is tried once more alone, so that it takes no other with it. Leaving the loop early,
+    also by Cancelled out of `report`, stops what runs and waits for it to tidy up.
+    """
+    suspects: list[str] = []
+    yield from _run(work, tasks, jobs, stage, report, suspects)
+    for key in suspects:
+        again: list[str] = []
+        yield from _run(work, {key: tasks[key]}, 2, stage, report, again)
+        if again:
+            yield (
+                key,
+                Failed(WorkerCrashed("the process that read it died twice; see whether another program can read it")),
+            )
+
+
+def _run(
+    work: "Work[Task, Result]",
+    tasks: Mapping[str, Task],
+    jobs: int,
+    stage: str,
+    report: Report,
+    crashed: list[str],
+) -> Iterator[tuple[str, Result | Failed]]:
+    if not tasks:
+        return
+    with _threads() if jobs == 1 else _processes(min(jobs, len(tasks))) as (executor, line):
+        waiting: dict[Future[Any], str] = {}
+        for key, task in tasks.items():
+            if jobs == 1:
+                waiting[executor.submit(work, task, line.tell(key))] = key
+            else:
+                waiting[executor.submit(_in_worker, work, key, task)] = key
+        while waiting:
+            ended, _ = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
+            while not line.news.empty():
+                key, done, total = line.news.get()
+                report(Progress(stage, done, total, key))
+            for future in ended:
+                key = waiting.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    crashed.append(key)
+                elif error is not None:
+                    yield key, Failed(error)
+                else:
+                    yield key, future.result()
+
+
+@contextmanager
+def _threads() -> Iterator[tuple[Executor, _Line]]:
+    line = _Line(queue.SimpleQueue(), threading.Event())
+    executor = ThreadPoolExecutor(1)
+    try:
+        yield executor, line
+    finally:
+        line.stop.set()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[tuple[Executor, _Line]]:
+    context = multiprocessing.get_context("spawn")
+    news = context.SimpleQueue()
+    line = _Line(news, context.Event())
+    with _one_thread_each():
+        executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(line,))
+        try:
+            yield executor, line
+        finally:
+            line.stop.set()
+            executor.shutdown(wait=True, cancel_futures=True)
+            news.close()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Worker processes share the cores already; two BLAS threads in each cost double the time for nothing."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+_line: _Line | None = None
+
+
+def _begin(line: _Line) -> None:
+    global _line
+    _line = line
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what Ctrl-C means
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Without this, workers of a caller that was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _in_worker(work: "Work[Task, Result]", key: str, task: Task) -> Result:
+    if _line is None:
+        raise RuntimeError("this worker was not begun")
+    return work(task, _line.tell(key))
