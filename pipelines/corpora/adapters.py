@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.corpora.card import Card
-from pipelines.errors import UnknownName
+from pipelines.errors import DataError, UnknownName
 
 #: Files that are sound by their name; tables and texts beside them are no part of a corpus's recordings.
 SOUND = frozenset({".wav", ".aif", ".aiff", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".webm", ".wma"})
@@ -69,10 +69,20 @@ ADAPTERS: Mapping[str, Adapter] = {
 
 
 def read_corpus(card: Card, folder: Path) -> Reading:
-    """The recordings of `card`'s corpus under `folder`. Raises UnknownName for an adapter that is not there."""
+    """The recordings of `card`'s corpus under `folder`.
+
+    Raises UnknownName for an adapter that is not there, DataError for an emotion code that the card does not list.
+    """
     if card.adapter not in ADAPTERS:
         raise UnknownName("corpus adapter", card.adapter, ADAPTERS)
-    return ADAPTERS[card.adapter](card, folder)
+    read = ADAPTERS[card.adapter](card, folder)
+    for recording in read.recordings:
+        if recording.emotion not in card.codes:
+            raise DataError(
+                f"{recording.path.name}: the card '{card.name}' neither maps nor drops the emotion code "
+                f"'{recording.emotion}': add it to one of them"
+            )
+    return read
 
 
 def matching_share(card: Card, folder: Path) -> tuple[int, int]:

@@ -108,6 +108,21 @@ class Card(Strict):
             document["schema_version"] = document.pop("schema")
         return document
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        listed = {scheme: {*map_.labels, *map_.dropped} for scheme, map_ in self.schemes.items()}
+        for scheme, codes in listed.items():
+            if missing := self.codes - codes:
+                raise ValueError(f"schemes.{scheme} neither maps nor drops '{min(missing)}'")
+        return self
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Every emotion code that the corpus is known to use."""
+        return frozenset(code for map_ in self.schemes.values() for code in (*map_.labels, *map_.dropped)).union(
+            self.expected.emotions
+        )
+
     def label_map(self, scheme: str) -> LabelMap:
         """The map onto `scheme`. Raises ConfigError where the card has none."""
         try:

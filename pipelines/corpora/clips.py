@@ -31,7 +31,7 @@ def labelled_clips(root: Path, name: str, scheme: LabelScheme) -> LabelledClips:
     place = entry(root, name)
     card = place.card()
     read = _read(place, card)
-    label_map = _label_map(card, scheme, read)
+    label_map = _label_map(card, scheme)
     clips, _ = _clips(place, card, [found for found in read.recordings if found.emotion in label_map.labels])
     if not clips:
         raise DataError(f"no recording of corpus '{name}' has an emotion of the scheme '{scheme.name}'")
@@ -62,7 +62,7 @@ def describe(root: Path, name: str, scheme: LabelScheme) -> Mapping[str, Any]:
     place = entry(root, name)
     card = place.card()
     read = _read(place, card)
-    label_map = _label_map(card, scheme, read)
+    label_map = _label_map(card, scheme)
     clips, unreadable = _clips(place, card, read.recordings)
     emotions = Counter(recording.emotion for recording, _ in clips)
     labels = Counter(label_map.labels[code] for code in emotions.elements() if code in label_map.labels)
@@ -107,16 +107,10 @@ def _read(place: Entry, card: Card) -> Reading:
     return read_corpus(card, place.path)
 
 
-def _label_map(card: Card, scheme: LabelScheme, read: Reading) -> LabelMap:
+def _label_map(card: Card, scheme: LabelScheme) -> LabelMap:
     label_map = card.label_map(scheme.name)
     if foreign := sorted(set(label_map.labels.values()) - set(scheme.label_names)):
         raise ConfigError(f"corpus card '{card.name}' maps onto '{foreign[0]}', which is no label of '{scheme.name}'")
-    for recording in read.recordings:
-        if recording.emotion not in label_map.labels and recording.emotion not in label_map.dropped:
-            raise DataError(
-                f"{recording.path.name}: emotion code '{recording.emotion}' is neither mapped onto '{scheme.name}' "
-                f"nor listed as dropped in the card '{card.name}': add it to one of them"
-            )
     return label_map
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.atomic import write_text
-from pipelines.corpora.adapters import matching_share, sound_files
+from pipelines.corpora.adapters import matching_share, read_corpus, sound_files
 from pipelines.corpora.card import Card, corpus_names, load_card
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.schema import checked_name
@@ -64,7 +64,8 @@ def add(root: Path, name: str, path: Path, card: str | None = None, *, replace: 
     """Remember that the corpus `name` lies at `path`. Without `card` it is the card called `name`, else recognised.
 
     Raises ConfigError, and nothing is changed, when the name is taken by a study or by another corpus (unless
-    `replace`), when there is no such folder, and when the folder holds another corpus or none that is known.
+    `replace`), when there is no such folder, and when the folder holds another corpus or none that is known; DataError
+    when a file's emotion code is in no map of the card.
     """
     checked_name("corpus", name)
     path = path.expanduser().resolve()
@@ -76,6 +77,7 @@ def add(root: Path, name: str, path: Path, card: str | None = None, *, replace: 
     made = Entry(name, _card_for(name, path, card), path)
     if name in study_names(root):
         raise ConfigError(f"there is already a study '{name}': give the corpus another name")
+    read_corpus(made.card(), path)
     known = dict(registered(root))
     taken = known.get(name)
     if taken is not None and taken != made and not replace:
@@ -83,7 +85,7 @@ def add(root: Path, name: str, path: Path, card: str | None = None, *, replace: 
             f"there is already a corpus '{name}' at {taken.path}: choose another name, or say --replace to move it"
         )
     known[name] = made
-    write_text(_file(root), _toml(known.values()))
+    write_text(_file(root), _toml(known[key] for key in sorted(known)))
     return made
 
 
