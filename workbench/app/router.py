@@ -1,46 +1,17 @@
 """The entry script of the pages: who is here, which pages their role has, and the page that the URL names.
 
-A page is one line in PAGES and one function `show(study, session)` in workbench/app/views/.
+The pages themselves are listed in workbench.app.pages.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from typing import Literal, NamedTuple, TypeAlias
 
 import streamlit as st
 
 from pipelines.errors import PipelineError
-from workbench.accounts import Role, may
 from workbench.app import session as sessions
+from workbench.app.pages import PAGES, Page, pages_for
 from workbench.app.session import Session
-
-Group: TypeAlias = Literal["Annotator", "Curator", "Researcher"]
-
-
-class Page(NamedTuple):
-    """One page. `title` is the text `pages.<url>` where the catalogue has it; `view` is 'module:function'."""
-
-    title: str
-    url: str
-    icon: str
-    group: Group
-    view: str
-
-
-GROUPS: Mapping[Group, Role] = {"Annotator": "annotator", "Curator": "curator", "Researcher": "researcher"}
-
-PAGES: tuple[Page, ...] = (
-    Page("Label", "label", ":material/graphic_eq:", "Annotator", "workbench.app.views.label:show"),
-)
-
-
-def pages_for(role: Role) -> dict[Group, list[Page]]:
-    """The pages that `role` may open, by group, in order."""
-    allowed = {
-        group: [page for page in PAGES if page.group == group] for group, needed in GROUPS.items() if may(role, needed)
-    }
-    return {group: pages for group, pages in allowed.items() if pages}
 
 
 def _show(page: Page, session: Session) -> None:
