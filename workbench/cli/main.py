@@ -9,17 +9,23 @@ import typer
 
 from pipelines import __version__
 from pipelines.errors import Cancelled, PipelineError
-from workbench.cli import jobs, study
+from workbench.cli import clips, corpus, ingest, jobs, runs, study, train
 from workbench.cli.console import REFUSED, STOPPED, say, warn
 
 #: Commands that stand alone, in the order that help shows them.
 COMMANDS: Mapping[str, Callable[..., Any]] = {
     "init": study.init,
+    "ingest": ingest.ingest,
+    "recipes": train.recipes,
+    "train": train.train,
 }
 
 #: Nouns with verbs of their own.
 GROUPS: Mapping[str, typer.Typer] = {
+    "clips": clips.app,
+    "corpus": corpus.app,
     "jobs": jobs.app,
+    "runs": runs.app,
 }
 
 

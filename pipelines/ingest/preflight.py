@@ -1,0 +1,205 @@
+"""What each wanted recording needs: nothing, fetching, analysing, or the reason why not; nothing is decoded here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pipelines.audio import probe
+from pipelines.errors import MediaError
+from pipelines.ingest.analyse import too_short
+from pipelines.ingest.hosts import check_host
+from pipelines.ingest.inputs import MEDIA_SUFFIXES, Wanted, no_media
+from pipelines.ingest.queue import Item, Queue, path_text
+from pipelines.ingest.sources import Source, new_source_id, url_mark
+from pipelines.schema import clip_id
+from pipelines.study import Study
+from pipelines.units import Seconds, SourceId
+
+Need = Literal["nothing", "fetch", "analyse", "failed", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One recording and what it needs. `item` is its state as the queue will hold it."""
+
+    wanted: Wanted
+    need: Need
+    source: Source
+    item: Item
+    duration_s: Seconds | None = None
+    problem: MediaError | None = None
+
+
+class Preflight:
+    """Decides for one recording after the other; remembers which ids, files and checksums it has met."""
+
+    def __init__(self, study: Study, queue: Queue, known: Sequence[Source], config: str, rights_basis: str) -> None:
+        self._study = study
+        self._queue = queue
+        self._config = config
+        self._rights = rights_basis
+        self._items = queue.items()
+        self._known = {source.source_id: source for source in known if source.source_id}
+        self._taken: set[SourceId] = {*self._items, *self._known}
+        self._met: set[SourceId] = set()
+        self.skipped = 0
+
+    def plan(self, wanted: Sequence[Wanted]) -> tuple[Plan, ...]:
+        """A plan per recording. Files in folders that are no media by content or name are counted in `skipped`."""
+        reserved = {one.source.source_id for one in wanted if one.source and one.source.source_id}
+        self._taken |= reserved
+        plans: list[Plan] = []
+        empty: dict[Path, bool] = {}
+        for one in wanted:
+            found = self._one(one)
+            if one.folder is not None:
+                empty[one.folder] = empty.get(one.folder, True) and found is None
+            if found is None:
+                self.skipped += 1
+            else:
+                plans.append(found)
+                if found.item.source_id:
+                    self._items[found.item.source_id] = found.item
+        for folder, nothing in empty.items():
+            if nothing:
+                bare = Wanted(str(folder), folder=folder)
+                plans.append(_failed(bare, Source("", str(folder)), Item("", ""), no_media(folder)))
+        return tuple(plans)
+
+    def _one(self, one: Wanted) -> Plan | None:
+        if one.problem is not None:
+            source = one.source or Source("", one.given)
+            return _failed(one, source, Item(source.source_id, source.uri), one.problem)
+        return self._url(one) if one.url else self._file(one)
+
+    def _file(self, one: Wanted) -> Plan | None:
+        path = one.path
+        if path is None:
+            raise ValueError("a wanted recording without a problem has a path or an address")
+        path = path.absolute()
+        item = self._item_of(one, path)
+        if one.source is not None and not path.is_file() and item is not None and item.path:
+            path = Path(item.path)  # the table knows only the name; this machine remembers the place
+        if item is not None and item.source_id in self._met:
+            return self._duplicate(one, item)
+        if item is not None and self._queue.is_as_it_was(path) and item.path == path_text(path):
+            if self._is_done(item):
+                return self._done(one, item)
+            if item.status == "failed" and item.failure == "gone" and item.config_hash == self._config:
+                known = MediaError(item.reason_code, item.reason, "gone")
+                return _failed(one, self._source(one, item.source_id, path.name), item, known)
+        try:
+            facts = probe(path)
+        except MediaError as error:
+            looks = path.suffix.lower() in MEDIA_SUFFIXES
+            if one.folder is not None and not looks and error.reason_code in ("not_media", "empty", "no_audio"):
+                return None
+            source = self._source(one, item.source_id if item else "", path.name)
+            return _failed(one, source, Item(source.source_id, source.uri), error)
+        sha256 = self._queue.sha256(path)
+        if item is None:
+            item = self._same_content(sha256)
+            if item is not None and self._is_another(one, item, path):
+                return self._duplicate(one, item)
+        elif item.sha256 and item.sha256 != sha256 and item.status == "done":
+            return _failed(one, self._source(one, item.source_id, path.name), item, _changed(path.name, item.source_id))
+        source_id = item.source_id if item else (one.source.source_id if one.source else "")
+        source_id = source_id or self._listed_as(sha256) or new_source_id(path.stem, sha256, self._taken)
+        self._taken.add(source_id)
+        source = self._source(one, source_id, path.name)
+        fresh = replace(
+            item or Item(source_id, source.uri), source_id=source_id, uri=path.name, path=path_text(path), sha256=sha256
+        )
+        listed = source.measured.get("sha256", "")
+        if listed and listed != sha256:
+            return _failed(one, source, fresh, _changed(path.name, source_id))
+        if facts.duration_s is not None and facts.duration_s < self._study.settings.clip.length_s - 0.1:
+            return _failed(one, source, fresh, too_short(path, facts.duration_s, self._study.settings))
+        if self._is_done(fresh):
+            return replace(self._done(one, fresh), duration_s=facts.duration_s)
+        self._met.add(source_id)
+        return Plan(one, "analyse", source, fresh, facts.duration_s)
+
+    def _url(self, one: Wanted) -> Plan:
+        item = next((known for known in self._items.values() if known.uri == one.url), None)
+        listed = next((known for known in self._known.values() if known.uri == one.url), None)
+        if item is not None and item.source_id in self._met:
+            return self._duplicate(one, item)
+        given = one.source.source_id if one.source else ""
+        source_id = item.source_id if item else given or (listed.source_id if listed else "")
+        if not source_id:
+            stem = Path(one.url.split("?")[0].rstrip("/")).stem if one.url.count("/") > 2 else ""
+            source_id = new_source_id(stem or "web", url_mark(one.url), self._taken)
+        self._taken.add(source_id)
+        source = self._source(one, source_id, one.url)
+        item = item or Item(source_id, one.url)
+        self._met.add(source_id)
+        if item.status == "duplicate":
+            return self._duplicate(one, self._items.get(item.facts["dup_of"], item))
+        if item.path and Path(item.path).is_file() and item.status != "failed":
+            return self._done(one, item) if self._is_done(item) else Plan(one, "analyse", source, item)
+        try:
+            check_host(one.url, self._study.settings.allow_private_hosts)
+        except MediaError as error:
+            return _failed(one, source, item, error)
+        return Plan(one, "fetch", source, item)
+
+    def _item_of(self, one: Wanted, path: Path) -> Item | None:
+        if one.source is not None and one.source.source_id:
+            return self._items.get(one.source.source_id)
+        text = path_text(path)
+        return next((item for item in self._items.values() if item.path == text), None)
+
+    def _is_another(self, one: Wanted, item: Item, path: Path) -> bool:
+        """Whether the same content counts as a source already, rather than as one whose file was moved here."""
+        named_otherwise = one.source is not None and one.source.source_id not in ("", item.source_id)
+        still_there = Path(item.path).is_file() and item.path != path_text(path)
+        return item.source_id in self._met or named_otherwise or still_there
+
+    def _same_content(self, sha256: str) -> Item | None:
+        return next((item for item in self._items.values() if item.sha256 == sha256 and item.status != "failed"), None)
+
+    def _listed_as(self, sha256: str) -> SourceId:
+        return next((name for name, source in self._known.items() if source.measured.get("sha256") == sha256), "")
+
+    def _is_done(self, item: Item) -> bool:
+        if item.status != "done" or item.config_hash != self._config:
+            return False
+        rate_hz = int(item.facts["sample_rate_hz"])
+        return all(
+            self._study.clip_path(clip_id(item.source_id, window.start_sample, rate_hz)).is_file()
+            for window in self._queue.windows(item.source_id)
+            if window.kept
+        )
+
+    def _done(self, one: Wanted, item: Item) -> Plan:
+        self._met.add(item.source_id)
+        return Plan(one, "nothing", self._source(one, item.source_id, item.uri), item)
+
+    def _duplicate(self, one: Wanted, item: Item) -> Plan:
+        again = MediaError(
+            "duplicate", f"{one.given}: the same recording as source '{item.source_id}'; taken once", "gone"
+        )
+        return Plan(one, "duplicate", self._source(one, item.source_id, item.uri), item, problem=again)
+
+    def _source(self, one: Wanted, source_id: SourceId, uri: str) -> Source:
+        row = one.source or self._known.get(source_id) or Source(source_id, uri)
+        return replace(
+            row,
+            source_id=source_id or row.source_id,
+            uri=row.uri if row.is_url else Path(row.uri).name,
+            rights_basis=row.rights_basis or self._rights,
+        )
+
+
+def _failed(one: Wanted, source: Source, item: Item, problem: MediaError) -> Plan:
+    return Plan(one, "failed", source, item, problem=problem)
+
+
+def _changed(name: str, source_id: SourceId) -> MediaError:
+    return MediaError(
+        "changed",
+        f"{name}: is no longer the recording that source '{source_id}' was made from (its checksum differs); "
+        "bring that one back, or give this one another name",
+    )

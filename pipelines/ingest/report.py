@@ -1,0 +1,97 @@
+"""What an ingest did: a row per source, clips kept, windows rejected by reason, in seconds and in JSON."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipelines.ingest.analyse import Scored
+from pipelines.units import Seconds, SourceId
+
+#: `planned` stands in dry runs only; `unlisted` is a source that somebody took out of sources.csv.
+RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "unlisted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one input."""
+
+    given: str
+    status: RowStatus
+    source_id: SourceId = ""
+    reason_code: str = ""
+    reason: str = ""
+    clips: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    duration_s: Seconds | None = None
+    speech_s: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """The whole of one run. `changed` says whether any byte of the study's tables changed; `skipped` counts files in
+    folders that are no recordings and do not look like one."""
+
+    study: str
+    sources: tuple[Row, ...]
+    seconds: Seconds
+    changed: bool
+    skipped: int = 0
+    dry_run: bool = False
+
+    @property
+    def clips(self) -> int:
+        """Clips kept, over the sources of this run."""
+        return sum(row.clips for row in self.sources)
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Windows rejected, each under the first reason against it."""
+        total: Counter[str] = Counter()
+        for row in self.sources:
+            total.update(row.rejected)
+        return dict(sorted(total.items()))
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.sources if row.status == "failed")
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 nothing succeeded, 3 some failed."""
+        if not self.failed:
+            return 0
+        return 3 if any(row.status not in ("failed", "unlisted") for row in self.sources) else 1
+
+    def document(self) -> dict[str, Any]:
+        """The report for `--json`."""
+        return {
+            "ok": self.exit_code == 0,
+            "study": self.study,
+            "dry_run": self.dry_run,
+            "changed": self.changed,
+            "clips": self.clips,
+            "rejected": dict(self.rejected),
+            "skipped_files": self.skipped,
+            "seconds": round(self.seconds, 3),
+            "sources": [
+                {
+                    "source_id": row.source_id,
+                    "input": row.given,
+                    "status": row.status,
+                    "reason_code": row.reason_code,
+                    "reason": row.reason,
+                    "clips": row.clips,
+                    "rejected": dict(row.rejected),
+                    "duration_s": row.duration_s,
+                    "speech_s": row.speech_s,
+                }
+                for row in self.sources
+            ],
+        }
+
+
+def tally(windows: tuple[Scored, ...]) -> tuple[int, dict[str, int]]:
+    """Kept windows, and rejected ones by the first reason against each."""
+    reasons = Counter(window.reasons[0] for window in windows if window.reasons)
+    return sum(window.kept for window in windows), dict(sorted(reasons.items()))

