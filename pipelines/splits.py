@@ -150,8 +150,8 @@ class Leak:
         """The verdict in words; `word` is what a group is, such as "episode" or "speaker"."""
         if not self.found:
             return (
-                f"No leak found: none of the {self.test_groups} test {word}s, {self.test_clips} test clips or their "
-                "samples is in training or validation."
+                f"No leak found: of {self.test_clips} test clips in {self.test_groups} test {word}"
+                f"{'s' if self.test_groups != 1 else ''}, no {word}, clip or sound is in training or validation."
             )
         twins = f" {self.audio} test clips are identical to training clips of another name." if self.audio else ""
         return (

@@ -1,0 +1,31 @@
+"""The spectrograms of what a run was trained on, beside an acted corpus: part of the run."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import DataError, MediaError
+from pipelines.progress import Report
+from pipelines.schema import LabelledClips
+
+
+def beside(
+    data: LabelledClips, against: LabelledClips, out: Path, report: Report
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Draw both sets into `out`. Returns what stands in run.json, or None with a note why there is no comparison.
+
+    A corpus that cannot be read costs a run its spectrograms, never its numbers.
+    """
+    from pipelines.compare import DEFAULT_EMOTIONS, compare
+
+    if against.name == data.name:
+        return None, []
+    held = [{clip.label for clip in one.clips} for one in (data, against)]
+    emotions = tuple(emotion for emotion in DEFAULT_EMOTIONS if all(emotion in labels for labels in held))
+    if not emotions:
+        return None, [f"no spectrograms beside '{against.name}': the two share none of {', '.join(DEFAULT_EMOTIONS)}"]
+    try:
+        made = compare([data, against], emotions, out=out, report=report)
+    except (DataError, MediaError) as error:
+        return None, [f"no spectrograms beside '{against.name}': {error}"]
+    figures = sorted(file.relative_to(out.parent).as_posix() for file in out.rglob("*.png"))
+    return {"corpora": list(made.corpora), "emotions": list(made.emotions), "seed": made.seed, "figures": figures}, []

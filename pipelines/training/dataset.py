@@ -1,0 +1,109 @@
+"""From a plan to arrays: features of every row, and a scaler that has seen training rows only."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.augment import CLEAN, Chain
+from pipelines.features import Extractor, features
+from pipelines.progress import Report
+from pipelines.training.plan import Plan
+from pipelines.units import Audio, Floats, Hertz
+
+Reals = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class CopyExtractor:
+    """An extractor of a changed copy: its own name and cache entries, the same shape."""
+
+    original: Extractor
+    chain: Chain
+
+    @property
+    def name(self) -> str:
+        return f"{self.original.name}+{self.chain.name}-{self.chain.digest}"
+
+    @property
+    def version(self) -> str:
+        return self.original.version
+
+    @property
+    def rate_hz(self) -> Hertz | None:
+        return self.original.rate_hz
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.original.shape
+
+    def __call__(self, mono: Audio, rate_hz: Hertz, /) -> Reals:
+        return self.original(self.chain(mono, rate_hz), rate_hz)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """z = (x - mean) / scale per feature. A feature that does not vary keeps scale 1."""
+
+    mean: Floats
+    scale: Floats
+
+    @classmethod
+    def fit(cls, values: Reals) -> "Scaler":
+        """Mean and (population) standard deviation over the rows [n, ...] given: training rows, and no others."""
+        mean = values.mean(axis=0, dtype=np.float64)
+        deviation = values.std(axis=0, dtype=np.float64)
+        varies = deviation > 10 * np.finfo(np.float32).eps * np.abs(mean)
+        return cls(mean, np.where(varies, deviation, 1.0))
+
+    @classmethod
+    def identity(cls, shape: tuple[int, ...]) -> "Scaler":
+        """Changes nothing: for recipes without scaling."""
+        return cls(np.zeros(shape), np.ones(shape))
+
+    def __call__(self, values: Reals) -> Reals:
+        return ((values - self.mean) / self.scale).astype(np.float32)
+
+    def document(self) -> dict[str, Any]:
+        """For JSON; `scaler_of` reads it back."""
+        return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
+
+
+def scaler_of(document: dict[str, Any]) -> Scaler:
+    """The scaler that `Scaler.document` wrote."""
+    return Scaler(np.asarray(document["mean"], dtype=np.float64), np.asarray(document["scale"], dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Model inputs [rows, ...] (scaled; a vector gets a channel axis) and label numbers [rows], in the plan's order."""
+
+    inputs: Reals
+    truth: npt.NDArray[np.int64]
+    scaler: Scaler
+
+
+def make_dataset(plan: Plan, cache: Path, report: Report, workers: int) -> Dataset:
+    """Extract what is not cached, fit the scaler on training rows, scale everything. Raises MediaError."""
+    values = np.empty((len(plan.rows), *plan.extractor.shape), dtype=np.float32)
+    by_copy: defaultdict[str, list[int]] = defaultdict(list)
+    for number, row in enumerate(plan.rows):
+        by_copy[row.copy].append(number)
+    for copy, numbers in by_copy.items():
+        made_of = plan.extractor if copy == CLEAN else CopyExtractor(plan.extractor, plan.chains[copy])
+        clips = [plan.clips[plan.rows[number].clip_id] for number in numbers]
+        values[numbers] = features(made_of, clips, cache, report, workers=workers)
+    if plan.recipe.features.scaling == "standard":
+        scaler = Scaler.fit(values[plan.of("train")])
+    else:
+        scaler = Scaler.identity(plan.extractor.shape)
+    truth = np.array([plan.labels.index(row.label) for row in plan.rows], dtype=np.int64)
+    return Dataset(with_channel(scaler(values)), truth, scaler)
+
+
+def with_channel(values: Reals) -> Reals:
+    """[n, features] as [n, features, 1]; what has more axes stays."""
+    return values[..., None] if values.ndim == 2 else values
