@@ -163,6 +163,7 @@ def _sentence(url: str, error: YoutubeDLError) -> MediaError:
         if isinstance(cause, _Refused):
             return cause.error
         if isinstance(cause, HTTPError):
+            cause.close()  # yt-dlp leaves the refused answer open
             return _status(url, int(cause.status))
         if isinstance(cause, GeoRestrictedError):
             return MediaError("geo_blocked", f"{url}: may not be seen from this country, says the site", "gone")

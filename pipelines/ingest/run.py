@@ -80,7 +80,10 @@ def _work(
     study: Study, queue: Queue, plans: Sequence[Plan], config: str, jobs: int | None, report: Report
 ) -> Iterator[Ended]:
     ready: dict[str, Plan] = {}
+    stored = queue.items()
     for plan in plans:
+        if plan.need == "nothing" and plan.item != stored[plan.item.source_id]:
+            queue.put(plan.item)  # the same recording in a new place
         if plan.need == "fetch":
             plan = _fetched(study, queue, plan, config, report)
         if plan.need == "analyse":

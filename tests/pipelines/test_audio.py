@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import os
 import struct
 import wave
 from pathlib import Path
@@ -16,9 +15,6 @@ from hypothesis.extra import numpy as hnp
 from pipelines import audio
 from pipelines.errors import MediaError
 from tests.builders import noise, tone, video_without_sound
-
-DATA = os.environ.get("WORKBENCH_TEST_DATA")
-real = pytest.mark.skipif(not DATA, reason="needs real recordings: set WORKBENCH_TEST_DATA to their folder")
 
 
 def reason(path: Path) -> str:
@@ -175,7 +171,6 @@ def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:
     assert audio.read(tmp_path / name)[0].shape == (1, 8000)
 
 
-@real
 @pytest.mark.parametrize(
     ("name", "container", "rate_hz", "channels"),
     [
@@ -187,8 +182,10 @@ def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:
         ("AMI_excerpts/tst00.wav", "wav", 16000, 1),
     ],
 )
-def test_the_oddities_of_real_corpora_are_read_right(name: str, container: str, rate_hz: int, channels: int) -> None:
-    path = Path(str(DATA)) / name
+def test_the_oddities_of_real_corpora_are_read_right(
+    real_recordings: Path, name: str, container: str, rate_hz: int, channels: int
+) -> None:
+    path = real_recordings / name
     facts = audio.probe(path)
     assert (facts.container, facts.rate_hz, facts.channels) == (container, rate_hz, channels)
     decoded, _ = audio.read(path)

@@ -1,0 +1,247 @@
+"""Which stretches of a series sound the same, told from fingerprints alone.
+
+An inverted index of parts of items gives places that may match; a window of 2 s on the same lag decides; matching
+windows grow outwards while the bits agree, and pieces of nearly one lag are joined across short gaps. A lag that
+drifts (a copy that runs a little faster) is a chain of pieces on neighbouring lags.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.ingest.fingerprint import ITEM_S, NOTHING, Fingerprint, Items, bit_errors
+from pipelines.progress import Progress, Report, silent
+from pipelines.units import Floats, Seconds
+
+Places = npt.NDArray[np.int64]
+
+#: Shortest repeat that counts, less what a fingerprint's blurred edges may take from it.
+SHORTEST_S: Seconds = 3.0
+_SHORTEST = round((SHORTEST_S - 0.25) / ITEM_S)
+_GAP = round(3.5 / ITEM_S)
+_WINDOW = 16
+_WINDOW_ERROR = 0.25
+#: A stretch grows over an item that has fewer unequal bits than this (chance has 0.5; speech over a tune has 0.3).
+_GROW_ERROR = 0.36
+_GROW = 120
+#: Longest mean error of a whole stretch, by its length in items: the shorter, the more alike it has to be.
+_ERRORS = ((_SHORTEST, 0.24), (48, 0.28), (120, 0.31))
+#: The same stretch against itself a little later has to differ by so much more: a ringing phone matches any other.
+_CONTRAST = 0.08
+_SHIFTS = (*range(-12, -4), *range(5, 13))
+_PADDING = 40
+
+#: The 32 bits in six parts; any two unequal parts leave four equal ones, and each choice of four is looked up.
+_PARTS = (0x0000001F, 0x000003E0, 0x00007C00, 0x001F8000, 0x03E00000, 0xFC000000)
+_KEYS = tuple(np.uint32(sum(four)) for four in combinations(_PARTS, 4))
+#: How far along a list of equal keys to look; common keys say little, and their lists are long.
+_LIST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The same sound twice. Sources by number, places in items of each source; `error` is the share of unequal bits."""
+
+    source_a: int
+    start_a: float
+    source_b: int
+    start_b: float
+    length: float
+    error: float
+    speed: float  # items of b for one item of a
+
+
+def stretches(fingerprints: Sequence[Fingerprint], report: Report = silent) -> tuple[Stretch, ...]:
+    """Every repeat of 3 s or more between two recordings, or twice in one; `a` is the earlier in the order given."""
+    items, owner, first = _joined(fingerprints)
+    seeds = _verified(items, _seeds(items, owner, report))
+    found: list[Stretch] = []
+    for start_a, start_b in _by_pair(seeds, owner):
+        pieces = _pieces(items, start_a, start_b - start_a)
+        chains = [_joined_up(chain) for chain in _chains(pieces)]
+        for a, b, length, error, speed in _best(chains):
+            if length < _SHORTEST or error > _allowed(length) or _is_periodic(items, round(a), round(b), round(length)):
+                continue
+            one, other = int(owner[round(a)]), int(owner[round(b)])
+            if one == other and a + length > b:
+                continue
+            found.append(Stretch(one, a - first[one], other, b - first[other], length, error, speed))
+    return tuple(sorted(found, key=lambda s: (s.source_a, s.source_b, s.start_b, s.start_a)))
+
+
+def _joined(fingerprints: Sequence[Fingerprint]) -> tuple[Items, npt.NDArray[np.int32], Places]:
+    """All items in one row with padding between sources, the source of each place, and where each source begins."""
+    padding = np.full(_PADDING, NOTHING, np.uint32)
+    rows = [padding]
+    owners = [np.full(_PADDING, -1, np.int32)]
+    first: list[int] = []
+    at = _PADDING
+    for number, mark in enumerate(fingerprints):
+        first.append(at)
+        rows += [mark.items, padding]
+        owners += [np.full(len(mark.items), number, np.int32), np.full(_PADDING, -1, np.int32)]
+        at += len(mark.items) + _PADDING
+    return np.concatenate(rows), np.concatenate(owners), np.array(first, np.int64)
+
+
+def _seeds(items: Items, owner: npt.NDArray[np.int32], report: Report) -> Places:
+    """Pairs of places [n, 2], the earlier first, where four parts of six are equal and two items nearby are alike."""
+    speaking = np.flatnonzero(items != NOTHING)
+    reach = max(_LIST, 2 * int(owner.max(initial=0)) + 2)
+    kept = [np.zeros((0, 2), np.int64)]
+    for number, key in enumerate(_KEYS):
+        report(Progress("looking for repeats", number, len(_KEYS)))
+        values = items[speaking] & key
+        order = np.argsort(values, kind="stable")
+        values, places = values[order], speaking[order]
+        here = np.arange(len(values))
+        for step in range(1, reach + 1):
+            here = here[: np.searchsorted(here, len(values) - step)]
+            here = here[values[here] == values[here + step]]
+            if not len(here):
+                break
+            a, b = places[here], places[here + step]
+            near = (owner[a] == owner[b]) & (b - a < _SHORTEST)
+            alike = ~near & (_two_alike(items, a, b, 1) | _two_alike(items, a, b, -1))
+            kept.append(np.stack([a[alike], b[alike]], axis=1))
+    return np.unique(np.concatenate(kept), axis=0)
+
+
+def _two_alike(items: Items, a: Places, b: Places, side: int) -> npt.NDArray[np.bool_]:
+    """Whether the items half a second and a second to one side differ in a quarter of their bits or fewer."""
+    unequal = np.zeros(len(a), np.uint8)
+    for away in (4 * side, 8 * side):
+        unequal += np.bitwise_count(items[a + away] ^ items[b + away])
+    return unequal <= 16
+
+
+def _verified(items: Items, seeds: Places) -> Places:
+    """Starts of windows [n, 2] that match as a whole, for each seed the best of the windows around it."""
+    kept = [np.zeros((0, 2), np.int64)]
+    for part in np.array_split(seeds, len(seeds) // 200_000 + 1):
+        offsets = np.arange(-_WINDOW + 1, _WINDOW)
+        errors = bit_errors(items[part[:, :1] + offsets], items[part[:, 1:] + offsets])
+        sums = np.cumsum(np.pad(errors, ((0, 0), (1, 0))), axis=1)
+        means = (sums[:, _WINDOW:] - sums[:, :-_WINDOW]) / _WINDOW
+        best = means.argmin(axis=1)
+        good = means.min(axis=1, initial=1.0) <= _WINDOW_ERROR
+        kept.append(part[good] + (best[good] - _WINDOW + 1)[:, None])
+    return np.unique(np.concatenate(kept), axis=0)
+
+
+def _by_pair(windows: Places, owner: npt.NDArray[np.int32]) -> Iterator[tuple[Places, Places]]:
+    """The windows of each pair of sources: starts in `a`, starts in `b`."""
+    middle = windows + _WINDOW // 2
+    inside = (owner[middle] >= 0).all(axis=1)
+    windows, pairs = windows[inside], owner[middle[inside]].astype(np.int64)
+    names = pairs[:, 0] * (int(owner.max(initial=0)) + 1) + pairs[:, 1]
+    order = np.argsort(names, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(names[order])) + 1):
+        if len(group):
+            yield windows[group, 0], windows[group, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Matching items from `start` to `end` in `a`, `lag` later in `b`; `error` is a sum over items."""
+
+    start: int
+    end: int
+    lag: int
+    error: float
+
+
+def _pieces(items: Items, starts: Places, lags: Places) -> list[_Piece]:
+    """Overlapping windows of one lag as one piece, grown outwards from its middle while the bits agree."""
+    order = np.lexsort((starts, lags))
+    starts, lags = starts[order], lags[order]
+    breaks = np.flatnonzero((np.diff(lags) != 0) | (np.diff(starts) > _WINDOW)) + 1
+    found: list[_Piece] = []
+    for group in np.split(np.arange(len(starts)), breaks):
+        lag = int(lags[group[0]])
+        core_start, core_end = int(starts[group[0]]), int(starts[group[-1]]) + _WINDOW
+        if found and found[-1].lag == lag and core_end <= found[-1].end:
+            continue
+        low = max(0, core_start - _GROW)
+        high = min(len(items) - max(0, lag), core_end + _GROW)
+        gain = _GROW_ERROR - bit_errors(items[low:high], items[low + lag : high + lag])
+        middle = (core_start + core_end) // 2 - low
+        end = middle + 1 + int(np.cumsum(gain[middle:]).argmax())
+        start = middle - int(np.cumsum(gain[:middle][::-1]).argmax()) - 1 if middle else 0
+        error = _GROW_ERROR * (end - start) - float(gain[start:end].sum())
+        found.append(_Piece(low + start, low + end, lag, error))
+    return found
+
+
+def _chains(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """Pieces in order of `start`, joined where lags differ by two items or fewer and the gap is short."""
+    chains: list[list[_Piece]] = []
+    ends: list[int] = []
+    for piece in sorted(pieces, key=lambda p: (p.start, p.lag)):
+        for number in range(len(chains) - 1, -1, -1):
+            if abs(chains[number][-1].lag - piece.lag) <= 2 and piece.start <= ends[number] + _GAP:
+                chains[number].append(piece)
+                ends[number] = max(ends[number], piece.end)
+                break
+        else:
+            chains.append([piece])
+            ends.append(piece.end)
+    return chains
+
+
+_Joined = tuple[float, float, float, float, float]
+
+
+def _joined_up(chain: list[_Piece]) -> _Joined:
+    """Start in a, start in b, length, mean error and speed of a chain; better pieces weigh more in its lag."""
+    start, end = min(p.start for p in chain), max(p.end for p in chain)
+    lengths = np.array([p.end - p.start for p in chain], np.float64)
+    errors = np.array([p.error for p in chain]) / lengths
+    weights = lengths * np.maximum(0.5 - errors, 1e-6) ** 2
+    lags = np.array([p.lag for p in chain], np.float64)
+    middles = np.array([(p.start + p.end) / 2 for p in chain])
+    slope = _drift(middles, lags, weights) if lags.max() - lags.min() >= 3 else 0.0
+    lag = float(np.average(lags - slope * (middles - start), weights=weights))
+    # Pieces on neighbouring lags cover the same items: the better one speaks for them.
+    best = float(np.average(errors, weights=weights))
+    return float(start), start + lag, float(end - start), best, 1.0 + slope
+
+
+def _drift(places: Floats, lags: Floats, weights: Floats) -> float:
+    away = places - np.average(places, weights=weights)
+    return float((weights * away * lags).sum() / (weights * away * away).sum())
+
+
+def _best(chains: list[_Joined]) -> Iterator[_Joined]:
+    """Chains without those that lie for the most part under better ones: a loop matches itself at many lags."""
+    taken: list[_Joined] = []
+    for chain in sorted(chains, key=lambda c: (-c[2] * (0.5 - c[3]), c[0], c[1])):
+        if not any(_shared(chain, other, 0) or _shared(chain, other, 1) for other in taken):
+            taken.append(chain)
+            yield chain
+
+
+def _shared(one: _Joined, other: _Joined, side: int) -> bool:
+    overlap = min(one[side] + one[2], other[side] + other[2]) - max(one[side], other[side])
+    return overlap > one[2] / 2
+
+
+def _allowed(length: float) -> float:
+    return max(error for least, error in _ERRORS if length >= least)
+
+
+def _is_periodic(items: Items, a: int, b: int, length: int) -> bool:
+    """Whether the stretch matches the same sound 0.6 to 1.5 s away nearly as well: an alarm, a hum that beats."""
+    own = bit_errors(items[a : a + length], items[b : b + length]).mean()
+    low, high = max(0, a - max(_SHIFTS)), max(_SHIFTS)
+    for shift in _SHIFTS:
+        start = b + shift
+        if start < 0 or start + length > len(items) or low < 0:
+            continue
+        if bit_errors(items[a : a + length], items[start : start + length]).mean() < own + _CONTRAST:
+            return True
+    del high
+    return False
