@@ -1,0 +1,181 @@
+"""Recipes, and training by one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.cli.console import JsonOption, StudyOption, reporter, say, show, warn
+
+if TYPE_CHECKING:
+    from pipelines.schema import LabelledClips
+    from pipelines.schemes import LabelScheme
+    from pipelines.study import Study
+    from pipelines.training import Plan, Run
+
+
+def recipes(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """What can be trained: every recipe with its form and the number its paper printed.
+
+    Example: workbench recipes
+    """
+    from pipelines.recipe import load_recipe, recipe_names
+
+    own = None if study is None else _opened(study).manifests / "recipes"
+    found = [load_recipe(name, folder=own) for name in recipe_names(own)]
+    document = {
+        "ok": True,
+        "recipes": [
+            {
+                "name": recipe.name,
+                "title": recipe.title,
+                "system": recipe.system,
+                "form": recipe.form,
+                "view": recipe.data.view,
+                "published_accuracy": recipe.published.accuracy if recipe.published else None,
+            }
+            for recipe in found
+        ],
+    }
+
+    def people() -> None:
+        for recipe in found:
+            printed = recipe.published.accuracy if recipe.published else None
+            paper = f" (published accuracy {100 * printed:.1f} %)" if printed is not None else ""
+            say(f"{recipe.name}: {recipe.title}{paper}")
+
+    show(document, as_json=as_json, people=people)
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name that 'workbench recipes' shows.")],
+    release: Annotated[str | None, typer.Option(help="Train on this release; without it, on the labels now.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Train on acted corpora instead, joined by +.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds; the split stays the same.")] = 1,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key=value.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show parts and the leak verdict; train nothing.")] = False,
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train by a recipe and keep the result as a run: curves, confusion, per-class table, human ceiling, leak verdict.
+
+    Example: workbench train soap_five --release r1 --seeds 3 --set training.epochs=30
+    """
+    from pipelines.errors import ConfigError
+    from pipelines.recipe import load_recipe
+    from pipelines.study import project_root
+    from pipelines.training import make_plan
+    from pipelines.training import train as run_recipe
+
+    if release is not None and corpus is not None:
+        raise ConfigError("give --release or --corpus, not both")
+    names = tuple(name.strip() for name in corpus.split("+")) if corpus is not None else ()
+    home = _home(study, may_be_none=bool(names))
+    chosen = load_recipe(recipe, settings or (), home.manifests / "recipes" if home else None)
+    root = home.root if home else project_root()
+    scheme = _scheme(home, chosen.data.scheme)
+    data = _corpora(root, names, scheme) if names else [_labels(home, release)]
+    if dry_run:
+        plan = make_plan(chosen, data, scheme)
+        show({"ok": True, "dry_run": True, **plan.document()}, as_json=as_json, people=lambda: _say_plan(plan))
+        return
+    out, cache = runs_and_cache(home, root)
+    seed = chosen.training.seed
+    with reporter() as report:
+        run = run_recipe(
+            chosen,
+            data,
+            out=out,
+            cache=cache,
+            seeds=range(seed, seed + seeds),
+            report=report,
+            against=None if names else _acted(root, scheme),
+            scheme=scheme,
+        )
+    show({"ok": True, "folder": str(run.folder), **run.facts}, as_json=as_json, people=lambda: say_run(run))
+
+
+def runs_and_cache(home: "Study | None", root: Path) -> tuple[Path, Path]:
+    """Where runs and features lie: in the study, or beside the studies for runs on corpora alone."""
+    if home is not None:
+        return home.runs, home.cache / "features"
+    return root / "data" / "_corpora" / "runs", root / "data" / "_corpora" / "cache"
+
+
+def say_run(run: "Run") -> None:
+    """A run for people: verdict, one sentence, the per-class table, where it lies."""
+    from pipelines.training.report import class_table, headline
+
+    say(f"{run.run_id}")
+    say(run.leak["sentence"])
+    say(headline(run.facts))
+    say()
+    for line in class_table(run.facts):
+        if not line.startswith("|---"):
+            say(line)
+    for note in run.facts["notes"]:
+        say(f"Note: {note}.")
+    say(f"Report, figures, predictions and model: {run.folder}")
+
+
+def _say_plan(plan: "Plan") -> None:
+    document = plan.document()
+    data, word = document["data"], document["data"]["group_word"]
+    say(f"{document['recipe']} on {data['name']}: {data['clips']} clips of {data['groups']} {word}s")
+    for part, held in document["split"]["parts"].items():
+        counts = ", ".join(f"{label} {count}" for label, count in held["labels"].items())
+        say(f"{part}: {held['rows']} rows, {held['clips']} clips, {len(held['groups'])} {word}s ({counts})")
+    say(document["leak"]["sentence"])
+    for note in document["notes"]:
+        say(f"Note: {note}.")
+    say(f"Nothing was trained. At most {document['epochs_at_most']} epochs would run.")
+
+
+def _opened(study: str | None) -> "Study":
+    from pipelines.study import open_study
+
+    return open_study(study)
+
+
+def _home(study: str | None, *, may_be_none: bool) -> "Study | None":
+    from pipelines.study import project_root, study_names
+
+    if study is None and may_be_none and len(study_names(project_root())) != 1:
+        return None
+    return _opened(study)
+
+
+def _scheme(home: "Study | None", name: str) -> "LabelScheme":
+    from pipelines.schemes import load_scheme
+
+    return home.scheme if home is not None else load_scheme(name)
+
+
+def _labels(home: "Study | None", release: str | None) -> "LabelledClips":
+    from pipelines.release import labelled_clips, open_release
+    from workbench.release import snapshot
+
+    home = home or _opened(None)
+    return labelled_clips(home, open_release(home, release) if release is not None else snapshot(home))
+
+
+def _corpora(root: Path, names: Sequence[str], scheme: "LabelScheme") -> list["LabelledClips"]:
+    from pipelines.corpora import labelled_clips
+
+    return [labelled_clips(root, name, scheme) for name in names]
+
+
+def _acted(root: Path, scheme: "LabelScheme") -> Any:
+    """The acted corpus that spectrograms are drawn beside: TESS where this machine has it, else the first by name."""
+    from pipelines.corpora import labelled_clips, registered
+    from pipelines.errors import ConfigError, DataError
+
+    known = registered(root)
+    names = sorted(known, key=lambda name: (known[name].card_name != "tess", name))
+    for name in names[:1]:
+        try:
+            return labelled_clips(root, name, scheme)
+        except (ConfigError, DataError) as error:
+            warn(f"no spectrograms beside '{name}': {error}")
+    return None
