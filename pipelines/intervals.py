@@ -11,6 +11,8 @@ from pipelines.units import Floats
 #: Below this many groups a percentile interval is rough, and reports say so.
 FEW_GROUPS = 5
 
+_WEIGHTS_AT_ONCE = 4_000_000
+
 
 def mean(
     values: npt.ArrayLike, groups: Sequence[str], rng: np.random.Generator, *, n_boot: int = 2000
@@ -44,6 +46,12 @@ def of_sums(
     value = float(statistic(summands.sum(axis=0, keepdims=True))[0])
     if np.isnan(value):
         return {"value": None, "reason": "undefined for these items", "n": n}
+    return spread(value, statistic(resampled(summands, groups, rng, n_boot=n_boot)), n)
+
+
+def resampled(summands: Floats, groups: Sequence[str], rng: np.random.Generator, *, n_boot: int = 2000) -> Floats:
+    """Sums [n_boot, ...] of `summands` [n, ...] over groups drawn with replacement; many statistics may share them."""
+    n = len(summands)
     names, inverse = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     if len(names) == 1:
         per_unit = summands[np.lexsort(summands.reshape(n, -1).T)]
@@ -51,8 +59,17 @@ def of_sums(
         per_unit = np.zeros((len(names), *summands.shape[1:]))
         np.add.at(per_unit, inverse, summands)
     units = len(per_unit)
-    weights = rng.multinomial(units, np.full(units, 1 / units), size=n_boot).astype(np.float64)
-    drawn = statistic(np.tensordot(weights, per_unit, axes=1))
+    shares = np.full(units, 1 / units)
+    drawn = np.empty((n_boot, *summands.shape[1:]))
+    at_once = max(1, _WEIGHTS_AT_ONCE // units)
+    for begin in range(0, n_boot, at_once):
+        weights = rng.multinomial(units, shares, size=min(at_once, n_boot - begin)).astype(np.float64)
+        drawn[begin : begin + len(weights)] = np.tensordot(weights, per_unit, axes=1)
+    return drawn
+
+
+def spread(value: float, drawn: Floats, n: int) -> Estimate:
+    """`value` with the 2.5 and 97.5 percentiles of what the draws [n_boot] gave; undefined draws are left out."""
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return {"value": value, "low": float(low), "high": float(high), "n": n}
 

@@ -9,7 +9,7 @@ import typer
 
 from pipelines import __version__
 from pipelines.errors import Cancelled, PipelineError
-from workbench.cli import clips, compare, corpus, ingest, jobs, runs, study, train
+from workbench.cli import agreement, clips, compare, corpus, ingest, jobs, runs, study, train
 from workbench.cli.console import REFUSED, STOPPED, say, warn
 
 #: Commands that stand alone, in the order that help shows them.
@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "init": study.init,
     "ingest": ingest.ingest,
     "compare": compare.compare,
+    "agreement": agreement.agreement,
     "recipes": train.recipes,
     "train": train.train,
 }

@@ -1,0 +1,26 @@
+"""What every coefficient is: something each item adds, and a value made from the sums.
+
+Sums over items are all that is needed, so an interval resamples sums of groups and never looks at an answer twice.
+"""
+
+from typing import Literal, Protocol, TypeAlias
+
+from pipelines.units import Floats
+
+Scale: TypeAlias = Literal["nominal", "ordinal", "interval"]
+SCALES: tuple[Scale, ...] = ("nominal", "ordinal", "interval")
+
+
+class Coefficient(Protocol):
+    """Agreement over all raters at once."""
+
+    title: str
+    source: str
+
+    def summands(self, counts: Floats) -> Floats:
+        """What each item adds, [items, m], from how many raters gave it each label, [items, labels]."""
+        ...
+
+    def value(self, sums: Floats, scale: Scale, numbers: Floats) -> Floats:
+        """Values [draws] from sums [draws, m]; NaN where undefined. `numbers` [labels]: the labels as numbers."""
+        ...
