@@ -45,14 +45,20 @@ class Comparison:
         """Every file that was written, PNG before SVG."""
         return tuple(path for made in self.grids for path in (made.png, made.svg) if path is not None)
 
-    def document(self) -> dict[str, Any]:
-        """For JSON: everything but the arrays."""
+    def document(self, relative_to: Path | None = None) -> dict[str, Any]:
+        """For JSON: everything but the arrays. Paths as they are, or from the folder `relative_to`."""
+
+        def place(path: Path | None) -> str | None:
+            if path is None:
+                return None
+            return path.relative_to(relative_to).as_posix() if relative_to else str(path)
+
         return {
             "corpora": list(self.corpora),
             "emotions": list(self.emotions),
             "seed": self.seed,
-            "figures": [str(path) for path in self.figures],
-            "grids": [_grid_document(made) for made in self.grids],
+            "figures": [place(path) for path in self.figures],
+            "grids": [_grid_document(made) | {"png": place(made.png), "svg": place(made.svg)} for made in self.grids],
             "statistics": [row.document() for row in self.rows],
             "citations": list(self.citations),
         }
@@ -109,7 +115,7 @@ def compare(
     citations = tuple(dict.fromkeys(data.origin["citation"] for data in sets if "citation" in data.origin))
     comparison = Comparison(tuple(names), tuple(emotions), seed, grids, rows, citations, out)
     if out is not None:
-        write_json(out / "comparison.json", comparison.document())
+        write_json(out / "comparison.json", comparison.document(relative_to=out))
     return comparison
 
 
@@ -126,7 +132,5 @@ def _grid_document(made: Grid) -> dict[str, Any]:
         "limits": [list(limits) for limits in made.limits],
         "n_clips": made.n_clips,
         "n_groups": made.n_groups,
-        "png": str(made.png) if made.png else None,
-        "svg": str(made.svg) if made.svg else None,
         "caption": made.caption,
     }

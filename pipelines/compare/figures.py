@@ -1,5 +1,6 @@
 """Grids as files: PNG and SVG by matplotlib, no window system and no shared state."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ ROWS = COLUMNS = 3
 ENDED = "#D9D9D9"
 DPI = 300
 
+#: matplotlib's settings belong to the process: one figure is written at a time.
+_SETTINGS = threading.Lock()
+
 
 def save(grid: Grid, folder: Path) -> tuple[Path, Path]:
     """Write the grid as `<style>-<corpus>-<emotion>.png` and `.svg` into `folder`; returns both paths.
@@ -25,7 +29,7 @@ def save(grid: Grid, folder: Path) -> tuple[Path, Path]:
     figure = draw(grid)
     stem = f"{grid.style.name}-{grid.corpus}-{grid.emotion}"
     png, svg = folder / f"{stem}.png", folder / f"{stem}.svg"
-    with mpl.rc_context({"svg.hashsalt": stem}):
+    with _SETTINGS, mpl.rc_context({"svg.hashsalt": stem}):
         with atomic_path(png) as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None, "Description": grid.caption})
         with atomic_path(svg) as temporary:

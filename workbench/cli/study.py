@@ -17,8 +17,12 @@ def init(
 
     Example: workbench init night --rights-basis "public domain (US)"
     """
-    from pipelines.study import create_study
+    from pipelines.corpora import registered
+    from pipelines.errors import ConfigError
+    from pipelines.study import create_study, project_root
 
+    if name in registered(project_root()):
+        raise ConfigError(f"there is already a corpus '{name}' here: give the study another name")
     made = create_study(name, rights_basis=rights_basis, scheme=scheme)
     document = {"ok": True, "study": name, "manifests": str(made.manifests), "private": str(made.private)}
 

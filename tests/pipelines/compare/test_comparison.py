@@ -102,7 +102,9 @@ def test_files_captions_and_document(comparison: Comparison) -> None:
         assert head.startswith(b"\x89PNG") if path.suffix == ".png" else b"<svg" in path.read_bytes()
     assert comparison.out
     document = json.loads((comparison.out / "comparison.json").read_text())
-    assert document == json.loads(json.dumps(comparison.document()))
+    assert document == json.loads(json.dumps(comparison.document(relative_to=comparison.out)))
+    assert document["figures"][0] == "as_published-drama-neutral.png"  # the folder may move, as a run's does
+    assert comparison.document()["figures"][0] == str(comparison.out / "as_published-drama-neutral.png")
     assert document["corpora"] == ["drama", "acted"] and document["citations"] == ["acted (2026)."]
     caption = comparison.grid("fair", "acted", "neutral").caption
     assert caption.startswith(

@@ -59,3 +59,12 @@ def test_download_says_where_to_get_it(capsys: pytest.CaptureFixture[str]) -> No
 def test_an_empty_list_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "list")
     assert "workbench corpus add NAME PATH" in out and "tess" in out
+
+
+def test_a_study_may_not_take_a_corpuss_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    assert run(capsys, "add", "night", tess(tmp_path).folder)[0] == 0
+    with pytest.raises(SystemExit) as left:
+        main(["init", "night"])
+    assert left.value.code == 2
+    assert "there is already a corpus 'night' here" in capsys.readouterr().err
+    assert not (root / "data_manifests").exists()
