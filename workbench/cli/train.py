@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -90,7 +90,7 @@ def train(
             cache=cache,
             seeds=range(seed, seed + seeds),
             report=report,
-            against=None if names else _acted(root, scheme),
+            against=None if names else acted_corpus(root, scheme),
             scheme=scheme,
         )
     show({"ok": True, "folder": str(run.folder), **run.facts}, as_json=as_json, people=lambda: say_run(run))
@@ -154,10 +154,13 @@ def _scheme(home: "Study | None", name: str) -> "LabelScheme":
 
 def _labels(home: "Study | None", release: str | None) -> "LabelledClips":
     from pipelines.release import labelled_clips, open_release
-    from workbench.release import snapshot
 
     home = home or _opened(None)
-    return labelled_clips(home, open_release(home, release) if release is not None else snapshot(home))
+    if release is not None:
+        return labelled_clips(home, open_release(home, release))
+    from workbench.release import snapshot
+
+    return labelled_clips(home, snapshot(home))
 
 
 def _corpora(root: Path, names: Sequence[str], scheme: "LabelScheme") -> list["LabelledClips"]:
@@ -166,7 +169,7 @@ def _corpora(root: Path, names: Sequence[str], scheme: "LabelScheme") -> list["L
     return [labelled_clips(root, name, scheme) for name in names]
 
 
-def _acted(root: Path, scheme: "LabelScheme") -> Any:
+def acted_corpus(root: Path, scheme: "LabelScheme") -> "LabelledClips | None":
     """The acted corpus that spectrograms are drawn beside: TESS where this machine has it, else the first by name."""
     from pipelines.corpora import labelled_clips, registered
     from pipelines.errors import ConfigError, DataError

@@ -33,10 +33,10 @@ def main(folder: Path) -> None:
         return train(chosen, on, out=folder / "runs", cache=folder / "cache", workers=1, **more).run_id
 
     known = {
-        "corrected": run("soap_five", data, "epochs=10", seeds=[0, 1], report=steps.append),
-        "again": run("soap_five", data, "epochs=10"),
+        "corrected": run("soap_five", data, "epochs=8", seeds=[0, 1], report=steps.append),
+        "again": run("soap_five", data, "epochs=8"),
         "binary": run("soap_binary", data, "epochs=1", against=against),
-        "noise_as_published": run("soap_five_as_published", noise, "epochs=25", *NO_DROPOUT),
+        "noise_as_published": run("soap_five_as_published", noise, "epochs=22", *NO_DROPOUT),
         "noise_corrected": run("soap_five", noise, "epochs=6", *NO_DROPOUT),
         "steps": [[step.stage, step.done, step.total, step.item, step.numbers] for step in steps],
         "cancelled": cancel(data, folder),
