@@ -83,7 +83,9 @@ def _disk(root: Path) -> Finding:
 
 def _sqlite(_root: Path) -> Finding:
     fits = sqlite3.sqlite_version_info >= (3, 35)
-    return Finding("SQLite", "ok" if fits else "missing", sqlite3.sqlite_version, "" if fits else "3.35 or later is needed")
+    return Finding(
+        "SQLite", "ok" if fits else "missing", sqlite3.sqlite_version, "" if fits else "3.35 or later is needed"
+    )
 
 
 def _store(root: Path) -> Finding:

@@ -9,11 +9,13 @@ import typer
 
 from pipelines import __version__
 from pipelines.errors import Cancelled, PipelineError
-from workbench.cli import agreement, clips, compare, corpus, ingest, jobs, runs, study, train
+from workbench.cli import agreement, clips, compare, corpus, demo, doctor, ingest, jobs, runs, study, train
 from workbench.cli.console import REFUSED, STOPPED, say, warn
 
 #: Commands that stand alone, in the order that help shows them.
 COMMANDS: Mapping[str, Callable[..., Any]] = {
+    "demo": demo.demo,
+    "doctor": doctor.doctor,
     "init": study.init,
     "ingest": ingest.ingest,
     "compare": compare.compare,
