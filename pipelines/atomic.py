@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,34 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `target`; on a clean exit sync its files and rename it to `target`.
+
+    Raises FileExistsError, and leaves both as they were before, when a folder with content is there already.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:80]}.", dir=target.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        for path in sorted(temporary.rglob("*")):
+            if path.is_file():
+                path.chmod(0o644)
+                with path.open("rb") as written:
+                    os.fsync(written.fileno())
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            if target.exists():
+                raise FileExistsError(f"{target} is there already") from error
+            raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     _sync_folder(target.parent)
 

@@ -1,22 +1,53 @@
 """A Release on disk: an immutable, checksummed cut of clips and labels. Its format is written and read here only.
 
-release.json clips.csv labels.csv soft_labels.csv annotations.csv datasheet.md SHA256SUMS
+release.json     what it is: rule, scheme, human ceiling, counts, digest
+clips.csv        the clips that were answered, as in the study's manifest
+labels.csv       clip_id, label, one column per coarser view, votes, agreement, entropy, rule
+soft_labels.csv  clip_id and one share per label in scheme order
+annotations.csv  clip_id, rater, label, pass, scheme, flags, confidence; raters under pseudonyms, no times
+datasheet.md     the same for people
+SHA256SUMS       of the four tables
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic import sha256_file
+from pipelines.atomic import atomic_folder, sha256_file, write_json
 from pipelines.errors import DataError, UnknownName
-from pipelines.manifest import digest, read_clips, read_table
-from pipelines.schema import LabelledClip, LabelledClips, Vote
+from pipelines.manifest import clips_to_csv, digest, read_clips, read_table, table_to_csv
+from pipelines.schema import Clip, LabelledClip, LabelledClips, Vote, checked_name
 from pipelines.study import Study
+from pipelines.units import LabelName
 
 TABLES = ("annotations.csv", "clips.csv", "labels.csv", "soft_labels.csv")
 SNAPSHOTS = "snapshots"
+ANNOTATION_COLUMNS = ("clip_id", "rater", "label", "pass", "scheme", "flags", "confidence")
+
+
+def label_columns(views: Sequence[str]) -> tuple[str, ...]:
+    """Columns of labels.csv; `views` are the coarser ones, such as binary."""
+    return ("clip_id", "label", *views, "votes", "agreement", "entropy", "rule")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a release is made of. Rows are cells by column.
+
+    `describe` gives what release.json says beside name, time and digest, and the datasheet; it is asked only when
+    something is written.
+    """
+
+    clips: Sequence[Clip]
+    labels: Sequence[LabelName]
+    views: Sequence[str]
+    label_rows: Sequence[Mapping[str, object]]
+    soft_rows: Sequence[Mapping[str, object]]
+    annotation_rows: Sequence[Mapping[str, object]]
+    describe: Callable[[], tuple[Mapping[str, Any], str]]
 
 
 @dataclass(frozen=True)
@@ -36,14 +67,32 @@ class Release:
         return str(self.facts["digest"])
 
 
-def sums(folder: Path) -> str:
-    """The SHA256SUMS text of the tables in `folder`, sorted by name."""
-    return "".join(f"{sha256_file(folder / name)}  {name}\n" for name in TABLES)
+def write_release(target: Path, name: str | None, content: Content, created: str) -> Release:
+    """Write a release whole or not at all; the same content gives the same tables and digest whenever it is made.
 
-
-def tables_digest(folder: Path) -> str:
-    """Digest that names the content of a release."""
-    return digest(sums(folder))
+    Without a `name` it is a snapshot: `target` is then the folder of snapshots, and it is named by its digest; one
+    that is there already is returned as it is. Raises FileExistsError when a release of that name is there.
+    """
+    tables = _tables(content)
+    listed = _sums({table: hashlib.sha256(text.encode()).hexdigest() for table, text in tables.items()})
+    found = digest(listed)
+    place = target if name is not None else target / found[:12]
+    if name is None and (place / "release.json").is_file():
+        return _read(place)
+    told, datasheet = content.describe()
+    kind = "snapshot" if name is None else "release"
+    facts = {"schema": 1, "kind": kind, "name": place.name, "created": created, **told, "digest": found}
+    try:
+        with atomic_folder(place) as folder:
+            for table, text in tables.items():
+                (folder / table).write_text(text, encoding="utf-8", newline="")
+            (folder / "SHA256SUMS").write_text(listed, encoding="utf-8", newline="")
+            (folder / "datasheet.md").write_text(datasheet, encoding="utf-8", newline="")
+            write_json(folder / "release.json", facts)
+    except FileExistsError:
+        if name is not None:
+            raise
+    return _read(place)
 
 
 def release_names(study: Study) -> tuple[str, ...]:
@@ -51,21 +100,37 @@ def release_names(study: Study) -> tuple[str, ...]:
     found = [
         (json.loads(file.read_text(encoding="utf-8"))["created"], file.parent.name)
         for file in study.releases.glob("*/release.json")
+        if not file.parent.name.startswith(".")
     ]
     return tuple(name for _, name in sorted(found))
 
 
 def open_release(study: Study, name: str) -> Release:
-    """The release `name`, or a snapshot of labels. Raises UnknownName, and DataError when its tables were changed."""
+    """The release `name`, or a snapshot of labels. Raises UnknownName, and DataError when its tables changed."""
+    checked_name("release", name)
     for place in (study.releases / name, study.cache / SNAPSHOTS / name):
         if (place / "release.json").is_file():
-            release = Release(place, json.loads((place / "release.json").read_text(encoding="utf-8")))
-            if tables_digest(place) != release.digest:
-                raise DataError(
-                    f"release '{name}' was changed after it was made: its tables no longer match release.json"
-                )
+            release = _read(place)
+            broken = problems(release)
+            if broken:
+                raise DataError(f"release '{name}' was changed after it was made: {broken[0]}")
             return release
     raise UnknownName("release", name, release_names(study), hint="(make one with 'workbench release create')")
+
+
+def problems(release: Release) -> tuple[str, ...]:
+    """What no longer is as it was made, in words; empty for an intact release."""
+    found = []
+    listed = _listed(release.folder)
+    for name in TABLES:
+        path = release.folder / name
+        if not path.is_file():
+            found.append(f"{name} is missing")
+        elif listed.get(name) != sha256_file(path):
+            found.append(f"{name} does not match SHA256SUMS")
+    if not found and digest(_sums(listed)) != release.digest:
+        found.append("SHA256SUMS does not match the digest in release.json")
+    return tuple(found)
 
 
 def labelled_clips(study: Study, release: Release) -> LabelledClips:
@@ -89,10 +154,37 @@ def labelled_clips(study: Study, release: Release) -> LabelledClips:
         if labels.get(clip.clip_id)
     )
     origin = {
-        "kind": "release",
+        "kind": str(release.facts["kind"]),
         "study": study.name,
         "name": release.name,
         "digest": release.digest,
         "rule": str(release.facts["rule"]),
     }
+    if release.facts["simulated"]:
+        origin["simulated"] = ", ".join(release.facts["simulated"])
     return LabelledClips(study.name, scheme_labels, clips, votes, origin)
+
+
+def _read(folder: Path) -> Release:
+    return Release(folder, json.loads((folder / "release.json").read_text(encoding="utf-8")))
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    path = folder / "SHA256SUMS"
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
+
+
+def _sums(checksums: Mapping[str, str]) -> str:
+    return "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
+
+
+def _tables(content: Content) -> dict[str, str]:
+    return {
+        "annotations.csv": table_to_csv(ANNOTATION_COLUMNS, content.annotation_rows),
+        "clips.csv": clips_to_csv(content.clips),
+        "labels.csv": table_to_csv(label_columns(content.views), content.label_rows),
+        "soft_labels.csv": table_to_csv(("clip_id", *content.labels), content.soft_rows),
+    }

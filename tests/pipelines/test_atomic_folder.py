@@ -1,0 +1,31 @@
+import pytest
+
+from pipelines.atomic import atomic_folder
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with atomic_folder(tmp_path / "made" / "it") as folder:
+        (folder / "a").write_text("a")
+        assert not (tmp_path / "made" / "it").exists()
+    assert (tmp_path / "made" / "it" / "a").read_text() == "a"
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["it"]
+
+
+def test_or_not_at_all(tmp_path):
+    def fill():
+        with atomic_folder(tmp_path / "it") as folder:
+            (folder / "a").write_text("a")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_is_there_is_left_alone(tmp_path):
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it" / "a").write_text("old")
+    with pytest.raises(FileExistsError, match="there already"), atomic_folder(tmp_path / "it") as folder:
+        (folder / "a").write_text("new")
+    assert (tmp_path / "it" / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["it"]
