@@ -9,21 +9,27 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb, sequential
 from plotly.subplots import make_subplots
 
+from pipelines.features.stft import hann, stft
 from pipelines.schemes import CollapsedLabel, Label
+from pipelines.units import Audio, Hertz
 from workbench.app.words import estimate_text, number
 
 if TYPE_CHECKING:
-    from pipelines.compare import Panel
+    from pipelines.compare import Grid
 
 Entries: TypeAlias = Sequence[Label] | Sequence[CollapsedLabel]
 
 HUMAN = "#4B5563"
 TRAIN = "#9CA3AF"
 VALID = "#1F5F8B"
+ENDED = "#D9D9D9"
 PERCEPTUAL = "Viridis"
+LOUDNESS = "Magma"
 SEQUENTIAL = "Blues"
 
 
@@ -47,9 +53,7 @@ def kappa_map(raters: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> go.F
     return figure
 
 
-def confusion(
-    entries: Entries, counts: Sequence[Sequence[float]], *, rows: str, columns: str, unit: str = "clips"
-) -> go.Figure:
+def confusion(entries: Entries, counts: npt.ArrayLike, *, rows: str, columns: str, unit: str = "clips") -> go.Figure:
     """Counts [row, column] over the labels in scheme order, coloured by the share of each row."""
     table = np.asarray(counts, dtype=float)
     totals = table.sum(axis=1, keepdims=True)
@@ -132,7 +136,7 @@ def intervals(rows: Sequence[tuple[str, Mapping[str, Any]]], *, axis: str, marks
     low = min([0.0, *(estimate["low"] for _, estimate in known)])
     figure.update_xaxes(title=axis, range=[low - 0.02, 1.02])
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return _framed(figure, height=90 + 38 * max(1, len(known)), top=26)
+    return _framed(figure, height=80 + 34 * max(1, len(known)), top=26)
 
 
 def training_curves(
@@ -140,12 +144,14 @@ def training_curves(
     *,
     chance: float | None = None,
     ceiling: float | None = None,
+    ceiling_name: str = "human ceiling",
     epochs: int | None = None,
 ) -> go.Figure:
     """Accuracy and loss by epoch, training and validation.
 
     `history` has loss, accuracy, val_loss, val_accuracy, each of shape [epochs so far]; `epochs` fixes the axis while
-    it runs. `chance` and `ceiling` (how often one rater agrees with the others) are lines in the accuracy panel.
+    it runs. `chance` and `ceiling` (how often one rater agrees with the others) are lines in the accuracy panel; where
+    raters are simulated, `ceiling_name` says so.
     """
     figure = make_subplots(1, 2, subplot_titles=("accuracy (share of clips)", "loss (nats)"), horizontal_spacing=0.1)
     for column, name in enumerate(("accuracy", "loss"), start=1):
@@ -166,13 +172,13 @@ def training_curves(
                 row=1,
                 col=column,
             )
-    for value, text in ((chance, "chance"), (ceiling, "human ceiling")):
+    for value, text in ((chance, "chance"), (ceiling, ceiling_name)):
         if value is not None:
             figure.add_hline(
                 y=value,
                 line={"dash": "dot", "color": HUMAN, "width": 1.5},
                 annotation={"text": text, "font": {"size": 12}},
-                annotation_position="top left",
+                annotation_position="bottom right",
                 row=1,
                 col=1,
             )
@@ -184,85 +190,104 @@ def training_curves(
     return _framed(figure, height=300, top=30)
 
 
-def spectrogram_grid(
-    panels: Sequence["Panel"], *, limits: tuple[float, float] | None = None, unit: str = "dB", chosen: int | None = None
-) -> go.Figure:
-    """Nine (or fewer) panels in rows of three. With `limits` all share one colour scale, else each has its own.
+def spectrogram_grid(grid: "Grid", *, chosen: int | None = None) -> go.Figure:
+    """A grid of up to nine panels in rows of three, on the colour scales that the grid states.
 
-    Each panel carries a ▶ mark whose `customdata` is the panel's number, so that a click on it can play its clip;
-    `chosen` is drawn with a filled mark.
+    Each panel carries a ▶ mark whose `customdata` is the panel's number, so that a click on it can play its clip; that
+    of `chosen` is filled. Grey: the clip has ended.
     """
-    figure = make_subplots(3, 3, horizontal_spacing=0.03, vertical_spacing=0.07, shared_xaxes=True, shared_yaxes=True)
-    for index, panel in enumerate(panels):
+    style = grid.style
+    titles = [f"{number}  {panel.title}" for number, panel in enumerate(grid.panels, start=1)]
+    figure = make_subplots(
+        3,
+        3,
+        horizontal_spacing=0.025,
+        vertical_spacing=0.06,
+        shared_xaxes=True,
+        shared_yaxes=True,
+        subplot_titles=titles,
+    )
+    for index, (panel, (low, high)) in enumerate(zip(grid.panels, grid.limits, strict=True)):
         row, column = divmod(index, 3)
-        x, y, x_title, y_title = _panel_axes(panel)
-        low, high = limits or (float(np.min(panel.values)), float(np.max(panel.values)))
         figure.add_heatmap(
-            z=np.asarray(panel.values, dtype=np.float32),
-            x=x,
-            y=y,
+            z=panel.values,
+            x=panel.x,
+            y=panel.y,
             zmin=low,
             zmax=high,
-            colorscale=PERCEPTUAL,
-            showscale=bool(limits) and index == 0,
-            colorbar={"title": {"text": unit}, "thickness": 10, "len": 0.9},
-            hovertemplate=f"%{{x:.2f}} {x_title}, %{{y:.0f}} {y_title}: %{{z:.3g}} {unit}<extra></extra>",
+            colorscale=_scale(style.colour_map.capitalize()),
+            showscale=style.shares_limits and index == 0,
+            colorbar={"title": {"text": style.value_label, "side": "right"}, "thickness": 10},
+            hovertemplate=f"{style.x_label} %{{x:.3g}}<br>{style.y_label} %{{y:.3g}}<br>%{{z:.3g}}<extra></extra>",
             row=row + 1,
             col=column + 1,
         )
         figure.add_scatter(
-            x=[x[0] + 0.07 * (x[-1] - x[0])],
-            y=[y[0] + 0.9 * (y[-1] - y[0])],
+            x=[panel.x[0] + 0.07 * (panel.x[-1] - panel.x[0])],
+            y=[panel.y[0] + 0.88 * (panel.y[-1] - panel.y[0])],
             mode="markers",
             marker={
                 "symbol": "triangle-right" if index == chosen else "triangle-right-open",
-                "size": 15,
+                "size": 14,
                 "color": "white",
                 "line": {"color": "white", "width": 2},
             },
             customdata=[index],
-            name=f"panel {index + 1}",
             hovertemplate=f"hear panel {index + 1}<extra></extra>",
             showlegend=False,
             row=row + 1,
             col=column + 1,
         )
-        if column == 0:
-            figure.update_yaxes(title=y_title if row == 1 else None, row=row + 1, col=1)
-        if row == 2:
-            figure.update_xaxes(title=x_title if column == 1 else None, row=3, col=column + 1)
-    figure.update_layout(dragmode=False)
     figure.update_xaxes(showgrid=False, zeroline=False)
     figure.update_yaxes(showgrid=False, zeroline=False)
-    return _framed(figure, height=560, top=8)
+    figure.update_yaxes(title=style.y_label, row=2, col=1)
+    figure.update_xaxes(title=style.x_label, row=3, col=2)
+    figure.update_annotations(font={"size": 11}, yshift=-2)
+    figure.update_layout(dragmode=False, plot_bgcolor=ENDED)
+    return _framed(figure, height=470, top=22)
 
 
-def clip_picture(
-    samples: np.ndarray[Any, Any], rate_hz: int, levels: np.ndarray[Any, Any], hertz: Sequence[float]
-) -> go.Figure:
-    """One clip: its wave above (shape [n], full scale ±1), its spectrogram below (dB, shape [freq, time])."""
-    seconds = len(samples) / rate_hz
-    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.3, 0.7], vertical_spacing=0.04)
-    bins = max(1, len(samples) // 600)
-    cut = samples[: len(samples) // bins * bins].reshape(-1, bins)
-    times = (np.arange(len(cut)) + 0.5) * bins / rate_hz
+def clip_picture(mono: Audio, rate_hz: Hertz) -> go.Figure:
+    """One clip, float32 [n]: its wave above (full scale ±1), its spectrogram below in dB under its loudest point.
+
+    The spectrogram has 1,024-sample Hann frames and some 300 columns, up to 10 kHz or half the rate.
+    """
+    seconds = len(mono) / rate_hz
+    levels, hertz = _levels(mono, rate_hz)
+    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.28, 0.72], vertical_spacing=0.04)
+    width = max(1, len(mono) // 600)
+    slices = mono[: len(mono) // width * width].reshape(-1, width)
+    times = (np.arange(len(slices)) + 0.5) * width / rate_hz
     outline = {"mode": "lines", "line": {"width": 1, "color": VALID}, "hoverinfo": "skip", "showlegend": False}
-    figure.add_scatter(x=times, y=cut.max(axis=1), row=1, col=1, **outline)
-    figure.add_scatter(x=times, y=cut.min(axis=1), fill="tonexty", row=1, col=1, **outline)
+    figure.add_scatter(x=times, y=slices.max(axis=1), row=1, col=1, **outline)
+    figure.add_scatter(x=times, y=slices.min(axis=1), fill="tonexty", row=1, col=1, **outline)
     figure.add_heatmap(
         z=levels,
         x=np.linspace(0, seconds, levels.shape[1]),
-        y=np.asarray(hertz) / 1000,
-        colorscale="Magma",
-        colorbar={"title": {"text": "dB"}, "thickness": 10, "len": 0.7, "y": 0.35},
+        y=hertz / 1000,
+        colorscale=_scale(LOUDNESS),
+        zmin=-80,
+        zmax=0,
+        colorbar={"title": {"text": "dB"}, "thickness": 10, "len": 0.72, "y": 0.36},
         hovertemplate="%{x:.2f} s, %{y:.1f} kHz: %{z:.0f} dB<extra></extra>",
         row=2,
         col=1,
     )
-    figure.update_yaxes(range=[-1, 1], title="level", row=1, col=1)
+    figure.update_yaxes(range=[-1, 1], title="level", showticklabels=False, row=1, col=1)
     figure.update_yaxes(title="kHz", row=2, col=1)
     figure.update_xaxes(title="seconds", row=2, col=1)
-    return _framed(figure, height=330, top=8)
+    return _framed(figure, height=260, top=8)
+
+
+def _levels(mono: Audio, rate_hz: Hertz) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    n_fft = 1024
+    padded = np.pad(mono, (0, max(0, n_fft - len(mono))))
+    spectrum = np.abs(stft(padded, n_fft=n_fft, hop=max(1, (len(padded) - n_fft) // 300 or 1), window=hann(n_fft))).T
+    hertz = np.arange(len(spectrum)) * rate_hz / n_fft
+    shown = hertz <= 10_000
+    loudest = max(float(spectrum.max()), 1e-9)
+    levels = 20 * np.log10(np.maximum(spectrum[shown] / loudest, 1e-4))
+    return levels.astype(np.float32), hertz[shown]
 
 
 def short(entry: Label | CollapsedLabel) -> str:
@@ -273,10 +298,6 @@ def short(entry: Label | CollapsedLabel) -> str:
 def signed(entry: Label | CollapsedLabel) -> str:
     """`short` with the sign that stands beside its colour, such as `● Neutral`."""
     return f"{entry.sign} {short(entry)}".strip()
-
-
-def _panel_axes(panel: "Panel") -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], str, str]:
-    return np.asarray(panel.x), np.asarray(panel.y), panel.x_unit, panel.y_unit
 
 
 def _texts(values: np.ndarray[Any, Any], as_text: Any) -> list[list[str]]:
@@ -297,7 +318,7 @@ def _cells(
     low, high = limits
     figure = go.Figure(
         go.Heatmap(
-            z=np.where(np.isnan(values), None, values),
+            z=[[None if math.isnan(value) else value for value in row] for row in values],
             x=list(columns),
             y=list(rows),
             zmin=low,
@@ -323,6 +344,14 @@ def _cells(
     figure.update_xaxes(type="category", automargin=True, showgrid=False)
     figure.update_yaxes(type="category", automargin=True, showgrid=False)
     return _framed(figure, height=max(220, 90 + 48 * len(rows)))
+
+
+def _scale(name: str) -> list[str]:
+    """A colour scale of plotly as rgb(): Streamlit takes #000001 to #000010 for places to put its own theme's colours,
+    and magma begins with #000004.
+    """
+    named: list[str] = getattr(sequential, name)
+    return [f"rgb{hex_to_rgb(colour)}" if colour.startswith("#") else colour for colour in named]
 
 
 def _ink(share: float, scale: str) -> str:

@@ -24,7 +24,9 @@ def _show(page: Page, session: Session) -> None:
 
 def main() -> None:
     """Draw the page that the URL names, for whoever is signed in."""
-    st.set_page_config(page_title="Workbench", page_icon=":material/graphic_eq:", layout="wide")
+    st.set_page_config(
+        page_title="Workbench", page_icon=":material/graphic_eq:", layout="wide", initial_sidebar_state=200
+    )
     session = sessions.current(st.session_state, st.context.cookies)
     if session is None:
         st.navigation([st.Page(_nobody_here, title="Sign in", url_path="start", default=True)], position="hidden").run()

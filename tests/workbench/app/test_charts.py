@@ -1,9 +1,15 @@
 """Figures say what they should: same colours and order, units, intervals, shared scales."""
 
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipelines.compare import STYLES, Grid, Panel
+from pipelines.compare.grids import grid as make_grid
+from pipelines.schema import Clip, LabelledClip, LabelledClips
 from pipelines.schemes import load_scheme
+from tests.builders import noise
 from workbench.app import charts
 
 FIVE = load_scheme("five")
@@ -68,3 +74,53 @@ def test_training_curves_draw_chance_and_ceiling_and_keep_the_whole_axis_while_r
 def test_reasons_are_sorted_commonest_on_top() -> None:
     (bars,) = charts.reason_counts({"too quiet": 2, "no speech": 30}).data
     assert list(bars.y) == ["too quiet", "no speech"] and list(bars.x) == [2, 30]
+
+
+def test_a_clip_is_seen_on_seconds_and_kilohertz() -> None:
+    rate_hz = 16000
+    time = np.arange(3 * rate_hz) / rate_hz
+    mono = (0.5 * np.sin(2 * np.pi * 2000 * time)).astype(np.float32)
+    figure = charts.clip_picture(mono, rate_hz)
+    (picture,) = [trace for trace in figure.data if trace.type == "heatmap"]
+    loudest = picture.y[np.argmax(np.asarray(picture.z).mean(axis=1))]
+    assert loudest == pytest.approx(2.0, abs=0.02)
+    assert picture.x[-1] == pytest.approx(3.0) and max(picture.y) <= 10
+    assert "seconds" in str(figure.layout) and "kHz" in str(figure.layout)
+
+
+def test_no_colour_is_one_that_streamlit_would_replace() -> None:
+    figure = charts.clip_picture(np.zeros(16000, np.float32), 16000)
+    scales = [trace.colorscale for trace in figure.data if trace.type == "heatmap"]
+    assert all(colour.startswith("rgb") for scale in scales for _, colour in scale)
+
+
+def grid(style_name: str, count: int = 9) -> Grid:
+    style = STYLES[style_name]
+    clips = [
+        LabelledClip(Clip(f"c{number}", "s", 0, 16000, 16000, "s", speaker=f"S{number}"), Path("none.wav"), "sad")
+        for number in range(count)
+    ]
+    panels = []
+    for number, clip in enumerate(clips):
+        values, x, y = style.spectrogram(noise(1.0, level=0.01 * (number + 1), seed=number), 16000)
+        panels.append(Panel(clip, style.title(clip), values, x, y))
+    return make_grid(LabelledClips("made", ("sad",), tuple(clips)), "sad", tuple(panels), style, 0)
+
+
+def test_a_fair_grid_shares_one_scale_and_the_published_one_does_not() -> None:
+    fair = [trace for trace in charts.spectrogram_grid(grid("fair")).data if trace.type == "heatmap"]
+    assert len(fair) == 9 and len({(trace.zmin, trace.zmax) for trace in fair}) == 1
+    paper = [trace for trace in charts.spectrogram_grid(grid("as_published")).data if trace.type == "heatmap"]
+    assert len({(trace.zmin, trace.zmax) for trace in paper}) == 9
+
+
+def test_a_panel_on_the_screen_is_the_panels_own_numbers_and_can_be_clicked() -> None:
+    made = grid("fair", count=4)
+    figure = charts.spectrogram_grid(made, chosen=2)
+    pictures = [trace for trace in figure.data if trace.type == "heatmap"]
+    for panel, picture in zip(made.panels, pictures, strict=True):
+        np.testing.assert_array_equal(np.asarray(picture.z), panel.values)
+    marks = [trace for trace in figure.data if trace.type == "scatter"]
+    assert [list(mark.customdata) for mark in marks] == [[0], [1], [2], [3]]
+    assert [mark.marker.symbol for mark in marks].index("triangle-right") == 2
+    assert "time (s)" in str(figure.layout) and "frequency (kHz)" in str(figure.layout)

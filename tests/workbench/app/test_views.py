@@ -1,0 +1,149 @@
+"""Every page of the curator and the researcher, on an empty study and on one with sound and labels."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pipelines.study import Study, create_study
+from tests.studies import answer, study_with_sound
+from workbench.app import serving
+from workbench.app.pages import PAGES
+
+VIEWS = [page for page in PAGES if page.url != "label"]
+
+
+def page() -> None:
+    """The script that AppTest runs: the router's page for a signed-in researcher."""
+    import os
+    from importlib import import_module
+
+    import streamlit as st
+
+    from pipelines.errors import PipelineError
+    from workbench.app import serving
+    from workbench.app.session import Person, Session
+
+    study = serving.study()
+    session = Session(study, Person("ada", "Ada", os.environ["TEST_ROLE"], "en"), st.session_state)  # type: ignore[arg-type]
+    module, function = os.environ["TEST_VIEW"].split(":")
+    try:
+        getattr(import_module(module), function)(study, session)
+    except PipelineError as error:
+        st.error(str(error))
+
+
+def words(app: AppTest) -> str:
+    """All that the page says."""
+    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.code, app.metric, app.button)
+    return "\n".join(str(getattr(one, "label", "")) + " " + str(one.value) for kind in kinds for one in kind)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
+    def run(study: Study, url: str, *, role: str = "researcher", **query: str) -> AppTest:
+        monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
+        monkeypatch.setenv("WORKBENCH_STUDY", study.name)
+        monkeypatch.setenv("TEST_VIEW", next(page.view for page in PAGES if page.url == url))
+        monkeypatch.setenv("TEST_ROLE", role)
+        app = AppTest.from_function(page, default_timeout=30)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    yield run
+    serving._store.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = study_with_sound(tmp_path_factory.mktemp("labelled"), episodes=4, per_episode=5)
+    answer(study, {"simulated-1": 0.9, "simulated-2": 0.8, "simulated-3": 0.7})
+    return study
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Study:
+    return create_study("bare", rights_basis="made up", root=tmp_path)
+
+
+@pytest.mark.parametrize("url", [page.url for page in VIEWS])
+def test_an_empty_page_teaches(opened: Callable[..., AppTest], empty: Study, url: str) -> None:
+    app = opened(empty, url)
+    said = words(app)
+    assert "None" not in said
+    assert "workbench " in said or "Label some clips" in said, f"{url} says neither command nor button: {said}"
+
+
+@pytest.mark.parametrize("url", [page.url for page in VIEWS])
+def test_a_page_on_a_labelled_study_says_no_none_and_no_long_digits(
+    opened: Callable[..., AppTest], labelled: Study, url: str
+) -> None:
+    said = words(opened(labelled, url))
+    assert "None" not in said and "nan" not in said
+    assert not re.search(r"\d\.\d{7,}", said)
+
+
+@pytest.mark.parametrize("url", [page.url for page in VIEWS])
+def test_no_page_imports_tensorflow(opened: Callable[..., AppTest], labelled: Study, url: str) -> None:
+    opened(labelled, url)
+    assert "tensorflow" not in sys.modules
+
+
+def test_overview_names_what_holds_the_study_back(opened: Callable[..., AppTest], labelled: Study) -> None:
+    app = opened(labelled, "overview")
+    assert [metric.value for metric in app.metric][:3] == ["1 min 20 s", "20", "100 %"]
+    assert any("simulated" in info.value.lower() for info in app.info)
+    assert any(one.value.startswith("**Next:**") for one in app.markdown)
+
+
+def test_agreement_answers_in_words_with_interval_and_n(opened: Callable[..., AppTest], labelled: Study) -> None:
+    app = opened(labelled, "agreement")
+    said = words(app)
+    assert "Krippendorff's alpha" in said and "95 % interval" in said and "n = 20 clips" in said
+    assert any("simulated" in info.value.lower() for info in app.info)
+
+
+def test_agreement_switches_to_binary_by_url(opened: Callable[..., AppTest], labelled: Study) -> None:
+    five, binary = opened(labelled, "agreement"), opened(labelled, "agreement", scheme="binary")
+    assert words(five) != words(binary)
+
+
+def test_a_clip_in_the_url_is_shown_with_its_answers(opened: Callable[..., AppTest], labelled: Study) -> None:
+    said = words(opened(labelled, "clips", clip="ep2-000004000"))
+    assert "ep2-000004000" in said and "3 answers" in said
+
+
+def test_clips_are_filtered(opened: Callable[..., AppTest], labelled: Study) -> None:
+    app = opened(labelled, "clips")
+    app.text_input(key="find").set_value("ep3").run()
+    assert any(caption.value.startswith("5 clips of 20") for caption in app.caption)
+
+
+def test_train_says_what_would_happen_before_the_button(opened: Callable[..., AppTest], labelled: Study) -> None:
+    app = opened(labelled, "train")
+    (button,) = app.button
+    assert re.fullmatch(r"Train soap_five on the (\d+) labelled clips", button.label), "a tied clip has no label"
+    assert any("No leak found" in one.value for one in app.success)
+    leaky = opened(labelled, "train", recipe="soap_five_as_published")
+    assert any(one.value.startswith("LEAK") for one in leaky.error)
+
+
+def test_an_annotator_gets_no_button_to_what_is_closed(opened: Callable[..., AppTest], labelled: Study) -> None:
+    app = opened(labelled, "runs", role="curator")
+    assert not app.button
+
+
+def test_a_wrong_run_in_the_url_is_one_sentence(opened: Callable[..., AppTest], empty: Study) -> None:
+    app = opened(empty, "runs", run="no-such-run")
+    assert not app.exception
+
+
+def test_a_wrong_job_in_the_url_is_one_sentence(opened: Callable[..., AppTest], labelled: Study) -> None:
+    (error,) = opened(labelled, "train", job="no-such-job").error
+    assert "unknown job 'no-such-job'" in error.value

@@ -1,0 +1,261 @@
+"""What views read, cached by content: a page drawn again costs nothing while nothing has changed.
+
+Arguments named `state` and `changed` are only keys: a cached read is kept for as long as they stay the same.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import streamlit as st
+
+from pipelines.schema import Estimate, NoEstimate
+from pipelines.study import Study, study_names
+from workbench import jobs
+from workbench.app import serving
+from workbench.clip_table import ClipRow
+from workbench.clip_table import clip_rows as rows_of
+from workbench.jobs import Job
+from workbench.overview import Standing, look
+from workbench.training_choice import Choice, make_plan
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from pipelines.compare import Comparison
+    from pipelines.schema import LabelledClips
+    from pipelines.training.run import Run
+    from workbench.agreement import Agreement
+    from workbench.store import Annotation, Rater, StoredEvent
+
+#: Changes whenever the file does; (0, 0) while there is none.
+Stamp: TypeAlias = tuple[int, int]
+#: Changes whenever a clip or an answer comes or goes.
+State: TypeAlias = tuple[str, Stamp, int]
+
+
+def stamp(path: Path) -> Stamp:
+    """When a file was changed, and its size."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def state_of_labels(study: Study) -> State:
+    """Changes whenever a clip or an answer comes or goes."""
+    return (str(study.private), stamp(study.clips_csv), serving.store().counts().events)
+
+
+def raters() -> "list[Rater]":
+    """Everybody and everything that answers."""
+    return serving.store().raters()
+
+
+def standing(study: Study) -> "list[Annotation]":
+    """Standing answers under the study's scheme, of every kind of rater."""
+    return serving.store().standing(study.settings.scheme)
+
+
+def clip_rows(study: Study) -> tuple[ClipRow, ...]:
+    """A row per kept clip, in the order of the manifest."""
+    return _clip_rows(study, state_of_labels(study))
+
+
+def history(study: Study, clip_id: str) -> "list[StoredEvent]":
+    """All that was ever answered to a clip, as it came."""
+    del study
+    return serving.store().events(clip_id=clip_id)
+
+
+def clip_figure(path: Path) -> "go.Figure":
+    """Wave and spectrogram of a clip."""
+    return _clip_figure(str(path), stamp(path))
+
+
+def releases(study: Study) -> list[str]:
+    """Names of the releases, oldest first."""
+    from pipelines.release import release_names
+
+    return list(release_names(study))
+
+
+def corpora(study: Study) -> list[str]:
+    """Names of the acted corpora on this machine."""
+    from pipelines.corpora import registered
+
+    return list(registered(study.root))
+
+
+def plan(study: Study, choice: Choice, recipe: str, overrides: Sequence[str]) -> Mapping[str, Any]:
+    """What a recipe would do with the choice. Raises PipelineError where it cannot."""
+    changed = (state_of_labels(study), stamp(study.root / "data" / "corpora.toml"), tuple(releases(study)))
+    return _plan(study, choice, recipe, tuple(overrides), changed)
+
+
+def training_jobs(study: Study) -> list[Job]:
+    """Trainings, newest first."""
+    return [job for job in jobs.jobs(study) if job.argv[:1] == ("train",)]
+
+
+def curves(job: Job) -> dict[str, list[float]]:
+    """Loss and accuracy by epoch of the seed that trains now, from what the job reported; empty before the first."""
+    by_epoch: dict[int, Mapping[str, float]] = {}
+    seed = ""
+    for step in job.steps:
+        numbers = step.progress.numbers
+        if "epoch" not in numbers or "loss" not in numbers:
+            continue
+        if step.progress.item != seed:
+            seed = step.progress.item
+            by_epoch = {}
+        by_epoch[int(numbers["epoch"])] = numbers
+    names = ("loss", "accuracy", "val_loss", "val_accuracy")
+    return (
+        {"epoch": [float(epoch) for epoch in by_epoch]}
+        | {name: [numbers.get(name, float("nan")) for numbers in by_epoch.values()] for name in names}
+        if by_epoch
+        else {}
+    )
+
+
+def runs(study: Study) -> "list[Run]":
+    """Sealed runs, newest first. A run never changes, so each is read once."""
+    from pipelines.training.run import run_ids
+
+    return [_run(str(study.runs / run_id)) for run_id in reversed(run_ids(study.runs))]
+
+
+def run(study: Study, run_id: str) -> "Run":
+    """One sealed run. Raises UnknownName."""
+    return _run(str(study.runs / Path(run_id).name))
+
+
+def runs_of(study: Study, job: Job) -> "list[Run]":
+    """The runs that a finished training made."""
+    made = job.result
+    return [run(study, made["run_id"])] if isinstance(made, dict) and "run_id" in made else []
+
+
+def rejected(study: Study) -> dict[str, int] | None:
+    """How many windows were not kept, by the first reason against each in words, the commonest first.
+
+    None where this machine has no table of candidates.
+    """
+    if not study.candidates.is_file():
+        return None
+    counts = _rejected(str(study.candidates), stamp(study.candidates))
+    return {_reason(study, code): count for code, count in counts.items()}
+
+
+def _reason(study: Study, code: str) -> str:
+    from pipelines.ingest.screen import SCREENS, bounds_of
+
+    name, _, side = code.rpartition("_")
+    if name not in SCREENS:
+        return code.replace("_", " ")
+    bounds = bounds_of(study.settings)[name]
+    limit = f"under {bounds.min:g}" if side == "low" else f"over {bounds.max:g}"
+    return f"{SCREENS[name].says}: {limit}"
+
+
+def agreement(study: Study) -> "dict[str, Agreement]":
+    """How far raters agree, by view of the scheme; empty while there are no clips."""
+    return _agreement(study, state_of_labels(study)) if study.clips_csv.is_file() else {}
+
+
+def answering(study: Study) -> list[str]:
+    """The raters whose answers count now."""
+    return list(dict.fromkeys(rater for one in agreement(study).values() for rater in one.raters))
+
+
+def overview(study: Study) -> Standing:
+    """Where the study stands."""
+    found = agreement(study).get(study.scheme.name)
+    alpha: Estimate | NoEstimate = {"value": None, "reason": "there is nothing to agree on yet", "n": 0}
+    if found is not None:
+        alpha = found.coefficients["alpha"]
+    return look(study, serving.store(), alpha)
+
+
+def comparable(study: Study) -> list[str]:
+    """Names of what can be compared: studies and acted corpora, this study first."""
+    others = [name for name in study_names(study.root) if name != study.name]
+    return [study.name, *others, *corpora(study)]
+
+
+def comparison(study: Study, names: Sequence[str], emotion: str, style: str, seed: int) -> "Comparison":
+    """Grids of one emotion in one style. Raises PipelineError where a set has none."""
+    changed = (state_of_labels(study), stamp(study.root / "data" / "corpora.toml"), tuple(releases(study)))
+    return _comparison(study.root, tuple(names), emotion, style, seed, changed)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _clip_rows(_study: Study, state: State) -> tuple[ClipRow, ...]:  # noqa: ARG001
+    from pipelines.manifest import read_clips
+
+    if not _study.clips_csv.is_file():
+        return ()
+    people = {rater.rater for rater in raters() if rater.kind == "person"}
+    wanted = _study.settings.labels.raters_per_clip
+    return rows_of(read_clips(_study.clips_csv), standing(_study), _study.scheme.label_names, people, wanted=wanted)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _clip_figure(path: str, changed: Stamp) -> "go.Figure":  # noqa: ARG001
+    from pipelines.audio import read_mono
+    from workbench.app import charts
+
+    mono, rate_hz = read_mono(Path(path))
+    return charts.clip_picture(mono, rate_hz)
+
+
+@st.cache_data(show_spinner="Looking at what would be trained …", max_entries=16)
+def _plan(_study: Study, choice: Choice, recipe: str, overrides: tuple[str, ...], changed: object) -> Mapping[str, Any]:  # noqa: ARG001
+    return make_plan(_study, choice, recipe, overrides).document()
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _run(folder: str) -> "Run":
+    from pipelines.training.run import open_run
+
+    return open_run(Path(folder))
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _rejected(path: str, changed: Stamp) -> dict[str, int]:  # noqa: ARG001
+    import pandas as pd
+
+    table = pd.read_parquet(path, columns=["status", "reasons"])
+    first = table.loc[table["status"] != "keep", "reasons"].str.split(";").str[0]
+    return dict(Counter(first).most_common())
+
+
+@st.cache_data(show_spinner="Counting who agrees with whom …", max_entries=4)
+def _agreement(_study: Study, state: State) -> "dict[str, Agreement]":  # noqa: ARG001
+    from workbench.agreement.study import study_agreement
+
+    return study_agreement(_study, serving.store())
+
+
+@st.cache_resource(show_spinner="Drawing spectrograms …", max_entries=16)
+def _comparison(
+    root: Path,
+    names: tuple[str, ...],
+    emotion: str,
+    style: str,
+    seed: int,
+    changed: object,
+) -> "Comparison":
+    from pipelines.compare import compare
+
+    return compare([_labelled(root, name, changed) for name in names], [emotion], styles=[style], seed=seed)
+
+
+@st.cache_resource(show_spinner="Reading the clips …", max_entries=8)
+def _labelled(root: Path, name: str, changed: object) -> "LabelledClips":  # noqa: ARG001
+    from workbench.lookup import labelled_clips
+
+    return labelled_clips(root, name)

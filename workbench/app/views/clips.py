@@ -1,0 +1,106 @@
+"""Clips: every kept clip to find, hear and see; and why the others were not kept."""
+
+import streamlit as st
+
+from pipelines.study import Study
+from workbench.app import charts, clip_panel, parts, reads
+from workbench.app.session import Session
+from workbench.app.words import amount, number, share
+from workbench.clip_table import STATES, ClipRow
+
+TABLE_HEIGHT = 390
+
+
+def show(study: Study, _session: Session) -> None:
+    """The page."""
+    parts.head("Clips", "What is there to hear, and what became of the rest?")
+    rows = reads.clip_rows(study)
+    if not rows:
+        parts.empty(
+            "Here every clip will stand: to hear, to see, with its answers and their history.",
+            "Clips are cut from recordings, films and links by one command; what is already there is not done again.",
+            f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
+        )
+        return
+    kept, rejected = st.tabs(["Kept", "Not kept, and why"], key="part", bind="query-params")
+    with kept:
+        _kept(study, rows)
+    with rejected:
+        _rejected(study, len(rows))
+
+
+def _kept(study: Study, rows: tuple[ClipRow, ...]) -> None:
+    labels = {entry.name: charts.signed(entry) for entry in study.scheme.labels}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.pills("Called", list(labels), format_func=labels.__getitem__, selection_mode="multi", key="label")
+        states = st.multiselect("State", STATES, key="state", bind="query-params", placeholder="any", width=170)
+        words = st.text_input("Clip or source holds", key="find", bind="query-params", width=150)
+    found = [
+        row
+        for row in rows
+        if (not wanted or row.label in wanted)
+        and (not states or row.state in states)
+        and words.lower() in row.clip.clip_id.lower()
+    ]
+    left, right = st.columns([6, 5], gap="medium")
+    with left:
+        st.caption(
+            f"{amount(len(found), 'clip')} of {number(len(rows))}. Click a row, then ↑ and ↓ to hear them in turn."
+        )
+        table = [_cells(row, labels) for row in found]
+        event = st.dataframe(
+            table,
+            hide_index=True,
+            height=TABLE_HEIGHT,
+            on_select="rerun",
+            selection_mode="single-cell",
+            key="clips-table",
+            placeholder="",
+        )
+        parts.table_download(table, "clips.csv")
+    chosen = _chosen(found, rows, [row for row, _ in event["selection"]["cells"]])
+    with right:
+        if chosen is None:
+            st.caption("Choose a clip on the left to hear it and to see its sound, its answers and their history.")
+        else:
+            clip_panel.show(study, chosen, autoplay=bool(event["selection"]["cells"]))
+
+
+def _chosen(found: list[ClipRow], rows: tuple[ClipRow, ...], selected: list[int]) -> ClipRow | None:
+    """The row that was clicked; else the one in the URL, so that a finding can be sent to a colleague."""
+    if selected and selected[0] < len(found):
+        st.query_params["clip"] = found[selected[0]].clip.clip_id
+        return found[selected[0]]
+    named = st.query_params.get("clip")
+    return next((row for row in rows if row.clip.clip_id == named), None)
+
+
+def _cells(row: ClipRow, labels: dict[str, str]) -> dict[str, str | float | int | None]:
+    return {
+        "clip": row.clip.clip_id,
+        "called": labels.get(row.label or "", ""),
+        "state": row.state,
+        "answers": row.answers,
+        "agree": share(row.share),
+        **{name.replace("_", " "): value for name, value in row.clip.metrics.items()},
+    }
+
+
+def _rejected(study: Study, kept: int) -> None:
+    reasons = reads.rejected(study)
+    if reasons is None:
+        parts.empty(
+            "Here the candidates that were not kept will be counted, by reason.",
+            "Every ingest writes all candidates with their scores; this study has none on this machine.",
+            f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
+        )
+        return
+    total = kept + sum(reasons.values())
+    st.markdown(
+        f"Of {amount(total, 'candidate')}, {number(kept)} were kept ({share(kept / total if total else None)})."
+    )
+    if reasons:
+        st.plotly_chart(charts.reason_counts(reasons), key="reasons")
+        parts.table_download([{"reason": name, "candidates": count} for name, count in reasons.items()], "rejected.csv")
+    else:
+        st.caption("Nothing was rejected.")

@@ -1,0 +1,67 @@
+"""What somebody chose to train on: the labels as they stand, a release, or acted corpora; planned, and as a command."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pipelines.errors import DataError
+from pipelines.schema import LabelledClips
+
+if TYPE_CHECKING:
+    from pipelines.study import Study
+    from pipelines.training.plan import Plan
+
+Kind = Literal["now", "release", "corpora"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`names`: none for the labels as they stand, one release, or one or more corpora."""
+
+    kind: Kind
+    names: tuple[str, ...] = ()
+
+    def data(self, study: "Study") -> Sequence[LabelledClips]:
+        """The labelled clips that this stands for. Raises DataError, UnknownName."""
+        from pipelines import corpora, release
+
+        if self.kind == "now":
+            from workbench.release import snapshot
+
+            return [release.labelled_clips(study, snapshot(study))]
+        if not self.names:
+            raise DataError(f"choose {'a release' if self.kind == 'release' else 'a corpus'} first")
+        if self.kind == "release":
+            return [release.labelled_clips(study, release.open_release(study, self.names[0]))]
+        return [corpora.labelled_clips(study.root, name, study.scheme) for name in self.names]
+
+    def arguments(self) -> tuple[str, ...]:
+        """As options of `workbench train`."""
+        if self.kind == "now":
+            return ()
+        if self.kind == "release":
+            return ("--release", self.names[0])
+        return ("--corpus", "+".join(self.names))
+
+    def words(self, clips: int) -> str:
+        """What is trained on, for a button: `the 212 labelled clips`."""
+        if self.kind == "now":
+            return f"the {clips} labelled clips"
+        if self.kind == "release":
+            return f"the {clips} clips of release {self.names[0]}"
+        return f"the {clips} clips of {' and '.join(self.names)}"
+
+
+def make_plan(study: "Study", choice: Choice, recipe: str, overrides: Sequence[str] = ()) -> "Plan":
+    """What the recipe would do with the choice; nothing is computed yet. Raises PipelineError if it cannot."""
+    from pipelines.recipe import load_recipe
+    from pipelines.training.plan import make_plan as bind
+
+    return bind(load_recipe(recipe, overrides, study.manifests / "recipes"), choice.data(study), study.scheme)
+
+
+def command(study: "Study", choice: Choice, recipe: str, *, seeds: int = 1, overrides: Sequence[str] = ()) -> list[str]:
+    """The `workbench` arguments that train it."""
+    chosen = [part for override in overrides for part in ("--set", override)]
+    repeated = ["--seeds", str(seeds)] if seeds > 1 else []
+    return ["train", recipe, *choice.arguments(), *repeated, *chosen, "--study", study.name, "--json"]
