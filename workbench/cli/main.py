@@ -9,7 +9,23 @@ import typer
 
 from pipelines import __version__
 from pipelines.errors import Cancelled, PipelineError
-from workbench.cli import agreement, clips, compare, corpus, demo, doctor, ingest, jobs, runs, study, train
+from workbench.cli import (
+    agreement,
+    clips,
+    compare,
+    corpus,
+    demo,
+    doctor,
+    ingest,
+    jobs,
+    labels,
+    release,
+    runs,
+    serve,
+    study,
+    train,
+    user,
+)
 from workbench.cli.console import REFUSED, STOPPED, say, warn
 
 #: Commands that stand alone, in the order that help shows them.
@@ -22,6 +38,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "agreement": agreement.agreement,
     "recipes": train.recipes,
     "train": train.train,
+    "serve": serve.serve,
 }
 
 #: Nouns with verbs of their own.
@@ -29,7 +46,10 @@ GROUPS: Mapping[str, typer.Typer] = {
     "clips": clips.app,
     "corpus": corpus.app,
     "jobs": jobs.app,
+    "labels": labels.app,
+    "release": release.app,
     "runs": runs.app,
+    "user": user.app,
 }
 
 

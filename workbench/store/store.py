@@ -32,6 +32,7 @@ from workbench.store.values import (
     Refused,
     StoredEvent,
     from_text,
+    plain,
     to_text,
 )
 
@@ -85,10 +86,10 @@ class Store:
         language: str = "",
     ) -> Rater:
         """Make a rater known; `name` defaults to the id. Raises StoreError when the id is empty or taken."""
-        rater = rater.strip()
+        rater = plain(rater).strip()
         if not rater or len(rater) > 200 or not rater.isprintable():
             raise StoreError(f"rater id {rater[:40]!r} will not do: use 1 to 200 printable characters")
-        made = Rater(rater, name or rater, kind, role, language, datetime.now(UTC))
+        made = Rater(rater, plain(name) or rater, kind, role, language, datetime.now(UTC))
         with self.writing() as connection:
             if _rater(connection, rater) is not None:
                 raise StoreError(f"there is already a rater '{rater}': choose another id")
@@ -236,8 +237,8 @@ class Store:
 
     def _settle(self, connection: sa.Connection, event: Event) -> tuple[Event, str | None]:
         """The event with clip, scheme and pass of its assignment filled in, and what is wrong with it, if anything."""
-        if not event.client_id:
-            return event, "it has no id"
+        if not event.client_id or len(event.client_id) > 200 or not event.client_id.isprintable():
+            return event, "it needs an id of 1 to 200 printable characters"
         if _rater(connection, event.rater) is None:
             return event, f"there is no rater '{event.rater}' in this study"
         if event.token is not None:
@@ -247,7 +248,7 @@ class Store:
             event = replace(event, clip_id=assignment.clip_id, scheme=assignment.scheme, pass_=assignment.pass_)
         elif not event.clip_id:
             return event, "it names no clip"
-        event = replace(event, scheme=event.scheme or self._study.settings.scheme)
+        event = replace(event, scheme=event.scheme or self._study.settings.scheme, note=plain(event.note))
         try:
             scheme = self._scheme_named(event.scheme)
         except ConfigError as error:

@@ -1,5 +1,6 @@
 """What goes into the label store and what comes out of it. Plain and frozen."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
@@ -149,3 +150,9 @@ def to_text(time: datetime) -> str:
 def from_text(text: str) -> datetime:
     """`to_text` backwards."""
     return datetime.fromisoformat(text)
+
+
+def plain(text: str) -> str:
+    """Text as every database and table can hold it: NFC, `\\n` line ends, no NUL, no half characters."""
+    whole = text.encode("utf-8", "replace").decode().replace("\x00", "")
+    return unicodedata.normalize("NFC", whole).replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,137 @@
+"""Cutting, checking and sharing releases."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.cli.console import DONE, NOTHING_WORKED, JsonOption, StudyOption, leave, say, show
+
+app = typer.Typer(help="Immutable, checksummed cuts of clips and labels.", no_args_is_help=True, rich_markup_mode=None)
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the release.")]
+
+
+@app.command("create")
+def create(
+    name: NameArgument,
+    rule: Annotated[str, typer.Option(help="How several answers become one label: majority or soft.")] = "majority",
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut a release from the labels as they stand; it never changes afterwards.
+
+    Example: workbench release create r1 --study night
+    """
+    from pipelines.study import open_study
+    from workbench.release import create_release
+
+    made = create_release(open_study(study), name, rule)
+    facts = made.facts
+
+    def people() -> None:
+        counts, alpha = facts["counts"], facts["agreement"][facts["scheme"]["name"]]["alpha"]
+        say(f"Release '{name}': {counts['clips']} labelled clips, {counts['tied']} tied and without a label.")
+        if alpha["value"] is not None:
+            interval = f"{alpha['low']:.3f} to {alpha['high']:.3f}"
+            say(f"Krippendorff's alpha {alpha['value']:.3f} ({interval}), n = {alpha['n']}.")
+        if facts["simulated"]:
+            say(f"Simulated raters are in it: {', '.join(facts['simulated'])}.")
+        say(f"{made.folder}  digest {made.digest[:12]}")
+
+    show({"ok": True, "folder": str(made.folder), **facts}, as_json=as_json, people=people)
+
+
+@app.command("list")
+def list_releases(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Releases of a study, oldest first.
+
+    Example: workbench release list --study night
+    """
+    from pipelines.release import open_release, release_names
+    from pipelines.study import open_study
+
+    opened = open_study(study)
+    found = [open_release(opened, name) for name in release_names(opened)]
+
+    def row(facts: dict[str, Any]) -> dict[str, Any]:
+        return {key: facts[key] for key in ("name", "created", "rule", "counts", "digest")}
+
+    def people() -> None:
+        if not found:
+            say(f"No release of study '{opened.name}' yet: workbench release create r1 --study {opened.name}")
+        for each in found:
+            facts = each.facts
+            clips = facts["counts"]["clips"]
+            say(f"{each.name}  {clips} clips  {facts['rule']}  {facts['created']}  {each.digest[:12]}")
+
+    show({"ok": True, "releases": [row(dict(each.facts)) for each in found]}, as_json=as_json, people=people)
+
+
+@app.command("verify")
+def verify_release(name: NameArgument, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Check that a release is as it was made; ends with 1 when it is not.
+
+    Example: workbench release verify r1 --study night
+    """
+    from pipelines.study import open_study
+    from workbench.release import verify
+
+    problems = verify(open_study(study), name)
+
+    def people() -> None:
+        for problem in problems:
+            say(problem)
+        if not problems:
+            say(f"Release '{name}' is as it was made.")
+
+    show({"ok": not problems, "release": name, "problems": list(problems)}, as_json=as_json, people=people)
+    leave(NOTHING_WORKED if problems else DONE)
+
+
+@app.command("diff")
+def diff(
+    older: Annotated[str, typer.Argument(help="The release to start from.")],
+    newer: Annotated[str, typer.Argument(help="The release to compare with it.")],
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What changed from one release to another, clip by clip.
+
+    Example: workbench release diff r1 r2 --study night
+    """
+    from pipelines.study import open_study
+    from workbench.release import difference
+
+    found = difference(open_study(study), older, newer)
+
+    def people() -> None:
+        say(
+            f"{len(found.added)} clips added, {len(found.removed)} gone, {len(found.changed)} labelled differently, "
+            f"{found.same} the same."
+        )
+        for clip_id, (before, after) in found.changed.items():
+            say(f"  {clip_id}: {before or 'no label'} → {after or 'no label'}")
+
+    show({"ok": True, "from": older, "to": newer, **found.document()}, as_json=as_json, people=people)
+
+
+@app.command("export")
+def export_release(
+    name: NameArgument,
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    format_name: Annotated[str, typer.Option("--format", help="Such as datapackage.")] = "datapackage",
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a release in the format of another tool.
+
+    Example: workbench release export r1 --format datapackage --out shared/r1 --study night
+    """
+    from pipelines.export import export
+    from pipelines.release import open_release
+    from pipelines.study import open_study
+
+    files = export(open_release(open_study(study), name), format_name, out)
+    document = {"ok": True, "release": name, "format": format_name, "files": [str(path) for path in files]}
+    show(document, as_json=as_json, people=lambda: say(f"{len(files)} files in {out}."))
