@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import av
 import numpy as np
@@ -35,6 +35,7 @@ CONTAINERS = (
 
 #: Full scale of the integer sample formats, by the format's packed name.
 FULL_SCALE: Mapping[str, float] = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
+NUMBERS = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "flt": np.float32, "dbl": np.float64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +82,30 @@ def decode_blocks(path: Path, track: int = 0, block_s: Seconds = 30.0) -> Iterat
         stream = _audio_stream(container, path, track)
         wanted = max(1, round(block_s * stream.rate))
         shape: tuple[str, int, int] | None = None
-        held: list[npt.NDArray[Any]] = []
-        held_samples = decoded = 0
+        held = _Held("flt", 1, 0)
+        decoded = 0
         try:
             for frame in container.decode(stream):
                 now = (frame.format.name, len(frame.layout.channels), frame.sample_rate)
                 if shape is None:
-                    shape = now
+                    shape, held = now, _Held(now[0], now[1], wanted)
                 elif now != shape:
                     raise MediaError(
                         "changes_midway",
                         f"{path.name}: its sound changes from {_words(shape)} to {_words(now)} after "
                         f"{decoded / shape[2]:.1f} s; convert it to one format first",
                     )
-                held.append(frame.to_ndarray())
-                held_samples += frame.samples
                 decoded += frame.samples
-                if held_samples >= wanted:
-                    yield _as_float(held, frame.format.name, len(frame.layout.channels))
-                    held, held_samples = [], 0
+                held.add(frame)
+                if held.samples >= wanted:
+                    yield held.take()
         except av.FFmpegError as error:
             where = f"after {decoded / shape[2]:.1f} s" if shape else "at its beginning"
             raise MediaError(
                 "damaged", f"{path.name}: cannot be decoded {where} ({error.strerror}); get a whole copy", "gone"
             ) from None
-        if shape is not None and held_samples:
-            yield _as_float(held, shape[0], shape[1])
+        if held.samples:
+            yield held.take()
         if not decoded:
             raise MediaError("no_audio", f"{path.name}: its audio track holds no sound", "gone")
 
@@ -248,18 +247,38 @@ def _audio_stream(container: InputContainer, path: Path, track: int) -> AudioStr
     return tracks[track]
 
 
-def _as_float(arrays: list[npt.NDArray[Any]], sample_format: str, channels: int) -> Audio:
-    joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
-    if not sample_format.endswith("p"):
-        joined = joined.reshape(-1, channels).T
-    packed = sample_format.removesuffix("p")
-    if packed not in FULL_SCALE:
-        return np.ascontiguousarray(joined, dtype=np.float32)
-    scale = FULL_SCALE[packed]
-    if packed == "s16":
-        return np.ascontiguousarray(joined, dtype=np.float32) / np.float32(scale)
-    offset = scale if packed == "u8" else 0.0
-    return np.ascontiguousarray((joined.astype(np.float64) - offset) / scale, dtype=np.float32)
+class _Held:
+    """Frames laid end to end in the decoder's own number format until a block is full."""
+
+    def __init__(self, sample_format: str, channels: int, capacity: int) -> None:
+        self._packed = sample_format.removesuffix("p")
+        self._width = 1 if sample_format.endswith("p") else channels  # numbers per sample in one plane
+        self._channels = channels
+        rows = channels if self._width == 1 else 1
+        self._numbers = np.empty((rows, (capacity + capacity // 4) * self._width), NUMBERS[self._packed])
+        self.samples = 0
+
+    def add(self, frame: av.AudioFrame) -> None:
+        start, end = self.samples * self._width, (self.samples + frame.samples) * self._width
+        if end > self._numbers.shape[1]:
+            self._numbers = np.concatenate([self._numbers, np.empty_like(self._numbers[:, : end - start])], axis=1)
+        for row, plane in zip(self._numbers, frame.planes, strict=True):
+            row[start:end] = np.frombuffer(memoryview(plane), row.dtype, end - start)
+        self.samples += frame.samples
+
+    def take(self) -> Audio:
+        """What is held as float32 [channels, samples], scaled to [-1, 1]; then nothing is held."""
+        numbers = self._numbers[:, : self.samples * self._width]
+        self.samples = 0
+        if self._width > 1:
+            numbers = numbers.reshape(-1, self._channels).T
+        scale = FULL_SCALE.get(self._packed)
+        if scale is None:
+            return np.array(numbers, dtype=np.float32, order="C")
+        if self._packed == "s16":  # exact in float32
+            return np.ascontiguousarray(numbers.astype(np.float32) / np.float32(scale))
+        offset = scale if self._packed == "u8" else 0.0
+        return np.ascontiguousarray((numbers.astype(np.float64) - offset) / scale, dtype=np.float32)
 
 
 def _words(shape: tuple[str, int, int]) -> str:

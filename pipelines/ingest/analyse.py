@@ -6,6 +6,7 @@ float32, rounded half to even to s16. Never resampled, never normalised: loudnes
 
 import hashlib
 import tempfile
+from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from pipelines.units import Hertz, Samples, Seconds, SourceId
 
 RECIPE = "pcm16-v1"
 OVERLAP = "overlap"
+WRITERS = 8
 
 #: Containers whose header states the length of the sound itself, so that a missing end can be told.
 _HONEST_LENGTH = frozenset({"mov", "wav", "aiff"})
@@ -163,14 +165,21 @@ def _screened(
 
 def _cut(spool: IO[bytes], windows: Iterable[Scored], task: Task, rate_hz: Hertz) -> tuple[Scored, ...]:
     done: list[Scored] = []
-    for window in windows:
-        if not window.kept:
-            done.append(window)
-            continue
-        pcm = _samples(spool, window.start_sample, window.n_samples)
-        name = clip_id(task.source_id, window.start_sample, rate_hz)
-        write_pcm16(task.clips / f"{name}.{task.settings.clip.format}", pcm, rate_hz)
-        done.append(replace(window, pcm_sha256=pcm_sha256(pcm)))
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(WRITERS) as writers:  # a disk syncs several small files in about the time of one
+        for window in windows:
+            if not window.kept:
+                done.append(window)
+                continue
+            pcm = _samples(spool, window.start_sample, window.n_samples)
+            name = clip_id(task.source_id, window.start_sample, rate_hz)
+            path = task.clips / f"{name}.{task.settings.clip.format}"
+            waiting.append(writers.submit(write_pcm16, path, pcm, rate_hz))
+            if len(waiting) > 2 * WRITERS:
+                waiting.popleft().result()
+            done.append(replace(window, pcm_sha256=pcm_sha256(pcm)))
+        for written in waiting:
+            written.result()
     return tuple(done)
 
 

@@ -50,9 +50,8 @@ def loudness_lufs(pcm: Pcm16, rate_hz: Hertz) -> Decibels | None:
         return None
     size = _smooth(step)
     parts = pcm[: steps * step].reshape(steps, step).astype(np.float32) / np.float32(32768)
-    spectrum = np.fft.rfft(parts, n=size, axis=1).view(np.float32).reshape(steps, -1, 2)
-    power = np.einsum("sfc,sfc->sf", spectrum, spectrum)
-    energy = (power @ _k_weighting(rate_hz, size)).astype(np.float64) / step
+    spectrum = np.fft.rfft(parts, n=size, axis=1).view(np.float32)  # real and imaginary parts in turn
+    energy = (np.square(spectrum) @ _k_weighting(rate_hz, size)).astype(np.float64) / step
     blocks = np.convolve(energy, np.full(4, 0.25), "valid")
     gated = blocks[blocks > 10 ** ((-70.0 + 0.691) / 10)]
     if len(gated):
@@ -75,13 +74,13 @@ def _smooth(least: int) -> int:
 
 @lru_cache(maxsize=16)
 def _k_weighting(rate_hz: Hertz, size: int) -> Audio:
-    """Power gain of K weighting per bin of an rfft of `size`, over `size`; doubled for bins that stand for two."""
+    """Power gain of K weighting for the real and the imaginary part of each bin; doubled where a bin stands for two."""
     z = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
     gain = np.ones(len(z))
     for b0, b1, b2, a1, a2 in k_weighting_biquads(rate_hz):
         gain *= np.abs((b0 + b1 * z + b2 * z**2) / (1 + a1 * z + a2 * z**2)) ** 2
     gain[1:-1] *= 2
-    return (gain / size).astype(np.float32)
+    return np.repeat(gain / size, 2).astype(np.float32)
 
 
 def k_weighting_biquads(rate_hz: Hertz) -> tuple[tuple[float, float, float, float, float], ...]:

@@ -48,6 +48,7 @@ def ingest(
     asked = wanted(inputs, study, known)
     _check_rights(asked, known, rights)
     with open_queue(study.ingest_db) as queue:
+        _sweep(study)
         left: tuple[Row, ...] = ()
         ended: list[Ended] = []
         preflight = Preflight(study, queue, known, config, rights)
@@ -64,6 +65,7 @@ def ingest(
                     report(Progress("sources", len(ended), len(plans)))
             finally:
                 changed, left = write_tables(study, queue, known, ended)
+                _sweep(study)
     order = {id(plan.wanted): number for number, plan in enumerate(plans)}
     ended.sort(key=lambda end: order[id(end.plan.wanted)])
     return IngestReport(
@@ -107,6 +109,18 @@ def _work(
             item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
             queue.put(item, outcome.windows)
             yield _ended(replace(plan, item=item), queue, "ingested")
+
+
+def _sweep(study: Study) -> None:
+    """Take away what a killed run left half-made; the lock on the queue says that no other run is making it."""
+    for folder, pattern in (
+        (study.audio, ".*.*"),
+        (study.manifests, ".clips.csv.*"),
+        (study.manifests, ".sources.csv.*"),
+        (study.private, ".candidates.parquet.*"),
+    ):
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)
 
 
 def _fetched(study: Study, queue: Queue, plan: Plan, config: str, report: Report) -> Plan:
