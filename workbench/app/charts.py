@@ -238,13 +238,13 @@ def spectrogram_grid(grid: "Grid", *, chosen: int | None = None) -> go.Figure:
             row=row + 1,
             col=column + 1,
         )
-    figure.update_xaxes(showgrid=False, zeroline=False)
-    figure.update_yaxes(showgrid=False, zeroline=False)
+    figure.update_xaxes(showgrid=False, zeroline=False, range=_extent([panel.x for panel in grid.panels]))
+    figure.update_yaxes(showgrid=False, zeroline=False, range=_extent([panel.y for panel in grid.panels]))
     figure.update_yaxes(title=style.y_label, row=2, col=1)
     figure.update_xaxes(title=style.x_label, row=3, col=2)
-    figure.update_annotations(font={"size": 11}, yshift=-2)
+    figure.update_annotations(font={"size": 11})
     figure.update_layout(dragmode=False, plot_bgcolor=ENDED)
-    return _framed(figure, height=470, top=22)
+    return _framed(figure, height=450, top=22)
 
 
 def clip_picture(mono: Audio, rate_hz: Hertz) -> go.Figure:
@@ -277,6 +277,12 @@ def clip_picture(mono: Audio, rate_hz: Hertz) -> go.Figure:
     figure.update_yaxes(title="kHz", row=2, col=1)
     figure.update_xaxes(title="seconds", row=2, col=1)
     return _framed(figure, height=260, top=8)
+
+
+def _extent(axes: Sequence[npt.NDArray[np.float64]]) -> list[float]:
+    """From half a cell before the first middle to half a cell after the last."""
+    half = float(axes[0][1] - axes[0][0]) / 2
+    return [min(float(axis[0]) for axis in axes) - half, max(float(axis[-1]) for axis in axes) + half]
 
 
 def _levels(mono: Audio, rate_hz: Hertz) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:

@@ -1,7 +1,10 @@
 """Every page of the curator and the researcher, on an empty study and on one with sound and labels."""
 
+import os
 import re
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 from pipelines.study import Study, create_study
 from tests.studies import answer, study_with_sound
-from workbench.app import serving
+from workbench import jobs
+from workbench.app import reads, serving
 from workbench.app.pages import PAGES
+from workbench.jobs import Job
+from workbench.training_choice import Choice, command
 
 VIEWS = [page for page in PAGES if page.url != "label"]
 
@@ -89,10 +95,20 @@ def test_a_page_on_a_labelled_study_says_no_none_and_no_long_digits(
     assert not re.search(r"\d\.\d{7,}", said)
 
 
-@pytest.mark.parametrize("url", [page.url for page in VIEWS])
-def test_no_page_imports_tensorflow(opened: Callable[..., AppTest], labelled: Study, url: str) -> None:
-    opened(labelled, url)
-    assert "tensorflow" not in sys.modules
+def test_no_page_imports_tensorflow(labelled: Study) -> None:
+    """In a process of its own: another test may have imported it here."""
+    script = (
+        "import os, sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "from tests.workbench.app.test_views import VIEWS, page\n"
+        "for view in VIEWS:\n"
+        "    os.environ['TEST_VIEW'] = view.view\n"
+        "    assert not AppTest.from_function(page, default_timeout=60).run().exception, view\n"
+        "sys.exit('tensorflow' in sys.modules)\n"
+    )
+    named = {"WORKBENCH_ROOT": str(labelled.root), "WORKBENCH_STUDY": labelled.name, "TEST_ROLE": "researcher"}
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, **named}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_overview_names_what_holds_the_study_back(opened: Callable[..., AppTest], labelled: Study) -> None:
@@ -147,3 +163,46 @@ def test_a_wrong_run_in_the_url_is_one_sentence(opened: Callable[..., AppTest], 
 def test_a_wrong_job_in_the_url_is_one_sentence(opened: Callable[..., AppTest], labelled: Study) -> None:
     (error,) = opened(labelled, "train", job="no-such-job").error
     assert "unknown job 'no-such-job'" in error.value
+
+
+@pytest.fixture(scope="module")
+def trained(labelled: Study) -> tuple[Study, Job]:
+    """The labelled study after a training that was started as the Train page does."""
+    argv = command(labelled, Choice("now"), "soap_five_as_published", overrides=("training.epochs=2",))
+    job = jobs.start(labelled, argv, "Train for a test")
+    deadline = time.monotonic() + 240
+    while not job.is_over and time.monotonic() < deadline:
+        time.sleep(0.2)
+        job = jobs.open_job(labelled, job.job_id)
+    assert job.state == "done", job.message
+    return labelled, job
+
+
+def test_a_finished_training_shows_its_curves_and_leads_to_its_run(
+    opened: Callable[..., AppTest], trained: tuple[Study, Job]
+) -> None:
+    study, job = trained
+    history = reads.curves(job)
+    assert history["epoch"][-1] == 2 and all(len(values) == len(history["epoch"]) for values in history.values())
+    app = opened(study, "train", job=job.job_id)
+    assert "Open the run" in [button.label for button in app.button]
+
+
+def test_a_run_says_its_leak_loudly_beside_its_number_and_what_raters_reach(
+    opened: Callable[..., AppTest], trained: tuple[Study, Job]
+) -> None:
+    study, job = trained
+    (run,) = reads.runs_of(study, job)
+    app = opened(study, "runs", run=run.run_id)
+    assert [one.value for one in app.error] == [run.leak["sentence"]]
+    said = words(app)
+    assert "95 % interval" in said and "test rows with copies" in said
+    assert "One simulated rater agrees with the others" in said
+    assert "None" not in said and not re.search(r"\d\.\d{7,}", said)
+    classes = next(one.value for one in app.dataframe if "Precision" in one.value.columns)
+    assert list(classes["label"]) == ["▲ Happy", "▼ Sad", "◆ Angry", "■ Fearful", "● Neutral"]
+
+
+def test_overview_shows_the_model_next_to_a_rater(opened: Callable[..., AppTest], trained: tuple[Study, Job]) -> None:
+    said = words(opened(trained[0], "overview"))
+    assert "LEAKS" in said and "Model: " in said
