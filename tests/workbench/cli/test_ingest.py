@@ -1,0 +1,69 @@
+"""workbench ingest and clips list: exit codes, one JSON document, sentences."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines import audio
+from pipelines.study import create_study
+from tests.pipelines.ingest.test_run import speech
+from workbench.cli.main import main
+
+
+@pytest.fixture
+def media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WORKBENCH_ROOT", str(tmp_path / "root"))
+    create_study("night", rights_basis="made for this test", root=tmp_path / "root")
+    folder = tmp_path / "media"
+    folder.mkdir()
+    audio.encode(folder / "one.wav", speech(), 16000, "pcm16")
+    return folder
+
+
+def workbench(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return int(left.value.code or 0)
+
+
+def test_json_is_one_document_and_nothing_else(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert workbench("ingest", media, "--jobs", 1, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] and document["clips"] > 0 and document["sources"][0]["source_id"] == "one"
+    assert workbench("clips", "list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["count"] == document["clips"] and all(clip["here"] for clip in listed["clips"])
+    assert listed["clips"][0]["metrics"]["speech_ratio"] >= 0.6
+
+
+def test_some_failed_is_3_all_failed_is_1_refused_is_2(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = media.parent / "text.mp4"
+    bad.write_text("no film")
+    assert workbench("ingest", media, bad, "--jobs", 1) == 3
+    assert workbench("ingest", bad, "--json") == 1
+    assert workbench("ingest", media, "--jobs", 0) == 2
+    assert workbench("ingest", media, "--study", "../up") == 2
+    assert workbench("ingest", media, "--rights-basis", " ") == 2
+    table = media / "list.csv"
+    table.write_text("uri,season\none.wav,two\n")
+    capsys.readouterr()
+    assert workbench("ingest", table) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "list.csv, row 1, column 'season': expected a whole number or nothing, found 'two'\n"
+
+
+def test_people_are_told_what_was_kept_and_why_not(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (media / "notes.txt").write_text("no recording")
+    assert workbench("ingest", media, "--jobs", 1) == 0
+    first = capsys.readouterr().out
+    assert "ingested   one: " in first and "1 other files in these folders are no recordings." in first
+    assert workbench("ingest", media, "--jobs", 1) == 0
+    assert "Nothing had changed." in capsys.readouterr().out
+    assert workbench("ingest", media, "--dry-run") == 0
+    assert "this was a dry run" in capsys.readouterr().out
+    assert workbench("clips", "list", "--source", "on") == 2
+    assert "did you mean 'one'?" in capsys.readouterr().err
+    assert workbench("clips", "list", "--source", "one") == 0
+    assert "one-00000" in capsys.readouterr().out
