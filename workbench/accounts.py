@@ -8,10 +8,12 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pipelines.study import Study
 from workbench.errors import AccessError
+
+if TYPE_CHECKING:
+    from pipelines.study import Study
 
 Role: TypeAlias = Literal["annotator", "curator", "researcher"]
 
@@ -29,7 +31,7 @@ def may(role: Role, needed: Role) -> bool:
     return ROLES.index(role) >= ROLES.index(needed)
 
 
-def secret(study: Study) -> bytes:
+def secret(study: "Study") -> bytes:
     """The study's signing key, 32 random bytes in its private folder; made on first use, readable by its owner only."""
     path = study.private / "secret.key"
     path.parent.mkdir(parents=True, exist_ok=True)

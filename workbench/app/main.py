@@ -3,5 +3,12 @@
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-app = st.App(Path(__file__).with_name("router.py"))
+from workbench.app import api, sign_in
+
+app = st.App(
+    Path(__file__).with_name("router.py"),
+    routes=[*api.ROUTES, *sign_in.ROUTES],
+    middleware=[Middleware(sign_in.SignedInPages)],
+)

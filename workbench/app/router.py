@@ -4,7 +4,9 @@ The pages themselves are listed in workbench.app.pages.
 """
 
 from functools import partial
+from html import escape
 from importlib import import_module
+from importlib.resources import files
 
 import streamlit as st
 
@@ -25,7 +27,10 @@ def _show(page: Page, session: Session) -> None:
 def main() -> None:
     """Draw the page that the URL names, for whoever is signed in."""
     st.set_page_config(
-        page_title="Workbench", page_icon=":material/graphic_eq:", layout="wide", initial_sidebar_state=200
+        page_title="Workbench",
+        page_icon=str(files("workbench.app").joinpath("icon.svg")),  # a name of Streamlit's is fetched from outside
+        layout="wide",
+        initial_sidebar_state=200,
     )
     session = sessions.current(st.session_state, st.context.cookies)
     if session is None:
@@ -45,7 +50,10 @@ def main() -> None:
         for group, pages in pages_for(session.role).items()
     }
     alone = sum(map(len, groups.values())) == 1
-    st.navigation(groups, position="hidden" if alone else "sidebar", expanded=True).run()
+    page = st.navigation(groups, position="hidden" if alone else "sidebar", expanded=True)
+    if not alone:
+        st.sidebar.html(f'<a href="/sign-in" target="_self" style="color: inherit">{escape(session.person.name)}</a>')
+    page.run()
 
 
 def _nobody_here() -> None:

@@ -1,11 +1,30 @@
-"""Label: the console that plays clips and takes answers."""
+"""Label: the console that plays clips and takes answers. All of it happens in the browser and in workbench.app.api."""
 
 import streamlit as st
 
 from pipelines.study import Study
+from workbench import accounts
+from workbench.app import console, serving
 from workbench.app.session import Session
+
+#: The console fills the page: no room above it, and no words of Streamlit's about a connection that the console
+#: itself tells of (it goes on without one, and says what waits to be sent).
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding: 1rem 1rem 0.5rem; max-width: 1100px; }
+[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] button { pointer-events: auto; }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding-top: 3.25rem; } }
+[data-testid="stStatusWidget"], [data-testid="stConnectionStatus"] { display: none; }
+</style>"""
 
 
 def show(study: Study, session: Session) -> None:
     """Mount the console for who is signed in."""
-    st.write(study.name, session.person.name)
+    st.html(_STYLE)
+    told = console.facts(
+        study.scheme,
+        person=accounts.person_mark(serving.key(), session.rater),
+        name=session.person.name,
+        language=session.language,
+    )
+    console.component()(key="console", data=told)

@@ -1,0 +1,534 @@
+// The labelling console: one object on the window that owns clip, keys and playback for as long as the page lives,
+// whatever Streamlit draws around it. A key labels the clip that is sounding.
+
+const REST_AFTER = 50;
+const KEPT_SOUND = 20; // clips one can go back to without fetching
+const KEPT_PAST = 50; // clips one can go back to at all
+const FLASH_MS = 240;
+const SLOW_RATE = 0.75;
+const TOUCH = matchMedia("(hover: none)");
+
+const TOOLS = [
+  { name: "replay", keys: [" "], cap: "␣" },
+  { name: "undo", keys: ["backspace"], cap: "⌫" },
+  { name: "slower", keys: [","], cap: "," },
+  { name: "note", keys: ["e"], cap: "e" },
+  { name: "keys", keys: ["?"], cap: "?" },
+];
+
+class Console {
+  constructor(data) {
+    this.data = data;
+    this.current = null;
+    this.past = [];
+    this.mode = "starting"; // starting | loading | playing | blocked | done | more
+    this.unblocked = false;
+    this.sitting = 0;
+    this.done = null;
+    this.total = null;
+    this.answeredAt = [];
+    this.recalling = false;
+    this.hint = null;
+    this.dom = null;
+    this.actions = this.actionsByKey();
+    this.pool = new Pool();
+    for (const audio of this.pool.free) this.listen(audio);
+    this.outbox = new Outbox(data.person, () => this.outboxChanged());
+    this.supply = new Supply(this.outbox, () => this.supplyChanged());
+    this.supply.held = () => [this.current, ...this.past].filter(Boolean);
+    this.onKey = (event) => this.key(event);
+    this.outbox.send();
+    this.supply.topUp();
+  }
+
+  // ---- what the page draws into -------------------------------------------------------------------------------
+
+  mount(root, data) {
+    this.data = data;
+    if (this.dom?.root === root) return this.render();
+    const find = (name) => root.querySelector(name);
+    this.dom = {
+      root, console: find(".console"), round: find(".round"), count: find(".count"), track: find(".track i"),
+      save: find(".save"), saveText: find(".save span"), canvas: find(".picture"), begin: find(".begin"),
+      end: find(".end"), message: find(".message"), labels: find(".labels"), flags: find(".flags"),
+      note: find(".note"), noteLabel: find(".note span"), noteInput: find(".note input"), tools: find(".tools"),
+      keys: find(".keys"), menu: find(".menu"), buttons: new Map(),
+    };
+    this.picture?.close();
+    this.picture = new Picture(this.dom.canvas);
+    this.picture.show(this.current);
+    this.build();
+    addEventListener("keydown", this.onKey, true);
+    if (this.current && this.mode === "playing" && this.audio()?.paused) this.replay(); // back from another page
+    this.render();
+  }
+
+  unmount() {
+    removeEventListener("keydown", this.onKey, true);
+    this.picture?.close();
+    this.picture = null;
+    this.dom = null;
+    this.audio()?.pause();
+  }
+
+  text(key, values = {}) {
+    const found = (TOUCH.matches && this.data.texts[`${key}_touch`]) || this.data.texts[key] || key;
+    return found.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  }
+
+  build() {
+    const { dom, data } = this;
+    const tag = (name, properties = {}, children = []) => {
+      const made = Object.assign(document.createElement(name), properties);
+      made.append(...children);
+      return made;
+    };
+    // "Fearful (incl. worried)": what stands in brackets is said more quietly.
+    const aside = (words) => {
+      const [, main, rest] = words.match(/^(.*?)\s*([(（].*)?$/);
+      return rest ? [main, tag("small", { textContent: ` ${rest}` })] : [main];
+    };
+    const button = (action, caps, words, { title = "", sign = "", colour = "", toggles = false } = {}) => {
+      const made = tag("button", { type: "button", title }, [
+        tag("kbd", { textContent: caps[0] }),
+        ...(sign ? [tag("i", { textContent: sign, ariaHidden: "true" })] : []),
+        tag("span", {}, aside(words)),
+        ...(caps[1] ? [tag("kbd", { className: "second", textContent: caps[1] })] : []),
+      ]);
+      if (colour) made.style.setProperty("--colour", colour);
+      if (toggles) made.setAttribute("aria-pressed", "false");
+      made.setAttribute("aria-keyshortcuts", action.keys.map((key) => ({ " ": "Space", backspace: "Backspace" })[key] ?? key).join(" "));
+      made.addEventListener("mousedown", (event) => event.preventDefault()); // keep the focus off it: space replays
+      made.addEventListener("click", () => this.press(action));
+      dom.buttons.set(`${action.kind}.${action.name}`, made);
+      return made;
+    };
+    dom.console.setAttribute("aria-label", this.text("title"));
+    dom.console.lang = data.language;
+    dom.round.textContent = this.text("round");
+    dom.labels.setAttribute("aria-label", this.text("labels"));
+    dom.flags.setAttribute("aria-label", this.text("flags"));
+    dom.labels.style.setProperty("--count", Math.min(5, data.labels.length));
+    dom.labels.replaceChildren(
+      ...data.labels.map((label) =>
+        button({ kind: "label", ...label }, label.keys, label.text, { title: label.definition, sign: label.sign, colour: label.colour })),
+    );
+    dom.flags.replaceChildren(
+      ...data.flags.map((flag) =>
+        button({ kind: "flag", ...flag }, flag.keys, flag.text, { title: flag.definition, colour: flag.colour, toggles: !flag.answers })),
+    );
+    dom.tools.setAttribute("aria-label", this.text("tools"));
+    dom.tools.replaceChildren(...TOOLS.map((tool) => button({ kind: "tool", ...tool }, [tool.cap], this.text(tool.name))));
+    dom.canvas.setAttribute("aria-label", this.text("picture"));
+    dom.begin.onclick = () => this.begin();
+    dom.noteLabel.textContent = this.text("note");
+    dom.noteInput.placeholder = this.text("note_hint");
+    dom.noteInput.onkeydown = (event) => {
+      event.stopPropagation();
+      if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+      event.preventDefault();
+      this.closeNote();
+    };
+    dom.noteInput.oninput = () => {
+      if (this.current) this.current.note = dom.noteInput.value;
+    };
+    const summary = dom.menu.querySelector("summary");
+    summary.setAttribute("aria-label", this.text("settings"));
+    dom.menu.querySelector(".who").textContent = data.name;
+    dom.menu.querySelector(".leave button").textContent = this.text("sign_out");
+    dom.menu.querySelector(".languages").replaceChildren(
+      ...Object.entries(data.languages).map(([tagName, name]) => {
+        const made = tag("button", { type: "button", textContent: name, lang: tagName });
+        made.setAttribute("aria-pressed", String(tagName === data.language));
+        made.onclick = () => this.speak(tagName);
+        return made;
+      }),
+    );
+    const sheet = dom.keys;
+    sheet.querySelector("h2").textContent = this.text("keys_title");
+    sheet.querySelector("button").textContent = this.text("close");
+    sheet.querySelector("button").onclick = () => this.showKeys(false);
+    sheet.onclick = (event) => event.target === sheet && this.showKeys(false);
+    const row = (caps, words, more = "") => [
+      tag("dt", {}, caps.map((cap) => tag("kbd", { textContent: cap }))),
+      tag("dd", {}, [words, ...(more ? [tag("small", { textContent: more })] : [])]),
+    ];
+    sheet.querySelector("dl").replaceChildren(
+      ...data.labels.flatMap((label) => row(label.keys, label.text, label.definition)),
+      ...data.flags.flatMap((flag) => row(flag.keys, flag.text, flag.definition)),
+      ...TOOLS.flatMap((tool) => row([tool.cap], this.text(tool.name), this.text(`${tool.name}_more`))),
+    );
+  }
+
+  // ---- keys ---------------------------------------------------------------------------------------------------
+
+  actionsByKey() {
+    const found = new Map();
+    const add = (kind, entries) => {
+      for (const entry of entries) for (const key of entry.keys) found.set(key.toLowerCase(), { kind, ...entry });
+    };
+    add("label", this.data.labels);
+    add("flag", this.data.flags);
+    add("tool", TOOLS);
+    return found;
+  }
+
+  // By the sign on the key first, then by its place: keyboards whose digits need shift, or that write zhuyin.
+  actionOf(event) {
+    const place = event.code.match(/^(?:Key|Digit|Numpad)([A-Z0-9])$/)?.[1].toLowerCase();
+    return this.actions.get(event.key.toLowerCase()) ?? (event.shiftKey ? undefined : this.actions.get(place));
+  }
+
+  key(event) {
+    if (!this.dom || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (["Shift", "Control", "Alt", "Meta", "CapsLock", "Tab", "AltGraph"].includes(event.key)) return;
+    const at = event.composedPath()[0];
+    if (at instanceof HTMLElement && (at.isContentEditable || at.matches("input, textarea, select"))) return;
+    const sheetOpen = !this.dom.keys.hidden;
+    const waits = this.mode === "blocked" || this.mode === "more";
+    const action = this.actionOf(event);
+    if (!action && !sheetOpen && !waits) return;
+    if (!action && event.key === "Enter" && !waits) return; // a button that has the focus
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.repeat) return;
+    if (sheetOpen) return this.showKeys(false);
+    if (waits && !(this.mode === "more" && action?.name === "undo")) return this.begin();
+    this.press(action);
+  }
+
+  press(action) {
+    if (this.mode === "blocked") return this.begin();
+    if (action.kind === "tool") return this[action.name]();
+    if (action.kind === "flag" && !action.answers) return this.toggle(action);
+    this.answer(action);
+  }
+
+  // ---- answers ------------------------------------------------------------------------------------------------
+
+  answer(action) {
+    const clip = this.current;
+    const broken = clip?.state === "broken" && action.name === "bad_clip";
+    if (!clip || this.recalling || !(clip.started || broken)) return this.say("nothing_sounding");
+    const flags = [...clip.flags, ...(action.kind === "flag" ? [action.name] : [])];
+    const label = action.kind === "label" ? action.name : null;
+    this.outbox.add({ kind: "answer", token: clip.token, label, flags, note: clip.note, heard_ms: this.heard(clip) });
+    this.audio()?.pause();
+    this.flash(action);
+    this.past.push(clip);
+    this.remember();
+    this.sitting++;
+    this.done = (this.done ?? 0) + 1;
+    this.answeredAt.push(performance.now());
+    this.hint = this.sitting % REST_AFTER === 0 ? "rest" : null;
+    this.closeNote();
+    this.advance();
+  }
+
+  toggle(action) {
+    const clip = this.current;
+    if (!clip || !clip.started) return this.say("nothing_sounding");
+    if (!clip.flags.delete(action.name)) clip.flags.add(action.name);
+    this.render();
+  }
+
+  async undo() {
+    if (this.recalling) return;
+    let clip = this.past.pop();
+    if (!clip) {
+      const token = this.remembered().at(-1);
+      if (!token) return this.say("nothing_to_undo");
+      this.recalling = true;
+      try {
+        clip = await this.supply.recall(token);
+      } catch {
+        return this.say("cannot_undo");
+      } finally {
+        this.recalling = false;
+      }
+    }
+    this.forget(clip.token);
+    this.outbox.add({ kind: "undo", token: clip.token, label: null, flags: [], note: "", heard_ms: 0 });
+    this.closeNote();
+    this.audio()?.pause();
+    if (this.current) this.supply.putBack(this.current);
+    clip.started = false;
+    clip.heardMs = 0;
+    this.sitting = Math.max(0, this.sitting - 1);
+    this.answeredAt.pop();
+    this.done = Math.max(0, (this.done ?? 1) - 1);
+    this.current = clip;
+    this.say("undone");
+    this.play();
+  }
+
+  remembered() {
+    try {
+      return JSON.parse(localStorage.getItem(`workbench.past.${this.data.person}`) ?? "[]");
+    } catch {
+      return [];
+    }
+  }
+
+  remember() {
+    const gone = this.past.length > KEPT_SOUND ? this.past.shift() : null;
+    if (gone?.blob) URL.revokeObjectURL(gone.blob);
+    this.writePast([...this.remembered(), this.past.at(-1).token].slice(-KEPT_PAST));
+  }
+
+  forget(token) {
+    this.writePast(this.remembered().filter((other) => other !== token));
+  }
+
+  writePast(tokens) {
+    try {
+      localStorage.setItem(`workbench.past.${this.data.person}`, JSON.stringify(tokens));
+    } catch {
+      // going back then reaches only what this page has played
+    }
+  }
+
+  // ---- playback -----------------------------------------------------------------------------------------------
+
+  audio() {
+    return this.current ? this.pool.of(this.current) : null;
+  }
+
+  listen(audio) {
+    audio.addEventListener("playing", () => {
+      if (audio !== this.audio()) return;
+      this.unblocked = true;
+      this.current.started = true;
+      this.current.since = performance.now();
+      if (this.hint === "nothing_sounding") this.hint = null;
+      this.enter("playing");
+      this.animate();
+    });
+    for (const name of ["pause", "ended"]) {
+      audio.addEventListener(name, () => {
+        if (audio === this.audio()) this.current.heardMs = this.heard(this.current);
+        if (audio === this.audio()) this.current.since = null;
+      });
+    }
+  }
+
+  heard(clip) {
+    return Math.round(clip.heardMs + (clip.since ? performance.now() - clip.since : 0));
+  }
+
+  advance() {
+    this.current = this.supply.take();
+    this.play();
+  }
+
+  play() {
+    const clip = this.current;
+    this.pool.arm([clip, ...this.supply.queue]);
+    if (!clip) return this.enter(this.supply.state === "none" ? "done" : "loading");
+    const audio = this.pool.of(clip);
+    if (!audio) return this.enter("loading");
+    audio.playbackRate = 1;
+    this.sound(audio, clip);
+  }
+
+  sound(audio, clip) {
+    if (audio.currentTime > 0) audio.currentTime = 0;
+    // Once this page has sounded, a clip told to play is sounding; before that only its 'playing' event proves it.
+    if (this.unblocked) clip.started = true;
+    audio.play().catch((error) => {
+      if (error.name === "NotAllowedError" && clip === this.current) {
+        clip.started = false;
+        this.enter("blocked");
+      }
+    });
+    this.enter(this.unblocked ? "playing" : this.mode);
+  }
+
+  begin() {
+    if (this.mode === "more" || !this.current) return this.advance();
+    const audio = this.audio();
+    if (audio) this.sound(audio, this.current);
+  }
+
+  replay() {
+    const audio = this.audio();
+    if (!audio) return this.say("nothing_sounding");
+    this.sound(audio, this.current);
+  }
+
+  slower() {
+    const audio = this.audio();
+    if (!audio) return this.say("nothing_sounding");
+    audio.playbackRate = audio.playbackRate === 1 ? SLOW_RATE : 1;
+    this.sound(audio, this.current);
+  }
+
+  animate() {
+    if (this.animating) return;
+    this.animating = true;
+    const frame = () => {
+      const audio = this.audio();
+      if (!audio || !this.picture || audio.paused) {
+        this.animating = false;
+        if (audio?.ended) this.picture?.draw(1);
+        return;
+      }
+      this.picture.draw(audio.duration ? audio.currentTime / audio.duration : 0);
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  }
+
+  // ---- what changed elsewhere ---------------------------------------------------------------------------------
+
+  supplyChanged() {
+    const { progress } = this.supply;
+    if (progress) {
+      this.total = progress.total;
+      if (this.done === null) this.done = progress.done + this.onTheirWay();
+    }
+    if (!this.current && (this.mode === "starting" || this.mode === "loading") && this.supply.queue.length) return this.advance();
+    if (!this.current && this.mode === "done" && this.supply.queue.length) return this.enter("more");
+    if (!this.current && this.supply.state === "none") return this.enter("done");
+    if (this.current && this.current.state === "ready" && !this.audio()) return this.play();
+    this.pool.arm([this.current, ...this.supply.queue]);
+    this.render();
+  }
+
+  // Answers from before this page was opened that the server has not counted yet.
+  onTheirWay() {
+    return this.outbox.waiting().reduce((sum, [, text]) => sum + (JSON.parse(text).kind === "answer" ? 1 : -1), 0);
+  }
+
+  outboxChanged() {
+    if (this.outbox) this.render(); // not while it is being made
+  }
+
+  async speak(language) {
+    try {
+      await ask("/api/language", { language });
+      location.reload();
+    } catch {
+      this.say("offline");
+    }
+  }
+
+  // ---- what is shown ------------------------------------------------------------------------------------------
+
+  enter(mode) {
+    this.mode = mode;
+    this.render();
+  }
+
+  say(hint) {
+    this.hint = hint;
+    this.render();
+  }
+
+  flash(action) {
+    const button = this.dom?.buttons.get(`${action.kind}.${action.name}`);
+    if (!button) return;
+    button.classList.remove("chosen");
+    void button.offsetWidth; // begin the animation anew
+    button.classList.add("chosen");
+    clearTimeout(button.unflash);
+    button.unflash = setTimeout(() => button.classList.remove("chosen"), FLASH_MS);
+  }
+
+  note() {
+    if (!this.current) return this.say("nothing_sounding");
+    this.dom.note.hidden = false;
+    this.dom.noteInput.value = this.current.note;
+    this.dom.noteInput.focus();
+  }
+
+  closeNote() {
+    if (!this.dom || this.dom.note.hidden) return;
+    this.dom.note.hidden = true;
+    this.dom.noteInput.blur();
+    this.render();
+  }
+
+  keys() {
+    this.showKeys(true);
+  }
+
+  showKeys(open) {
+    this.dom.keys.hidden = !open;
+    if (open) this.dom.keys.querySelector("button").focus({ preventScroll: true });
+    else this.dom.keys.querySelector("button").blur();
+  }
+
+  saveState() {
+    const waiting = this.outbox.waiting().length;
+    if (this.outbox.refused || this.outbox.memory.size) return ["refused", this.text("not_saved", { n: this.outbox.refused + this.outbox.memory.size })];
+    if (waiting && this.outbox.problem) return ["waiting", this.text("waiting", { n: waiting })];
+    if (waiting) return ["sending", this.text("sending")];
+    return ["saved", this.text("saved")];
+  }
+
+  messageNow() {
+    if (this.outbox.problem === "signed-out" || this.supply.state === "signed-out") return this.text("signed_out");
+    if (this.hint) return this.text(this.hint, { n: this.sitting });
+    if (this.current?.state === "broken") return this.text("broken");
+    if (this.mode === "loading" || this.mode === "starting") return this.text(this.supply.state === "offline" ? "offline" : "loading");
+    if (this.outbox.problem === "offline") return this.text("offline");
+    if (this.mode === "playing" && this.sitting === 0 && !this.remembered().length) return this.text("first");
+    return "";
+  }
+
+  pace() {
+    const gaps = this.answeredAt.slice(1).map((at, i) => at - this.answeredAt[i]).sort((a, b) => a - b);
+    if (!gaps.length) return "";
+    return this.text("pace", { n: this.sitting, seconds: (gaps[gaps.length >> 1] / 1000).toFixed(1) });
+  }
+
+  render() {
+    const { dom } = this;
+    if (!dom) return;
+    const put = (element, text) => {
+      if (element.textContent !== text) element.textContent = text;
+    };
+    const clip = this.current;
+    const [save, saveText] = this.saveState();
+    dom.console.dataset.mode = this.mode;
+    dom.console.dataset.save = save;
+    dom.console.dataset.ahead = this.supply.queue.filter((other) => other.state === "ready").length;
+    put(dom.saveText, saveText);
+    const known = this.total !== null && this.done !== null;
+    put(dom.count, known ? this.text("progress", { done: this.done, total: Math.max(this.total, this.done) }) : "");
+    dom.track.style.width = known && this.total ? `${Math.min(100, (100 * this.done) / this.total)}%` : "0";
+    put(dom.message, this.messageNow());
+    const ended = this.mode === "done" || this.mode === "more";
+    dom.end.hidden = !ended;
+    dom.canvas.hidden = ended;
+    dom.begin.hidden = !(this.mode === "blocked" || this.mode === "more");
+    put(dom.begin, this.text(this.mode === "more" ? "more_waiting" : "begin"));
+    if (ended) {
+      put(dom.end.querySelector("h2"), this.text("thanks"));
+      put(dom.end.querySelector(".pace"), this.pace());
+      put(dom.end.querySelector(".more"), this.text("nothing_left"));
+    }
+    for (const flag of this.data.flags) {
+      if (!flag.answers) dom.buttons.get(`flag.${flag.name}`)?.setAttribute("aria-pressed", String(Boolean(clip?.flags.has(flag.name))));
+    }
+    dom.buttons.get("tool.note")?.classList.toggle("on", Boolean(clip?.note));
+    dom.buttons.get("tool.slower")?.classList.toggle("on", this.audio()?.playbackRate === SLOW_RATE);
+    this.picture?.show(clip);
+  }
+}
+
+export default function ({ parentElement, data }) {
+  const known = window.__workbenchConsole;
+  if (!known || known.data.person !== data.person) {
+    known?.unmount();
+    window.__workbenchConsole = new Console(data);
+  }
+  const console_ = window.__workbenchConsole;
+  clearTimeout(console_.leaving);
+  console_.mount(parentElement, data);
+  return () => {
+    // Streamlit may take a component away and put it back within one redraw.
+    console_.leaving = setTimeout(() => console_.dom?.root === parentElement && console_.unmount(), 100);
+  };
+}
