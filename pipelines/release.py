@@ -95,27 +95,35 @@ def write_release(target: Path, name: str | None, content: Content, created: str
     return _read(place)
 
 
-def release_names(study: Study) -> tuple[str, ...]:
-    """Releases of the study, oldest first (by the time in release.json)."""
+def releases(study: Study) -> tuple[Release, ...]:
+    """Releases of the study, oldest first (by the time in release.json), as they lie there: see `problems`."""
     found = [
-        (json.loads(file.read_text(encoding="utf-8"))["created"], file.parent.name)
-        for file in study.releases.glob("*/release.json")
-        if not file.parent.name.startswith(".")
+        _read(file.parent) for file in study.releases.glob("*/release.json") if not file.parent.name.startswith(".")
     ]
-    return tuple(name for _, name in sorted(found))
+    return tuple(sorted(found, key=lambda release: (str(release.facts["created"]), release.folder.name)))
 
 
-def open_release(study: Study, name: str) -> Release:
-    """The release `name`, or a snapshot of labels. Raises UnknownName, and DataError when its tables changed."""
+def release_names(study: Study) -> tuple[str, ...]:
+    """Names of the releases of the study, oldest first."""
+    return tuple(release.folder.name for release in releases(study))
+
+
+def find_release(study: Study, name: str) -> Release:
+    """The release `name`, or a snapshot of labels, as it lies there. Raises UnknownName, DataError."""
     checked_name("release", name)
     for place in (study.releases / name, study.cache / SNAPSHOTS / name):
         if (place / "release.json").is_file():
-            release = _read(place)
-            broken = problems(release)
-            if broken:
-                raise DataError(f"release '{name}' was changed after it was made: {broken[0]}")
-            return release
+            return _read(place)
     raise UnknownName("release", name, release_names(study), hint="(make one with 'workbench release create')")
+
+
+def open_release(study: Study, name: str) -> Release:
+    """`find_release`, for use. Raises DataError when it is not as it was made."""
+    release = find_release(study, name)
+    broken = problems(release)
+    if broken:
+        raise DataError(f"release '{name}' was changed after it was made: {broken[0]}")
+    return release
 
 
 def problems(release: Release) -> tuple[str, ...]:
@@ -166,7 +174,11 @@ def labelled_clips(study: Study, release: Release) -> LabelledClips:
 
 
 def _read(folder: Path) -> Release:
-    return Release(folder, json.loads((folder / "release.json").read_text(encoding="utf-8")))
+    try:
+        facts = json.loads((folder / "release.json").read_text(encoding="utf-8"))
+        return Release(folder, {**facts, "created": str(facts["created"]), "digest": str(facts["digest"])})
+    except (ValueError, TypeError, KeyError):
+        raise DataError(f"release '{folder.name}': release.json is damaged; restore it from a copy") from None
 
 
 def _listed(folder: Path) -> dict[str, str]:

@@ -82,6 +82,17 @@ def unknown_label(file: str, row: int, given: str, known: Sequence[str], column:
     return TableError(file, f"unknown {column.removesuffix('s')} '{given}'; {tail}", row=row, column=column)
 
 
+def moment(file: str, row: int, text: str) -> datetime | None:
+    """The time in a cell, to the millisecond; None for an empty one. Raises TableError."""
+    if not text:
+        return None
+    try:
+        return from_text(to_text(datetime.fromisoformat(text)))
+    except (ValueError, OverflowError):
+        expected = f"expected a time such as 2026-05-04T10:15:00Z, found '{text}'"
+        raise TableError(file, expected, row=row, column="time") from None
+
+
 def _row(file: str, number: int, cells: dict[str, str], item: str, scheme: LabelScheme, known: set[ClipId]) -> Row:
     def text(column: str) -> str:
         return unicodedata.normalize("NFC", cells.get(column, "").strip())
@@ -116,20 +127,11 @@ def _row(file: str, number: int, cells: dict[str, str], item: str, scheme: Label
         rater=rater,
         label=label or None,
         pass_=pass_,
-        time=_time(text("time"), problem),
+        time=moment(file, number, text("time")),
         flags=flags,
         confidence=_confidence(text("confidence"), problem),
         note=cells.get("note", ""),
     )
-
-
-def _time(text: str, problem: Problem) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return from_text(to_text(datetime.fromisoformat(text)))
-    except (ValueError, OverflowError):
-        raise problem("time", f"expected a time such as 2026-05-04T10:15:00Z, found '{text}'") from None
 
 
 def _confidence(text: str, problem: Problem) -> float | None:

@@ -13,7 +13,16 @@ from pipelines import __version__
 from pipelines.ceiling import human_ceiling
 from pipelines.errors import ConfigError, DataError, UnknownName
 from pipelines.manifest import read_table
-from pipelines.release import SNAPSHOTS, Content, Release, open_release, problems, release_names, write_release
+from pipelines.release import (
+    SNAPSHOTS,
+    Content,
+    Release,
+    find_release,
+    open_release,
+    problems,
+    release_names,
+    write_release,
+)
 from pipelines.schema import Vote, checked_name
 from pipelines.study import Study
 from pipelines.units import ClipId, LabelName, RaterId
@@ -74,12 +83,7 @@ def snapshot(study: Study, rule: str = "majority", *, pass_: str = "audio") -> R
 
 def verify(study: Study, name: str) -> tuple[str, ...]:
     """What is wrong with a release, in words; empty when it is as it was made. Raises UnknownName."""
-    try:
-        return problems(open_release(study, name))
-    except UnknownName:
-        raise
-    except DataError as error:
-        return (str(error),)
+    return problems(find_release(study, name))
 
 
 def difference(study: Study, older: str, newer: str) -> Difference:

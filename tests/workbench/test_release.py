@@ -201,9 +201,15 @@ def test_a_clever_change_is_noticed_too(study):
     lines = [line for line in before.splitlines() if not line.endswith("  labels.csv")]
     lines.append(f"{sha256_file(folder / 'labels.csv')}  labels.csv")
     (folder / "SHA256SUMS").write_text("\n".join(sorted(lines, key=lambda line: line[66:])) + "\n")
-    assert verify(study, "r1") == (
-        "release 'r1' was changed after it was made: SHA256SUMS does not match the digest in release.json",
-    )
+    assert verify(study, "r1") == ("SHA256SUMS does not match the digest in release.json",)
+
+
+def test_a_damaged_description_is_one_sentence(study):
+    answer(study, THREE)
+    (create_release(study, "r1").folder / "release.json").write_text('{"name": "r1"')
+    for look in (verify, open_release):
+        with pytest.raises(DataError, match=r"release.json is damaged"):
+            look(study, "r1")
 
 
 def test_a_missing_table_and_an_unknown_release(study):

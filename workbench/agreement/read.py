@@ -50,9 +50,12 @@ def read_votes(
     """Ratings from a long table: clip_id (or item), rater, label; a row with an empty label counts as no answer.
 
     `labels` in order; with none given those of `scheme` where the table holds no others (or `strict` asks for them),
-    else those found. A column group_id says what intervals resample. Raises TableError for row and column.
+    else those found. A column group_id says what intervals resample. Where the table has passes, those of sound alone
+    are read unless `where` says otherwise. The last answer of a rater to an item stands: by time where every row has
+    one, else by row. Raises TableError for row and column.
     """
     table = chosen(path, read_table(path, required=("rater", "label")), where or {})
+    table = _by_time(path, table if "pass" in (where or {}) else _of_sound(path, table))
     item = _column(path, table, ITEM_COLUMNS)
     given = [(number, row[item].strip(), row["rater"].strip(), row["label"].strip()) for number, row in table]
     found = {label for _, _, _, label in given if label}
@@ -107,6 +110,19 @@ def chosen(path: Path, rows: Sequence[dict[str, str]], where: Mapping[str, str])
         met = " and ".join(f"{column}={value}" for column, value in where.items())
         raise TableError(path.name, f"no row has {met}" if rows else "has a header but no rows")
     return kept
+
+
+def _of_sound(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
+    kept = [(number, row) for number, row in table if row.get("pass", "").strip() in ("", "audio")]
+    if not kept:
+        raise TableError(path.name, "no row has pass=audio; choose another with --where pass=context", column="pass")
+    return kept
+
+
+def _by_time(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
+    times = {number: label_table.moment(path.name, number, row.get("time", "").strip()) for number, row in table}
+    known = {number: time for number, time in times.items() if time is not None}
+    return sorted(table, key=lambda numbered: known[numbered[0]]) if len(known) == len(times) else table
 
 
 def _column(path: Path, table: Sequence[tuple[int, dict[str, str]]], names: Sequence[str]) -> str:

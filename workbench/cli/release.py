@@ -1,7 +1,7 @@
 """Cutting, checking and sharing releases."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -48,24 +48,26 @@ def list_releases(study: StudyOption = None, as_json: JsonOption = False) -> Non
 
     Example: workbench release list --study night
     """
-    from pipelines.release import open_release, release_names
+    from pipelines.release import problems, releases
     from pipelines.study import open_study
 
     opened = open_study(study)
-    found = [open_release(opened, name) for name in release_names(opened)]
-
-    def row(facts: dict[str, Any]) -> dict[str, Any]:
-        return {key: facts[key] for key in ("name", "created", "rule", "counts", "digest")}
+    rows = [
+        {key: each.facts[key] for key in ("name", "created", "rule", "counts", "digest")}
+        | {"problems": list(problems(each))}
+        for each in releases(opened)
+    ]
 
     def people() -> None:
-        if not found:
+        if not rows:
             say(f"No release of study '{opened.name}' yet: workbench release create r1 --study {opened.name}")
-        for each in found:
-            facts = each.facts
-            clips = facts["counts"]["clips"]
-            say(f"{each.name}  {clips} clips  {facts['rule']}  {facts['created']}  {each.digest[:12]}")
+        for row in rows:
+            told = (
+                f"{row['name']}  {row['counts']['clips']} clips  {row['rule']}  {row['created']}  {row['digest'][:12]}"
+            )
+            say(told + (f"  CHANGED: {row['problems'][0]}" if row["problems"] else ""))
 
-    show({"ok": True, "releases": [row(dict(each.facts)) for each in found]}, as_json=as_json, people=people)
+    show({"ok": True, "releases": rows}, as_json=as_json, people=people)
 
 
 @app.command("verify")

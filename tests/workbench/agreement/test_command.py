@@ -123,6 +123,24 @@ def test_a_long_table(capsys, tmp_path):
     assert document["five"]["resampled"] == {"by": "clip", "groups": 6}
 
 
+def test_the_last_answer_stands_and_passes_are_apart(capsys, tmp_path):
+    text = (
+        "item,rater,label,pass,time\n"
+        "a,x,sad,audio,2026-05-04T12:00:00Z\n"
+        "a,x,happy,audio,2026-05-04T11:00:00Z\n"
+        "a,x,angry,context,2026-05-04T13:00:00Z\n"
+        "a,y,sad,,2026-05-04T11:00:00Z\n"
+        "b,y,angry,context,2026-05-04T11:00:00Z\n"
+    )
+    path = table(tmp_path, text)
+    heard = json.loads(run(capsys, "--annotations", path, "--json")[1])["five"]
+    assert heard["counts"] == {"happy": 0, "sad": 2, "angry": 0, "fearful": 0, "neutral": 0}
+    seen = json.loads(run(capsys, "--annotations", path, "--where", "pass=context", "--json")[1])["five"]
+    assert seen["counts"]["angry"] == 2
+    code, _, err = run(capsys, "--annotations", table(tmp_path, "item,rater,label,pass\na,x,sad,context\n"))
+    assert code == 2 and "--where pass=context" in err
+
+
 def test_labels_of_its_own_on_a_scale(capsys, tmp_path):
     text = "clip_id,rater,label\n" + "".join(
         f"c{n},{r},{n % 3 + 1 + (r == 'y' and n > 4)}\n" for n in range(9) for r in "xy"

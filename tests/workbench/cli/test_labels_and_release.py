@@ -116,6 +116,7 @@ def test_a_broken_release_ends_with_1(capsys, study, answers):
     code, out, _ = run(capsys, "release", "verify", "r1", "--json")
     assert code == 1
     assert json.loads(out)["ok"] is False and "labels.csv" in json.loads(out)["problems"][0]
+    assert "CHANGED: labels.csv does not match" in run(capsys, "release", "list")[1]
 
 
 @pytest.mark.parametrize(
