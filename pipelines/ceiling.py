@@ -56,7 +56,7 @@ class Ceiling:
     @property
     def simulated(self) -> bool:
         """Whether any rater is a simulated one: then this is no human ceiling, and whoever shows it says so."""
-        return any(rater.startswith("simulated") for rater in self.per_rater)
+        return any(rater.rpartition(":")[2].startswith("simulated") for rater in self.per_rater)
 
     def document(self) -> dict[str, Any]:
         """For JSON: estimates as fractions, with the rule for ties in words."""

@@ -48,7 +48,7 @@ class SplitRule(Protocol):
 
 
 class ByGroup(Strict):
-    """Whole groups to one part each, class shares kept as near as a search over `draws` random assignments finds.
+    """Whole groups to one part each, class shares kept as near as a search from `draws` random deals finds.
 
     Groups that hold the same audio under two names are kept together. Every part gets at least one group.
     """
@@ -193,27 +193,52 @@ def find_leak(rows: Sequence[Row], parts: Sequence[Part]) -> Leak:
     )
 
 
-def _best_assignment(counts: np.ndarray, shares: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Part number of each group [G]: the drawn assignment whose counts per part and label lie nearest to the shares.
+#: Above this many groups a random deal is near its shares already, and trying every move would be slow.
+_FEW_ENOUGH_TO_MOVE = 300
 
-    A label that a part lacks although there are groups enough to have it costs more than any imbalance.
-    """
+#: Moving never takes a part below this many groups (or below its dealt number): intervals resample groups.
+_GROUPS_TO_KEEP = 3
+
+
+def _best_assignment(counts: np.ndarray, shares: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Part number of each group [G]: the best of `draws` random deals, bettered by moving one group at a time."""
     total = len(counts)
     sizes = np.maximum(1, np.floor(shares * total + 0.5).astype(int))
     sizes[0] = total - sizes[1:].sum()
     while sizes[0] < 1:
         sizes[1 + int(np.argmax(sizes[1:]))] -= 1
         sizes[0] += 1
+    least_groups = np.minimum(sizes, _GROUPS_TO_KEEP)
     rng = np.random.default_rng(seed)
     template = np.repeat(np.arange(len(shares)), sizes)
     drawn = np.stack([rng.permutation(template) for _ in range(draws)])
+    cost = _imbalance(drawn, counts, shares, least_groups)
+    best, least = drawn[int(np.argmin(cost))], cost.min()
+    while total <= _FEW_ENOUGH_TO_MOVE:
+        moves = np.repeat(best[None], total * len(shares), axis=0)
+        moves[np.arange(len(moves)), np.repeat(np.arange(total), len(shares))] = np.tile(np.arange(len(shares)), total)
+        cost = _imbalance(moves, counts, shares, least_groups)
+        if cost.min() >= least - 1e-9:
+            break
+        best, least = moves[int(np.argmin(cost))], cost.min()
+    return np.asarray(best)
+
+
+def _imbalance(assignments: np.ndarray, counts: np.ndarray, shares: np.ndarray, least_groups: np.ndarray) -> np.ndarray:
+    """How far counts per part and label [G, labels] are from their shares, for each row of `assignments` [A, G].
+
+    A label that a part lacks costs more than any imbalance, most of all training; a part with too few
+    groups is out of the question.
+    """
+    cost = np.zeros(len(assignments))
     target = shares[:, None] * counts.sum(axis=0)
-    cost = np.zeros(draws)
     for part in range(len(shares)):
-        held = (drawn == part).astype(float) @ counts
+        inside = assignments == part
+        held = inside.astype(float) @ counts
         cost += np.abs(held - target[part]).sum(axis=1)
-        cost += (held == 0).sum(axis=1) * counts.sum() * (3 if part == 0 else 1)
-    return np.asarray(drawn[int(np.argmin(cost))])
+        cost += (held == 0).sum(axis=1) * 2 * counts.sum() * (3 if part == 0 else 1)
+        cost[inside.sum(axis=1) < least_groups[part]] = np.inf
+    return cost
 
 
 def _bundles(rows: Sequence[Row]) -> dict[str, str]:

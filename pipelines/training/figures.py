@@ -57,11 +57,11 @@ def draw_confusion(confusion: Mapping[str, Any], out: Path, *, title: str) -> li
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     side = 2.4 + 0.75 * len(labels)
-    figure = _figure((side + 0.7, side))
+    figure = _figure((side + 0.7, side - 0.35))
     axes = figure.subplots()
     image = axes.imshow(shares, vmin=0, vmax=1, cmap="viridis")
     for i, j in np.ndindex(*counts.shape):
-        colour = "black" if shares[i, j] > 0.6 else "white"
+        colour = "black" if shares[i, j] > 0.5 else "white"
         axes.text(j, i, f"{shares[i, j]:.0%}\n{counts[i, j]}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
     axes.set_yticks(range(len(labels)), [f"{label} (n={n})" for label, n in zip(labels, totals[:, 0], strict=True)])

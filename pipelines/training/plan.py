@@ -259,6 +259,12 @@ def _with_notes(plan: Plan) -> Plan:
         missing = [label for label in plan.labels if label not in held]
         if part in plan.parts and missing:
             notes.append(f"the {part} part holds no clip labelled {', '.join(missing)}: its {word}s have none to give")
+    unlabelled = len({vote.clip_id for vote in plan.data.votes} - {clip.clip.clip_id for clip in plan.data.clips})
+    if unlabelled:
+        notes.append(
+            f"{unlabelled} answered clip{'s have' if unlabelled > 1 else ' has'} no label by the release's rule: "
+            "left out for model and raters alike"
+        )
     if not plan.leak.found:
         notes.append(
             "speakers are kept apart by their names in the corpus"

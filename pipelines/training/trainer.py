@@ -228,7 +228,8 @@ def _draw(folder: Path, facts: Mapping[str, Any], fitted: Sequence[Fitted]) -> N
     metrics, ceiling = facts["metrics"], facts["ceiling"]["test"]
     n = facts["split"]["parts"]["test"]["rows"]
     leak = "  ·  LEAK: test clips known to training" if facts["leak"]["found"] else ""
-    title = f"{facts['recipe']['name']} on {facts['data']['name']}, n = {n} test rows{leak}"
+    times = f" × {len(fitted)} seeds" if len(fitted) > 1 else ""
+    title = f"{facts['recipe']['name']} on {facts['data']['name']}, n = {n} test rows{times}{leak}"
     figures.draw_curves(
         {one.seed: one.history for one in fitted},
         {one.seed: one.kept_epoch for one in fitted},

@@ -113,7 +113,7 @@ def test_only_the_clips_asked_for_count():
 
 def test_simulated_raters_are_named_as_such():
     found = human_ceiling(
-        [Vote("a", "simulated-1", "happy"), Vote("a", "simulated-2", "happy")],
+        [Vote("a", "simulated-1", "happy"), Vote("a", "joined:simulated-2", "happy")],
         ["a"],
         FIVE,
         {"a": "g"},

@@ -121,6 +121,20 @@ def test_a_rare_label_of_three_groups_reaches_every_part():
         assert {part for row, part in zip(rows, parts, strict=True) if row.label == "fearful"} == set(PARTS)
 
 
+@given(st.lists(st.integers(1, 30), min_size=15, max_size=30), st.integers(0, 3))
+def test_groups_of_all_sizes_come_near_the_shares_without_emptying_a_part(sizes, seed):
+    rows = [
+        Row(f"c{group}-{number}", f"g{group}", ("happy", "sad")[number % 2])
+        for group, size in enumerate(sizes)
+        for number in range(size)
+    ]
+    parts = split_rule("by_group", {"draws": 200}).assign(rows, seed)
+    counts = Counter(parts)
+    assert abs(counts["train"] - 0.6 * len(rows)) <= max(sizes)
+    for part in PARTS:
+        assert len({row.group_id for row, found in zip(rows, parts, strict=True) if found == part}) >= 3
+
+
 def test_another_seed_gives_another_split():
     rows = many()
     rule = split_rule("by_group", {})

@@ -173,6 +173,12 @@ def test_a_label_of_one_episode_is_said_to_be_missing_elsewhere():
     assert any("the test part holds no clip labelled sad" in note for note in plan.notes)
 
 
+def test_answered_clips_without_a_label_are_counted():
+    data = labelled(None)
+    notes = make_plan(load_recipe("soap_five"), replace(data, votes=(*data.votes, Vote("tied", "r01", "sad")))).notes
+    assert any(note.startswith("1 answered clip has no label") for note in notes)
+
+
 def test_the_view_decides_labels_and_the_ceilings_votes():
     plan = make_plan(load_recipe("soap_binary"), labelled(None))
     assert plan.labels == ("neutral", "intense")
