@@ -58,7 +58,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as its folder shows it now. Times are seconds since 1970; `argv` is what follows `workbench`."""
+    """A job as its folder shows it now. Times are seconds since 1970; `argv` is what follows `workbench`.
+
+    `about` is whatever JSON its starter wanted to find again when the job is looked at.
+    """
 
     folder: Path
     argv: tuple[str, ...]
@@ -66,6 +69,7 @@ class Job:
     started: float
     state: State
     program: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
     runner: int | None = None
     worker: int | None = None
     exit_code: int | None = None
@@ -138,7 +142,12 @@ class Job:
 
 
 def start(
-    study: "Study", argv: Sequence[str], title: str, *, program: Sequence[str] = (sys.executable, "-m", "workbench")
+    study: "Study",
+    argv: Sequence[str],
+    title: str,
+    *,
+    about: Mapping[str, Any] | None = None,
+    program: Sequence[str] = (sys.executable, "-m", "workbench"),
 ) -> Job:
     """Run `workbench ARGV` for `study` in a detached process and return at once.
 
@@ -147,7 +156,7 @@ def start(
     job_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     folder = study.jobs / job_id
     folder.mkdir(parents=True)
-    asked = Job(folder, tuple(argv), title, time.time(), "waiting", tuple(program))
+    asked = Job(folder, tuple(argv), title, time.time(), "waiting", tuple(program), dict(about or {}))
     _write(asked)
     runner = subprocess.Popen(
         [sys.executable, "-m", "workbench.jobs", str(folder)],
@@ -249,7 +258,7 @@ def _keep(file: Path, newest: str, history: IO[str]) -> str:
 
 
 def _write(job: Job, **changed: Any) -> None:
-    names = ("program", "argv", "title", "started", "state", "runner", "worker", "exit_code", "ended")
+    names = ("program", "argv", "title", "about", "started", "state", "runner", "worker", "exit_code", "ended")
     write_json(job.folder / "job.json", {name: getattr(job, name) for name in names} | changed)
 
 
@@ -269,6 +278,7 @@ def _read(folder: Path, *, watch: bool = True) -> Job:
         started=facts["started"],
         state=facts["state"],
         program=tuple(facts["program"]),
+        about=facts["about"],
         runner=facts["runner"],
         worker=facts["worker"],
         exit_code=facts["exit_code"],

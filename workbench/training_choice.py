@@ -60,6 +60,39 @@ def make_plan(study: "Study", choice: Choice, recipe: str, overrides: Sequence[s
     return bind(load_recipe(recipe, overrides, study.manifests / "recipes"), choice.data(study), study.scheme)
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a model is to be held against: always saying the commonest label, and one rater against the others.
+
+    Shares of clips in [0, 1]; `rater` is None where nobody or only one answered, `simulated` where raters are machines.
+    """
+
+    chance: float
+    rater: float | None
+    simulated: bool
+
+
+def expected(plan: "Plan") -> Expected:
+    """The lines that belong into a plan's curves: chance on its test part, raters on its validation and test clips."""
+    from collections import Counter
+
+    import numpy as np
+
+    from pipelines.ceiling import human_ceiling
+
+    common = Counter(plan.rows[number].label for number in plan.of("train")).most_common(1)[0][0]
+    test = plan.of("test")
+    held_out = {plan.rows[number].clip_id for number in (*plan.of("valid"), *test)}
+    groups = {clip_id: clip.clip.group_id for clip_id, clip in plan.clips.items()}
+    votes = [vote for vote in plan.votes if vote.label in plan.mapping]
+    ceiling = human_ceiling(votes, held_out, plan.mapping, groups, np.random.default_rng(0), n_boot=1)
+    return Expected(
+        chance=sum(plan.rows[number].label == common for number in test) / len(test),
+        rater=ceiling.rater["value"],
+        simulated=ceiling.simulated,
+    )
+
+
 def command(study: "Study", choice: Choice, recipe: str, *, seeds: int = 1, overrides: Sequence[str] = ()) -> list[str]:
     """The `workbench` arguments that train it."""
     chosen = [part for override in overrides for part in ("--set", override)]

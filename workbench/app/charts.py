@@ -243,8 +243,9 @@ def spectrogram_grid(grid: "Grid", *, chosen: int | None = None) -> go.Figure:
     figure.update_yaxes(title=style.y_label, row=2, col=1)
     figure.update_xaxes(title=style.x_label, row=3, col=2)
     figure.update_annotations(font={"size": 11})
-    figure.update_layout(dragmode=False, plot_bgcolor=ENDED)
-    return _framed(figure, height=450, top=22)
+    _framed(figure, height=440, top=22)
+    figure.update_layout(dragmode=False, plot_bgcolor=ENDED, margin_pad=0)
+    return figure
 
 
 def clip_picture(mono: Audio, rate_hz: Hertz) -> go.Figure:

@@ -18,7 +18,7 @@ from workbench.clip_table import ClipRow
 from workbench.clip_table import clip_rows as rows_of
 from workbench.jobs import Job
 from workbench.overview import Standing, look
-from workbench.training_choice import Choice, make_plan
+from workbench.training_choice import Choice, Expected, expected, make_plan
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -89,8 +89,8 @@ def corpora(study: Study) -> list[str]:
     return list(registered(study.root))
 
 
-def plan(study: Study, choice: Choice, recipe: str, overrides: Sequence[str]) -> Mapping[str, Any]:
-    """What a recipe would do with the choice. Raises PipelineError where it cannot."""
+def plan(study: Study, choice: Choice, recipe: str, overrides: Sequence[str]) -> tuple[Mapping[str, Any], Expected]:
+    """What a recipe would do with the choice, and what it is to be held against. Raises PipelineError if it cannot."""
     changed = (state_of_labels(study), stamp(study.root / "data" / "corpora.toml"), tuple(releases(study)))
     return _plan(study, choice, recipe, tuple(overrides), changed)
 
@@ -213,8 +213,15 @@ def _clip_figure(path: str, changed: Stamp) -> "go.Figure":  # noqa: ARG001
 
 
 @st.cache_data(show_spinner="Looking at what would be trained …", max_entries=16)
-def _plan(_study: Study, choice: Choice, recipe: str, overrides: tuple[str, ...], changed: object) -> Mapping[str, Any]:  # noqa: ARG001
-    return make_plan(_study, choice, recipe, overrides).document()
+def _plan(
+    _study: Study,
+    choice: Choice,
+    recipe: str,
+    overrides: tuple[str, ...],
+    changed: object,  # noqa: ARG001
+) -> tuple[Mapping[str, Any], Expected]:
+    made = make_plan(_study, choice, recipe, overrides)
+    return made.document(), expected(made)
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)

@@ -19,7 +19,7 @@ STYLES = {"fair": "fair", "as the paper drew it": "as_published"}
 PER_ROW = 2
 
 
-def show(study: Study, _session: Session) -> None:
+def show(study: Study, session: Session) -> None:
     """The page."""
     parts.head("Compare", "Does this drama sound like acted speech, emotion by emotion?")
     names = reads.comparable(study)
@@ -60,28 +60,35 @@ def show(study: Study, _session: Session) -> None:
     for first in range(0, len(made.grids), PER_ROW):
         for column, grid in zip(st.columns(PER_ROW), made.grids[first : first + PER_ROW], strict=False):
             with column:
-                _grid(grid)
+                _grid(session, grid)
     _numbers(made.rows)
 
 
-def _grid(grid: "Grid") -> None:
+def _grid(session: Session, grid: "Grid") -> None:
     key = f"{grid.corpus}-{grid.emotion}-{grid.style.name}-{grid.seed}"
+    heard: int | None = session.recall(f"heard {key}", None)
     st.markdown(f"**{grid.title}** · {grid.counts}")
-    numbers = list(range(1, len(grid.panels) + 1))
-    picked = st.pills("Hear panel", numbers, key=f"hear-{key}", label_visibility="collapsed")
-    event = st.plotly_chart(
-        charts.spectrogram_grid(grid, chosen=picked - 1 if picked else None),
+    st.pills(
+        "Hear panel",
+        list(range(1, len(grid.panels) + 1)),
+        key=f"hear-{key}",
+        label_visibility="collapsed",
+        on_change=lambda: _chose(session, key, st.session_state[f"hear-{key}"]),
+    )
+    with st.container(height=66, border=False):
+        if heard is None:
+            st.caption("Choose a number, or click ▶ in a panel, to hear it.")
+        else:
+            parts.hear(grid.panels[heard].clip.path, autoplay=True)
+    st.plotly_chart(
+        charts.spectrogram_grid(grid, chosen=heard),
         key=f"grid-{key}",
-        on_select="rerun",
+        on_select=lambda: _chose(session, key, _clicked(st.session_state[f"grid-{key}"])),
         selection_mode="points",
         config={"displayModeBar": False},
     )
-    clicked = _clicked(event)
-    heard = clicked if clicked is not None else picked - 1 if picked else None
-    if heard is not None and heard < len(grid.panels):
-        clip = grid.panels[heard].clip
-        st.caption(f"Panel {heard + 1}: {clip.clip.clip_id}")
-        parts.hear(clip.path, autoplay=True)
+    if heard is not None:
+        st.caption(f"Panel {heard + 1} is {grid.panels[heard].clip.clip.clip_id}.")
     with st.popover("Take it away", icon=":material/download:"):
         st.code(grid.caption, language=None, wrap_lines=True)
         for kind, mime in (("png", "image/png"), ("svg", "image/svg+xml")):
@@ -95,14 +102,18 @@ def _grid(grid: "Grid") -> None:
             )
 
 
+def _chose(session: Session, key: str, number: int | None) -> None:
+    """Remember the panel to hear, whether its number or its ▶ was chosen."""
+    session.keep(f"heard {key}", None if number is None else number - 1)
+
+
 def _clicked(event: Any) -> int | None:
-    """The panel whose ▶ was clicked."""
-    points = event["selection"]["points"]
-    found = [point["customdata"] for point in points if "customdata" in point]
+    """The number of the panel whose ▶ was clicked."""
+    found = [point["customdata"] for point in event["selection"]["points"] if "customdata" in point]
     if not found:
         return None
-    value = found[0]
-    return int(value[0] if isinstance(value, Sequence) else value)
+    index = found[0][0] if isinstance(found[0], Sequence) else found[0]
+    return int(index) + 1
 
 
 def _file(grid: "Grid", kind: str) -> bytes:

@@ -1,5 +1,6 @@
 """Runs: how good is a model, next to people and to chance?"""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -182,16 +183,25 @@ def _classes(run: "Run", entries: Sequence[Any]) -> None:
 
 
 def _sound(run: "Run") -> None:
-    pictures = [path for path in run.figures if "comparison" in path.parts]
-    if not pictures:
+    folder = run.folder / "comparison"
+    if not (folder / "comparison.json").is_file():
         parts.empty(
             "Here the spectrograms of what was learnt from will stand beside acted speech.",
             "They are drawn when an acted corpus is known on this machine as a model is trained.",
             "workbench corpus add NAME PATH",
         )
         return
-    for path in pictures:
-        st.image(str(path), caption=path.stem.replace("-", " ").replace("_", " "))
+    made = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    with st.container(horizontal=True):
+        emotion = st.segmented_control(
+            "Emotion", made["emotions"], default=made["emotions"][0], required=True, key="sound"
+        )
+        styles = {"fair": "fair", "as the paper drew it": "as_published"}
+        style = st.segmented_control("Style", list(styles), default="fair", required=True, key="sound-style")
+    grids = [grid for grid in made["grids"] if (grid["style"], grid["emotion"]) == (styles[style], emotion)]
+    for column, grid in zip(st.columns(max(1, len(grids))), grids, strict=True):
+        with column:
+            st.image(str(folder / grid["png"]), caption=grid["caption"])
 
 
 def _made(run: "Run") -> None:

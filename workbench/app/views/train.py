@@ -1,6 +1,7 @@
 """Train: choose data and recipe, see what would happen, start it, watch it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
@@ -42,7 +43,7 @@ def _choose(study: Study) -> None:
         overrides, seeds = _settings(recipe)
     with right:
         try:
-            plan = reads.plan(study, choice, recipe.name, overrides)
+            plan, lines = reads.plan(study, choice, recipe.name, overrides)
         except PipelineError as error:
             st.warning(f"This cannot be trained yet: {error}", icon=":material/block:")
             if choice.kind == "now":
@@ -56,7 +57,8 @@ def _choose(study: Study) -> None:
             key="train",
         ):
             title = f"{recipe.title} on {choice.words(clips)}"
-            job = jobs.start(study, command(study, choice, recipe.name, seeds=seeds, overrides=overrides), title)
+            arguments = command(study, choice, recipe.name, seeds=seeds, overrides=overrides)
+            job = jobs.start(study, arguments, title, about=asdict(lines))
             st.query_params["job"] = job.job_id
             st.rerun()
         _verdict(plan)
@@ -176,7 +178,14 @@ def _progress(study: Study, session: Session, job_id: str) -> None:
     if history:
         progress = job.progress
         total = int(progress.total) if progress and progress.total and progress.stage == "train" else None
-        st.plotly_chart(charts.training_curves(history, epochs=total), key=f"live-{job_id}")
+        figure = charts.training_curves(
+            history,
+            chance=job.about.get("chance"),
+            ceiling=job.about.get("rater"),
+            ceiling_name="one simulated rater" if job.about.get("simulated") else "human ceiling",
+            epochs=total,
+        )
+        st.plotly_chart(figure, key=f"live-{job_id}")
     if job.state == "done":
         _finished(study, session, job)
     if job.is_over and "watched" in st.session_state:
