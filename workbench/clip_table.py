@@ -1,6 +1,5 @@
-"""One row per clip for people to look through: what it was called, by how many, and how far they differed."""
+"""One row per clip for people to look through: what it was called, by how many, and what became of it."""
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,7 @@ class ClipRow:
     """A clip with its answers so far.
 
     `label` is what most raters said, None while nobody did or when two labels are even; `share` of the answers it got;
-    `entropy` of the answers in bits, 0 when all are the same; `by_people` counts answers of persons, which alone count
-    towards the wanted number.
+    `by_people` counts answers of persons, which alone count towards the wanted number.
     """
 
     clip: Clip
@@ -32,7 +30,6 @@ class ClipRow:
     by_people: int
     label: LabelName | None
     share: float | None
-    entropy: float | None
     state: State
 
 
@@ -51,12 +48,6 @@ def clip_rows(
     return tuple(_row(clip, given.get(clip.clip_id, ()), labels, people, wanted) for clip in clips)
 
 
-def most_disputed(rows: Sequence[ClipRow], count: int) -> tuple[ClipRow, ...]:
-    """The clips whose raters differ most, worst first; clips whose answers are all the same are left out."""
-    differing = [row for row in rows if row.entropy]
-    return tuple(sorted(differing, key=lambda row: (-(row.entropy or 0), row.share or 0, row.clip.clip_id))[:count])
-
-
 def _row(
     clip: Clip, answers: Sequence["Annotation"], labels: Sequence[LabelName], people: Collection[RaterId], wanted: int
 ) -> ClipRow:
@@ -67,7 +58,6 @@ def _row(
     total = sum(votes.values())
     best = [label for label, count in votes.items() if count == max(votes.values())]
     label = best[0] if len(best) == 1 else None
-    entropy = -sum(n / total * math.log2(n / total) for n in votes.values()) if total else None
     state: State
     if not answers or (by_people and by_people < wanted):
         state = "waiting"
@@ -85,6 +75,5 @@ def _row(
         by_people=by_people,
         label=label,
         share=votes[label] / total if label else None,
-        entropy=0.0 if entropy is not None and entropy <= 0 else entropy,
         state=state,
     )

@@ -27,6 +27,7 @@ class Trained:
     """The newest run as the overview shows it."""
 
     run_id: str
+    recipe: str
     accuracy: Estimate | NoEstimate
     ceiling: Estimate | NoEstimate
     is_leaky: bool
@@ -122,6 +123,7 @@ def _newest_run(study: "Study") -> Trained | None:
     test = run.facts["ceiling"]["test"]
     return Trained(
         run_id=run.run_id,
+        recipe=run.recipe,
         accuracy=run.metrics["accuracy"],
         ceiling=none if test is None else test["rater"],
         is_leaky=bool(run.leak["found"]),

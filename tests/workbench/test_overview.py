@@ -10,7 +10,7 @@ from workbench.overview import Standing, Trained, next_step, trust
 GOOD: Estimate = {"value": 0.85, "low": 0.81, "high": 0.9, "n": 40}
 POOR: Estimate = {"value": 0.4, "low": 0.2, "high": 0.5, "n": 40}
 NONE: NoEstimate = {"value": None, "reason": "only one rater has answered", "n": 0}
-RUN = Trained("soap_five-1", GOOD, GOOD, False)
+RUN = Trained("soap_five-1", "soap_five", GOOD, GOOD, False)
 DONE = Standing(
     hours=1.0,
     sources=2,

@@ -90,8 +90,11 @@ def test_an_empty_page_teaches(opened: Callable[..., AppTest], empty: Study, url
 def test_a_page_on_a_labelled_study_says_no_none_and_no_long_digits(
     opened: Callable[..., AppTest], labelled: Study, url: str
 ) -> None:
-    said = words(opened(labelled, url))
+    app = opened(labelled, url)
+    said = words(app)
     assert "None" not in said and "nan" not in said
+    for table in app.dataframe:
+        assert not table.value.isna().to_numpy().any(), f"an empty cell reads None:\n{table.value}"
     assert not re.search(r"\d\.\d{7,}", said)
 
 
@@ -205,4 +208,4 @@ def test_a_run_says_its_leak_loudly_beside_its_number_and_what_raters_reach(
 
 def test_overview_shows_the_model_next_to_a_rater(opened: Callable[..., AppTest], trained: tuple[Study, Job]) -> None:
     said = words(opened(trained[0], "overview"))
-    assert "LEAKS" in said and "Model: " in said
+    assert "LEAKS" in said and "Newest model (soap_five_as_published): " in said

@@ -10,7 +10,7 @@ import streamlit as st
 from pipelines.study import Study
 from workbench.app import charts, parts, reads
 from workbench.app.session import Session
-from workbench.app.words import duration, estimate_text
+from workbench.app.words import amount, estimate_text, number
 
 if TYPE_CHECKING:
     from pipelines.compare import Grid
@@ -130,8 +130,8 @@ def _numbers(rows: Sequence[Any]) -> None:
         {
             "data set": row.corpus,
             "clips": row.clips,
-            f"{row.group_word}s": row.groups,
-            "length": f"{duration(row.shortest_s)} to {duration(row.longest_s)}",
+            "from": amount(row.groups, row.group_word),
+            "length in s": f"{number(row.shortest_s)} to {number(row.longest_s)}",
             "likeness": estimate_text(row.similarity, "panels"),
         }
         for row in rows

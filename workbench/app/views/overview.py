@@ -59,7 +59,7 @@ def _line(now: Standing) -> None:
     if alpha is not None:
         st.caption(f"Alpha {estimate_text(now.alpha)}. {trust(now.alpha)}")
     if now.run:
-        st.caption(f"Model: {share_text(now.run.accuracy, 'test clips')}.")
+        st.caption(f"Newest model ({now.run.recipe}): {share_text(now.run.accuracy, 'test rows')} right.")
 
 
 def _alpha_note(now: Standing) -> str:
