@@ -113,7 +113,7 @@ def bit_errors(a: Items, b: Items) -> Floats:
 
 
 def to_text(mark: Fingerprint) -> str:
-    """Base64 of deflated bits, band by band along time: about 80 characters a second. Goes with `ALGORITHM`."""
+    """Base64 of deflated bits, band by band along time: about 35 characters a second, told apart by `ALGORITHM`."""
     planes = np.unpackbits(mark.items.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1).T
     packed = np.packbits(planes, axis=1).tobytes()
     head = struct.pack("<Id", len(mark.items), mark.duration_s)
@@ -145,7 +145,8 @@ def _band_weights() -> npt.NDArray[np.float32]:
     hz = np.arange(int(_HIGH_HZ / MODEL_HZ * _FRAME) + 2) * MODEL_HZ / _FRAME
     low, middle, high = (edges[i : _BANDS + i, None] for i in range(3))
     triangles = np.clip(np.minimum((hz - low) / (middle - low), (high - hz) / (high - middle)), 0, None)
-    return (triangles / triangles.sum(axis=1, keepdims=True)).T.astype(np.float32)
+    weights: npt.NDArray[np.float32] = (triangles / triangles.sum(axis=1, keepdims=True)).T.astype(np.float32)
+    return weights
 
 
 _WEIGHTS = _band_weights()
@@ -162,10 +163,9 @@ def _levels(sound: Audio) -> npt.NDArray[np.float32]:
     frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_HOP]
     spectrum = scipy.fft.rfft(frames * _WINDOW, axis=1)[:, : len(_WEIGHTS)]
     power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ _WEIGHTS
-    compressed: npt.NDArray[np.float32] = (power / np.float32(_FULL_SCALE) + np.float32(_FLOOR)) ** np.float32(
-        _COMPRESSION
-    )
-    return compressed
+    scaled: npt.NDArray[np.float32] = power / np.float32(_FULL_SCALE) + np.float32(_FLOOR)
+    levels: npt.NDArray[np.float32] = scaled ** np.float32(_COMPRESSION)
+    return levels
 
 
 def _bits(levels: npt.NDArray[np.float32], items: int) -> Items:
@@ -174,4 +174,4 @@ def _bits(levels: npt.NDArray[np.float32], items: int) -> Items:
     contrast = slopes[:, 1:] - slopes[:, :-1]
     still = np.abs(slopes).mean(axis=1) < _STILL * (around @ _BELL).mean(axis=1)
     bits = ((contrast > 0) * _PLACES).sum(axis=1, dtype=np.uint32)
-    return np.where(still, np.uint32(NOTHING), bits)
+    return np.where(still, np.uint32(NOTHING), bits).astype(np.uint32)

@@ -20,17 +20,21 @@ Places = npt.NDArray[np.int64]
 
 #: Shortest repeat that counts, less what a fingerprint's blurred edges may take from it.
 SHORTEST_S: Seconds = 3.0
-_SHORTEST = round((SHORTEST_S - 0.25) / ITEM_S)
+_SHORTEST = round((SHORTEST_S - 0.5) / ITEM_S)
 _GAP = round(3.5 / ITEM_S)
 _WINDOW = 16
 _WINDOW_ERROR = 0.25
 #: A stretch grows over an item that has fewer unequal bits than this (chance has 0.5; speech over a tune has 0.3).
 _GROW_ERROR = 0.36
 _GROW = 120
+#: An item hears half a second to either side, so growing overshoots an edge by so many items.
+_BLUR = 1
 #: Longest mean error of a whole stretch, by its length in items: the shorter, the more alike it has to be.
-_ERRORS = ((_SHORTEST, 0.24), (48, 0.28), (120, 0.31))
-#: The same stretch against itself a little later has to differ by so much more: a ringing phone matches any other.
-_CONTRAST = 0.08
+_ERRORS = ((_SHORTEST, 0.215), (23, 0.23), (26, 0.24), (44, 0.28), (120, 0.31))
+#: Against the sound a little later a stretch has to differ by so much more, and by so much: a ringing phone does not.
+_CONTRAST, _UNLIKE = 0.08, 0.28
+#: Where one lag explains so much of a chain, pieces on other lags are chance, not a copy that runs faster.
+_ONE_LAG = 0.7
 _SHIFTS = (*range(-12, -4), *range(5, 13))
 _PADDING = 40
 
@@ -59,16 +63,17 @@ def stretches(fingerprints: Sequence[Fingerprint], report: Report = silent) -> t
     items, owner, first = _joined(fingerprints)
     seeds = _verified(items, _seeds(items, owner, report))
     found: list[Stretch] = []
-    for start_a, start_b in _by_pair(seeds, owner):
-        pieces = _pieces(items, start_a, start_b - start_a)
+    for in_a, in_b in _by_pair(seeds, owner):
+        pieces = _pieces(items, in_a, in_b - in_a)
         chains = [_joined_up(chain) for chain in _chains(pieces)]
-        for a, b, length, error, speed in _best(chains):
-            if length < _SHORTEST or error > _allowed(length) or _is_periodic(items, round(a), round(b), round(length)):
+        for one in _best(chains):
+            if one.length < _SHORTEST or one.error > _allowed(one.length) or _is_periodic(items, one.clearest):
                 continue
-            one, other = int(owner[round(a)]), int(owner[round(b)])
-            if one == other and a + length > b:
+            a, b = int(owner[round(one.a)]), int(owner[round(one.b)])
+            if a == b and one.a + one.length > one.b:
                 continue
-            found.append(Stretch(one, a - first[one], other, b - first[other], length, error, speed))
+            start_a, start_b = one.a - int(first[a]), one.b - int(first[b])
+            found.append(Stretch(a, start_a, b, start_b, one.length, one.error, one.speed))
     return tuple(sorted(found, key=lambda s: (s.source_a, s.source_b, s.start_b, s.start_a)))
 
 
@@ -171,6 +176,8 @@ def _pieces(items: Items, starts: Places, lags: Places) -> list[_Piece]:
         middle = (core_start + core_end) // 2 - low
         end = middle + 1 + int(np.cumsum(gain[middle:]).argmax())
         start = middle - int(np.cumsum(gain[:middle][::-1]).argmax()) - 1 if middle else 0
+        if end - start > _WINDOW:
+            start, end = start + _BLUR, end - _BLUR
         error = _GROW_ERROR * (end - start) - float(gain[start:end].sum())
         found.append(_Piece(low + start, low + end, lag, error))
     return found
@@ -192,22 +199,41 @@ def _chains(pieces: list[_Piece]) -> list[list[_Piece]]:
     return chains
 
 
-_Joined = tuple[float, float, float, float, float]
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A chain as one stretch from `a` and from `b`, in places of the whole row; `clearest` is its best piece."""
+
+    a: float
+    b: float
+    length: float
+    error: float
+    speed: float
+    clearest: _Piece
 
 
 def _joined_up(chain: list[_Piece]) -> _Joined:
-    """Start in a, start in b, length, mean error and speed of a chain; better pieces weigh more in its lag."""
+    """A chain as one stretch; better pieces weigh more in its lag."""
     start, end = min(p.start for p in chain), max(p.end for p in chain)
+    best = max(chain, key=_worth)
+    drifts = max(abs(p.lag - best.lag) for p in chain) >= 2 and best.end - best.start < _ONE_LAG * (end - start)
+    if not drifts:
+        chain = [p for p in chain if abs(p.lag - best.lag) <= 1]
+        start, end = min(p.start for p in chain), max(p.end for p in chain)
     lengths = np.array([p.end - p.start for p in chain], np.float64)
     errors = np.array([p.error for p in chain]) / lengths
-    weights = lengths * np.maximum(0.5 - errors, 1e-6) ** 2
+    weights = np.array([_worth(p) for p in chain])
     lags = np.array([p.lag for p in chain], np.float64)
     middles = np.array([(p.start + p.end) / 2 for p in chain])
-    slope = _drift(middles, lags, weights) if lags.max() - lags.min() >= 3 else 0.0
+    slope = _drift(middles, lags, weights) if drifts else 0.0
     lag = float(np.average(lags - slope * (middles - start), weights=weights))
     # Pieces on neighbouring lags cover the same items: the better one speaks for them.
-    best = float(np.average(errors, weights=weights))
-    return float(start), start + lag, float(end - start), best, 1.0 + slope
+    error = float(np.average(errors, weights=weights))
+    return _Joined(float(start), start + lag, float(end - start), error, 1.0 + slope, best)
+
+
+def _worth(piece: _Piece) -> float:
+    length = piece.end - piece.start
+    return length * max(0.5 - piece.error / length, 1e-6) ** 2
 
 
 def _drift(places: Floats, lags: Floats, weights: Floats) -> float:
@@ -216,32 +242,27 @@ def _drift(places: Floats, lags: Floats, weights: Floats) -> float:
 
 
 def _best(chains: list[_Joined]) -> Iterator[_Joined]:
-    """Chains without those that lie for the most part under better ones: a loop matches itself at many lags."""
+    """Chains whose place in b no better one explains for the most part: a loop matches itself at many lags."""
     taken: list[_Joined] = []
-    for chain in sorted(chains, key=lambda c: (-c[2] * (0.5 - c[3]), c[0], c[1])):
-        if not any(_shared(chain, other, 0) or _shared(chain, other, 1) for other in taken):
+    for chain in sorted(chains, key=lambda c: (-c.length * (0.5 - c.error), c.a, c.b)):
+        if not any(_covers(other, chain) for other in taken):
             taken.append(chain)
             yield chain
 
 
-def _shared(one: _Joined, other: _Joined, side: int) -> bool:
-    overlap = min(one[side] + one[2], other[side] + other[2]) - max(one[side], other[side])
-    return overlap > one[2] / 2
+def _covers(better: _Joined, chain: _Joined) -> bool:
+    """Whether the better chain already explains most of this one's place in b."""
+    overlap = min(better.b + better.length, chain.b + chain.length) - max(better.b, chain.b)
+    return overlap > chain.length / 2
 
 
 def _allowed(length: float) -> float:
     return max(error for least, error in _ERRORS if length >= least)
 
 
-def _is_periodic(items: Items, a: int, b: int, length: int) -> bool:
-    """Whether the stretch matches the same sound 0.6 to 1.5 s away nearly as well: an alarm, a hum that beats."""
-    own = bit_errors(items[a : a + length], items[b : b + length]).mean()
-    low, high = max(0, a - max(_SHIFTS)), max(_SHIFTS)
-    for shift in _SHIFTS:
-        start = b + shift
-        if start < 0 or start + length > len(items) or low < 0:
-            continue
-        if bit_errors(items[a : a + length], items[start : start + length]).mean() < own + _CONTRAST:
-            return True
-    del high
-    return False
+def _is_periodic(items: Items, piece: _Piece) -> bool:
+    """Whether the piece matches the same sound 0.6 to 1.5 s away nearly as well: an alarm, a hum that beats."""
+    sound, b, length = items[piece.start : piece.end], piece.start + piece.lag, piece.end - piece.start
+    least = max(_UNLIKE, bit_errors(sound, items[b : b + length]).mean() + _CONTRAST)
+    starts = [b + shift for shift in _SHIFTS if b + shift >= 0 and b + shift + length <= len(items)]
+    return any(bit_errors(sound, items[start : start + length]).mean() < least for start in starts)

@@ -1,0 +1,7 @@
+"""Repeats across a series: openings, endings, recaps and re-uploads, found at source level and kept out of clips."""
+
+from pipelines.ingest.repeats.edges import Listen, from_files, refine
+from pipelines.ingest.repeats.kinds import find_repeats
+from pipelines.ingest.repeats.model import Interval, Repeat, mask
+
+__all__ = ["Interval", "Listen", "Repeat", "find_repeats", "from_files", "mask", "refine"]

@@ -1,0 +1,114 @@
+"""Opening, ending, recap or re-upload: told from where a repeat stands and how many recordings share it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pipelines.ingest.fingerprint import ITEM_S, Fingerprint
+from pipelines.ingest.repeats.model import Kind, Repeat, united
+from pipelines.ingest.repeats.search import Stretch, stretches
+from pipelines.progress import Report, silent
+from pipelines.units import Seconds
+
+#: An opening or ending lasts at least so long and its middle lies in the first or last part of both recordings.
+#: (Values of intro-skipper, which reads chromaprints of television series.)
+SONG_S: Seconds = 15.0
+SONG_PART = 0.25
+#: A scene quoted once in a later recap is shared by two recordings, a song by most: three, where there are three.
+SONG_SOURCES = 3
+REUPLOAD_SHARE = 0.8
+
+
+def find_repeats(fingerprints: Sequence[Fingerprint], report: Report = silent) -> tuple[Repeat, ...]:
+    """Every stretch of 3 s or more that sounds twice in recordings given in the order in which they aired.
+
+    Sorted by source b, then place, in that order. Edges are good to about a quarter of a second; `refine` does better
+    where the sound is at hand. Raises Cancelled out of `report`.
+    """
+    found = stretches(fingerprints, report)
+    copies = _reuploads(found, fingerprints)
+    families = _families(found)
+    later_copies = {b for _, b in copies}
+    sharing: dict[int, set[int]] = defaultdict(set)
+    for stretch, family in zip(found, families, strict=True):
+        sharing[family] |= {stretch.source_a, stretch.source_b} - later_copies
+    enough = min(SONG_SOURCES, len(fingerprints) - len(later_copies))
+    kinds: list[Kind] = [
+        "reupload"
+        if (stretch.source_a, stretch.source_b) in copies
+        else _kind(stretch, fingerprints, shared=len(sharing[family]) >= enough)
+        for stretch, family in zip(found, families, strict=True)
+    ]
+    order = sorted(range(len(found)), key=lambda i: (found[i].source_b, found[i].start_b, found[i].source_a))
+    return tuple(_repeat(found[i], kinds[i], fingerprints) for i in order)
+
+
+def _repeat(stretch: Stretch, kind: Kind, fingerprints: Sequence[Fingerprint]) -> Repeat:
+    a, b = fingerprints[stretch.source_a], fingerprints[stretch.source_b]
+    # An item is a point in time, and growing stops on the first that disagrees: either may lie just outside.
+    start_a_s = max(0.0, stretch.start_a * ITEM_S)
+    start_b_s = max(0.0, stretch.start_b * ITEM_S)
+    length_s = min(stretch.length * ITEM_S, a.duration_s - start_a_s, (b.duration_s - start_b_s) / stretch.speed)
+    return Repeat(
+        source_a=a.source_id,
+        start_a_s=start_a_s,
+        source_b=b.source_id,
+        start_b_s=start_b_s,
+        length_s=length_s,
+        kind=kind,
+        score=1.0 - 2.0 * stretch.error,
+        speed=stretch.speed,
+    )
+
+
+def _kind(stretch: Stretch, fingerprints: Sequence[Fingerprint], *, shared: bool) -> Kind:
+    if not shared or stretch.source_a == stretch.source_b or stretch.length * ITEM_S < SONG_S:
+        return "recap"
+    middles = [
+        (start + stretch.length / 2) * ITEM_S / fingerprints[source].duration_s
+        for source, start in ((stretch.source_a, stretch.start_a), (stretch.source_b, stretch.start_b))
+    ]
+    if max(middles) <= SONG_PART:
+        return "opening"
+    if min(middles) >= 1 - SONG_PART:
+        return "ending"
+    return "recap"
+
+
+def _reuploads(found: Sequence[Stretch], fingerprints: Sequence[Fingerprint]) -> set[tuple[int, int]]:
+    """Pairs where four fifths of the later recording are in the earlier one."""
+    covered: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
+    for stretch in found:
+        if stretch.source_a != stretch.source_b:
+            span = (stretch.start_b, stretch.start_b + stretch.length * stretch.speed)
+            covered[stretch.source_a, stretch.source_b].append(span)
+    return {
+        pair
+        for pair, spans in covered.items()
+        if sum(end - start for start, end in united(spans)) * ITEM_S
+        >= REUPLOAD_SHARE * fingerprints[pair[1]].duration_s
+    }
+
+
+def _families(found: Sequence[Stretch]) -> list[int]:
+    """A number per stretch; stretches that overlap by half in a source they share have the same one."""
+    parent = list(range(len(found)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    places: dict[int, list[tuple[float, float, int]]] = defaultdict(list)
+    for number, stretch in enumerate(found):
+        places[stretch.source_a].append((stretch.start_a, stretch.length, number))
+        places[stretch.source_b].append((stretch.start_b, stretch.length * stretch.speed, number))
+    for here in places.values():
+        open_ones: list[tuple[float, float, int]] = []
+        for start, length, number in sorted(here):
+            open_ones = [one for one in open_ones if one[0] + one[1] > start]
+            for earlier, other, neighbour in open_ones:
+                if min(earlier + other, start + length) - start > max(length, other) / 2:
+                    parent[root(number)] = root(neighbour)
+            open_ones.append((start, length, number))
+    return [root(number) for number in range(len(found))]

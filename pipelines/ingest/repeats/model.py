@@ -1,0 +1,77 @@
+"""What is said of a repeat, and where clips must not stand because of it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.units import Seconds, SourceId
+
+Kind = Literal["opening", "ending", "recap", "reupload"]
+
+#: Kept nowhere: the song of a series is not one person speaking. Of other repeats the earliest airing stays.
+MASKED_EVERYWHERE: frozenset[Kind] = frozenset({"opening", "ending"})
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The same sound in two places; source a aired earlier (or is the same source, where a stands earlier).
+
+    `score` is 1 for equal sound and 0 for unrelated. `speed` is how many seconds of b one second of a takes: 1 but for
+    a copy that runs faster or slower. `refined` says that the edges were found in the sound itself (to about 50 ms),
+    not only in the fingerprint (to about 250 ms).
+    """
+
+    source_a: SourceId
+    start_a_s: Seconds
+    source_b: SourceId
+    start_b_s: Seconds
+    length_s: Seconds
+    kind: Kind
+    score: float
+    speed: float = 1.0
+    refined: bool = False
+
+    @property
+    def end_a_s(self) -> Seconds:
+        return self.start_a_s + self.length_s
+
+    @property
+    def end_b_s(self) -> Seconds:
+        return self.start_b_s + self.length_s * self.speed
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `start_s` to `end_s` of one source; `end_s` is infinite where it means the rest of the source."""
+
+    start_s: Seconds
+    end_s: Seconds
+
+
+def mask(repeats: Iterable[Repeat], source: SourceId) -> tuple[Interval, ...]:
+    """Where no clip of `source` may stand, in order and without overlap.
+
+    The earliest airing keeps its stretch, every later one is masked; openings and endings are masked everywhere; a
+    re-upload is masked whole: (0, infinity).
+    """
+    held: list[tuple[Seconds, Seconds]] = []
+    for repeat in repeats:
+        if repeat.source_b == source:
+            if repeat.kind == "reupload":
+                return (Interval(0.0, math.inf),)
+            held.append((repeat.start_b_s, repeat.end_b_s))
+        if repeat.source_a == source and repeat.kind in MASKED_EVERYWHERE:
+            held.append((repeat.start_a_s, repeat.end_a_s))
+    return tuple(Interval(start, end) for start, end in united(held))
+
+
+def united(spans: Iterable[tuple[Seconds, Seconds]]) -> list[tuple[Seconds, Seconds]]:
+    """The union of spans as spans in order, touching ones joined."""
+    found: list[tuple[Seconds, Seconds]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
