@@ -33,7 +33,7 @@ function newId() {
 
 // Waits that grow from `first` to `last` ms, each with some chance in it so that many browsers do not come back at once.
 class BackOff {
-  constructor(first = 400, last = 10000) {
+  constructor(first = 400, last = 5000) {
     this.first = first;
     this.last = last;
     this.reset();

@@ -1,0 +1,71 @@
+"""Servers and browsers are killed at the worst moment; every answer is in the store once, in order."""
+
+import pytest
+
+from tests.browser.conftest import App, Console
+
+pytestmark = pytest.mark.browser
+
+BY_KEY = {"1": "happy", "2": "sad", "3": "angry", "4": "fearful", "5": "neutral"}
+TWENTY = "12345543211352413254"
+
+
+def meant(keys: str) -> list[str]:
+    return [BY_KEY[key] for key in keys]
+
+
+def test_twenty_keys_30_ms_apart_survive_sigkill_in_order(mortal_app: App, mortal_console: Console) -> None:
+    console = mortal_console
+    console.press(TWENTY, every_ms=30)
+    console.wait_saved()
+    mortal_app.kill()
+    assert console.labels == meant(TWENTY)
+    mortal_app.start()
+    assert console.labels == meant(TWENTY)
+    assert len({event.clip_id for event in console.events}) == 20
+    with mortal_app.store() as store:
+        assert len(store.standing(rater="Ann")) == 20
+
+
+def test_no_answer_is_lost_when_the_server_dies_in_the_midst(mortal_app: App, mortal_console: Console) -> None:
+    console = mortal_console
+    console.press(TWENTY[:6])
+    mortal_app.kill()  # some are acknowledged, some are on their way
+    console.press(TWENTY[6:12])
+    console.wait("save", lambda save: save == "waiting")
+    said = console.text(".save")
+    assert said.startswith("waiting to be sent (")
+    assert len(console.labels) + int(said.rpartition("(")[2].rstrip(")")) >= 12, "neither stored nor waiting"
+    mortal_app.start()
+    console.wait_saved()
+    assert console.labels == meant(TWENTY[:12])
+    console.page.wait_for_timeout(3000)  # Streamlit comes back meanwhile, and draws the page anew
+    assert console.page.locator(".console").count() == 1
+    console.press("h")
+    console.wait_saved()
+    assert console.labels == [*meant(TWENTY[:12]), "happy"], "one key is one answer"
+
+
+def test_waiting_answers_survive_the_browser_too(mortal_app: App, mortal_console: Console) -> None:
+    console = mortal_console
+    console.press("12")
+    console.wait_saved()
+    mortal_app.kill()
+    console.press("345")
+    console.wait("save", lambda save: save == "waiting")
+    context = console.page.context
+    console.page.close(run_before_unload=False)
+    mortal_app.start()
+    again = Console(mortal_app, context.new_page(), "Ann")
+    again.open(f"{mortal_app.address}/")  # the cookie outlives server and tab
+    again.wait_saved()
+    assert again.labels == meant("12345")
+    assert again.text(".count") == "5 of 40"
+    again.page.close()
+
+
+def test_ctrl_c_ends_the_server_in_good_order(mortal_app: App) -> None:
+    assert mortal_app.stop() == 0
+    said = mortal_app.log.read_text(encoding="utf-8")
+    assert mortal_app.address in said
+    assert "Traceback" not in said
