@@ -3,7 +3,7 @@
 import json
 import wave
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +91,8 @@ def make_actress(folder: Path, speaker: str) -> None:
         for emotion in script.DELIVERIES:
             name = {"fearful": "fear"}.get(emotion, emotion)
             for word in script.WORDS:
-                line = _say(speech, script.CARRIER.format(word=word), voice, emotion, np.random.default_rng(7))
+                rng = np.random.default_rng(7)
+                line = _say(speech, script.CARRIER.format(word=word), voice, emotion, rng, pace=script.ACTED_PACE)
                 _write_wav(
                     folder / "acted" / f"{speaker}_{name}" / f"{speaker}_{word}_{name}.wav", line, speech.rate_hz
                 )
@@ -124,11 +125,14 @@ def _mix_episode(speech: Synthesiser, rng: np.random.Generator) -> tuple["AudioS
     return mix, spoken
 
 
-def _say(speech: Synthesiser, text: str, voice: Voice, emotion: str, rng: np.random.Generator) -> Audio:
+def _say(
+    speech: Synthesiser, text: str, voice: Voice, emotion: str, rng: np.random.Generator, pace: float = 1.0
+) -> Audio:
     from workbench.demo import sound
 
     delivery = script.DELIVERIES[emotion]
-    return sound.deliver(speech.speak(text, voice, delivery.manner), speech.rate_hz, delivery, rng)
+    manner = replace(delivery.manner, words_per_minute=round(delivery.manner.words_per_minute * pace))
+    return sound.deliver(speech.speak(text, voice, manner), speech.rate_hz, delivery, rng)
 
 
 def _write_wav(target: Path, samples: Audio, rate_hz: Hertz) -> None:

@@ -87,7 +87,9 @@ LINES: Mapping[str, tuple[str, ...]] = {
 }
 
 #: The acted corpus: one carrier phrase, and words that no drama line turns on.
-CARRIER = "Say the word {word}."
+CARRIER = "Say the word, {word}."
+#: Acted speech is slow: as a share of the words per minute of the drama.
+ACTED_PACE = 0.6
 WORDS = ("back", "bar", "base", "bath", "bean", "beg", "bite", "boat", "bone", "book", "bought", "burn")
 ACTRESSES: Mapping[str, Voice] = {
     "OAF": Voice("older actress", "en-us+f3", "female", 45),
