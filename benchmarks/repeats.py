@@ -24,6 +24,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import scipy.signal
 
 from pipelines.audio import resample
 from pipelines.ingest.fingerprint import ALGORITHM, Fingerprint, fingerprint, fingerprint_blocks, from_text, to_text
@@ -47,7 +48,7 @@ ONSETS, VOWELS, CODAS, COMMON = (
         "b d f g h k l m n p r s t v w sh ch th st tr br pl kr sl gr",
         "a e i o u ee oo ai ou ar er or",
         "  n t s l r m k nd st",  # two of them are empty
-        "the and you to of it that is was he she we not what have with do know this but for are go no yes come here why",
+        "the and you to of it that is was he she we not what have with do know this but for are go no yes come here",
     )
 )
 
@@ -143,7 +144,15 @@ def through(codec: str, sound: Audio) -> Audio:
     with av.open(memory) as back:
         down = av.AudioResampler("flt", "mono", RATE_HZ)
         frames = [f for packet in back.decode(audio=0) for f in down.resample(packet)] + down.resample(None)
-    return np.concatenate([f.to_ndarray()[0] for f in frames])
+    late = np.concatenate([f.to_ndarray()[0] for f in frames])
+    delay = _delay(sound, late)  # these containers do not say how long their encoder primes: the truth must not move
+    return np.pad(late[delay:], (0, max(0, len(sound) - len(late) + delay)))[: len(sound)]
+
+
+def _delay(sound: Audio, late: Audio) -> int:
+    head = 10 * RATE_HZ
+    match = scipy.signal.correlate(late[: head + RATE_HZ], sound[:head], "valid", "fft")
+    return int(match.argmax())
 
 
 def _treated(sound: Audio, number: int, *, codecs: Sequence[str], seed: int) -> Audio:

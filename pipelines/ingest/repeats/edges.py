@@ -136,7 +136,7 @@ def _refined(repeat: Repeat, in_a: Mapping[Interval, Audio], in_b: Mapping[Inter
         start_a_s=max(0.0, start_a),
         start_b_s=max(0.0, start_b),
         length_s=end_a - start_a,
-        speed=(end_b - start_b) / (end_a - start_a),
+        speed=round((end_b - start_b) / (end_a - start_a), 6),
         refined=True,
     )
 

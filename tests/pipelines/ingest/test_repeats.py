@@ -224,3 +224,20 @@ def test_a_reupload_is_masked_whole_and_its_original_not_at_all() -> None:
     repeats = [Repeat("e1", 3.0, "e2", 0.0, 50.0, "reupload", 0.9)]
     assert mask(repeats, "e1") == ()
     assert mask(repeats, "e2") == (Interval(0.0, math.inf),)
+
+
+def test_takes_of_one_sentence_are_not_repeats_but_the_same_file_twice_is(real_recordings: Path) -> None:
+    paths = sorted((real_recordings / "RAVDESS").glob("Actor_0[17]/03-01-0[13]-*.wav"))
+    marks = [fingerprint(path, path.stem) for path in paths]
+    repeats = find_repeats(marks)
+    twice = ("03-01-03-01-02-01-07", "03-01-03-01-02-02-07")
+    assert {(r.source_a, r.source_b, r.kind) for r in repeats} == {(*twice, "reupload")}
+
+
+def test_the_one_line_that_two_scenes_of_a_film_share_is_found(real_recordings: Path) -> None:
+    folders = [real_recordings / name for name in ("NOTLD_1968", "AMI_excerpts")]
+    paths = {path.stem: path for folder in folders for path in sorted(folder.glob("*.wav"))}
+    (shared,) = refine(find_repeats([fingerprint(path, name) for name, path in paths.items()]), from_files(paths))
+    # Their transcripts end and begin with the same sentence: "If anything should try to break in here, ..."
+    assert shared.source_a.startswith("12s_if_anything") and shared.source_b.startswith("21s_hey_thats_us")
+    assert shared.start_a_s < 0.2 and shared.length_s == pytest.approx(4.0, abs=0.3) and shared.refined
