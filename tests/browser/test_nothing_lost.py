@@ -64,6 +64,26 @@ def test_waiting_answers_survive_the_browser_too(mortal_app: App, mortal_console
     again.page.close()
 
 
+def test_a_long_time_without_a_connection_disturbs_nobody(mortal_app: App, mortal_console: Console) -> None:
+    console = mortal_console
+    mortal_app.kill()
+    page = console.page
+    page.evaluate(
+        "window.dialogs = 0; new MutationObserver(() => { window.dialogs += "
+        "document.querySelectorAll('[data-testid=stDialog]').length; }).observe(document.body, { childList: true })"
+    )
+    page.wait_for_function("window.dialogs > 0", timeout=60_000)  # Streamlit gives up and says so over the page
+    page.wait_for_timeout(500)
+    assert page.locator("[data-testid=stDialog]").count() == 0
+    page.get_by_role("button", name="Angry").click(timeout=2000)  # the page takes clicks
+    console.press("e")
+    page.keyboard.type("a note")
+    console.press(["Enter", "s"], every_ms=100)
+    mortal_app.start()
+    console.wait_saved()
+    assert [(event.label, event.note) for event in console.events] == [("angry", ""), ("sad", "a note")]
+
+
 def test_ctrl_c_ends_the_server_in_good_order(mortal_app: App) -> None:
     assert mortal_app.stop() == 0
     said = mortal_app.log.read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ class Console {
     this.supply = new Supply(this.outbox, () => this.supplyChanged());
     this.supply.held = () => [this.current, ...this.past].filter(Boolean);
     this.onKey = (event) => this.key(event);
+    this.calm = new MutationObserver(closeDialogs);
     this.outbox.send();
     this.supply.topUp();
   }
@@ -59,12 +60,15 @@ class Console {
     this.picture.show(this.current);
     this.build();
     addEventListener("keydown", this.onKey, true);
+    this.calm.observe(document.body, { childList: true });
+    closeDialogs();
     if (this.current && this.mode === "playing" && this.audio()?.paused) this.replay(); // back from another page
     this.render();
   }
 
   unmount() {
     removeEventListener("keydown", this.onKey, true);
+    this.calm.disconnect();
     this.picture?.close();
     this.picture = null;
     this.dom = null;
@@ -212,17 +216,20 @@ class Console {
     if (!clip || this.recalling || !(clip.started || broken)) return this.say("nothing_sounding");
     const flags = [...clip.flags, ...(action.kind === "flag" ? [action.name] : [])];
     const label = action.kind === "label" ? action.name : null;
-    this.outbox.add({ kind: "answer", token: clip.token, label, flags, note: clip.note, heard_ms: this.heard(clip) });
+    const event = { kind: "answer", token: clip.token, label, flags, note: clip.note, heard_ms: this.heard(clip) };
     this.audio()?.pause();
-    this.flash(action);
     this.past.push(clip);
+    this.hint = null;
+    this.advance(); // the ear first; the rest of this function runs before anything else can
+    this.outbox.add(event);
     this.remember();
+    this.flash(action);
+    this.answeredAt.push(performance.now());
     this.sitting++;
     this.done = (this.done ?? 0) + 1;
-    this.answeredAt.push(performance.now());
-    this.hint = this.sitting % REST_AFTER === 0 ? "rest" : null;
+    if (this.sitting % REST_AFTER === 0) this.hint = "rest";
     this.closeNote();
-    this.advance();
+    this.render();
   }
 
   toggle(action) {
@@ -516,6 +523,12 @@ class Console {
     dom.buttons.get("tool.slower")?.classList.toggle("on", this.audio()?.playbackRate === SLOW_RATE);
     this.picture?.show(clip);
   }
+}
+
+// Without a connection Streamlit puts a dialog over the page and makes all else inert. The console goes on without one
+// and says itself what waits to be sent, so the dialog (hidden by the page's style) is closed for the listener.
+function closeDialogs() {
+  for (const dialog of document.querySelectorAll('[data-testid="stDialog"]')) dialog.querySelector("button")?.click();
 }
 
 export default function ({ parentElement, data }) {

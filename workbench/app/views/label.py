@@ -14,7 +14,7 @@ _STYLE = """<style>
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
 [data-testid="stHeader"] button { pointer-events: auto; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding-top: 3.25rem; } }
-[data-testid="stStatusWidget"], [data-testid="stConnectionStatus"] { display: none; }
+[data-testid="stStatusWidget"], [data-testid="stConnectionStatus"], [data-testid="stDialog"] { display: none; }
 </style>"""
 
 
