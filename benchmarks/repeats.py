@@ -144,15 +144,11 @@ def through(codec: str, sound: Audio) -> Audio:
     with av.open(memory) as back:
         down = av.AudioResampler("flt", "mono", RATE_HZ)
         frames = [f for packet in back.decode(audio=0) for f in down.resample(packet)] + down.resample(None)
-    late = np.concatenate([f.to_ndarray()[0] for f in frames])
-    delay = _delay(sound, late)  # these containers do not say how long their encoder primes: the truth must not move
-    return np.pad(late[delay:], (0, max(0, len(sound) - len(late) + delay)))[: len(sound)]
-
-
-def _delay(sound: Audio, late: Audio) -> int:
-    head = 10 * RATE_HZ
-    match = scipy.signal.correlate(late[: head + RATE_HZ], sound[:head], "valid", "fft")
-    return int(match.argmax())
+    late = np.pad(np.concatenate([f.to_ndarray()[0] for f in frames]), RATE_HZ)
+    # These containers do not say how long their encoder primes, and the truth must not move.
+    match = scipy.signal.correlate(late[: 12 * RATE_HZ], sound[: 10 * RATE_HZ], "valid", "fft")
+    back_in_time = late[int(match.argmax()) :][: len(sound)]
+    return np.pad(back_in_time, (0, len(sound) - len(back_in_time)))
 
 
 def _treated(sound: Audio, number: int, *, codecs: Sequence[str], seed: int) -> Audio:
