@@ -52,6 +52,17 @@ class LabelSettings(Strict):
     passes: tuple[Literal["audio", "context"], ...] = ("audio",)
 
 
+class FetchSettings(Strict):
+    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.manners."""
+
+    largest_gb: Annotated[float, Field(gt=0)] = 8.0
+    longest_h: Annotated[float, Field(gt=0)] = 4.0
+    patience_h: Annotated[float, Field(gt=0)] = 6.0
+    pause_s: Annotated[float, Field(ge=0)] = 3.0
+    rest_min: Annotated[float, Field(ge=0)] = 60.0
+    reserve_gb: Annotated[float, Field(ge=0)] = 1.0
+
+
 class StudySettings(Strict):
     """study.toml."""
 
@@ -59,7 +70,8 @@ class StudySettings(Strict):
     scheme: str = "five"
     language: str = ""
     rights_basis: str = ""
-    allow_private_hosts: bool = False
+    allow_private_hosts: bool | tuple[str, ...] = False
+    fetch: FetchSettings = FetchSettings()
     clip: ClipSettings = ClipSettings()
     place: PlaceSettings = PlaceSettings()
     screen: Mapping[str, Bounds] = {}

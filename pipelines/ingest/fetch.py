@@ -1,201 +1,194 @@
 """Fetching whole recordings with yt-dlp as a library, its traps closed.
 
 No ranges (they start at a cue, seconds early), no fixup (it rewrites the server's bytes), no silent holes in fragmented
-audio, no success without a file; titles never become paths; a part of a file is never taken for the whole.
+audio, no success without a file; titles never become paths; a part of a file is never taken for the whole, and never
+continued with bytes of another edition.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yt_dlp import YoutubeDL
-from yt_dlp.networking.exceptions import HTTPError, TransportError
-from yt_dlp.utils import (
-    ContentTooShortError,
-    DownloadCancelled,
-    GeoRestrictedError,
-    UnsupportedError,
-    UserNotLive,
-    YoutubeDLError,
-)
+from yt_dlp.utils import DownloadCancelled
 
+from pipelines.atomic import write_json
 from pipelines.errors import Cancelled, MediaError
-from pipelines.ingest.hosts import check_host
+from pipelines.ingest.manners import Manners
+from pipelines.ingest.refusals import Refused
+from pipelines.ingest.site import opened
 from pipelines.units import SourceId
 
 #: Bytes done, bytes in all or None.
 Tell = Callable[[float, float | None], None]
 
+#: Looks at yt-dlp's description of a recording before its body is asked for; raises MediaError to have it left.
+Judge = Callable[[Mapping[str, Any]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A recording on this machine, and what the site said about it, by column of sources.csv."""
+    """A recording in the folder of partial files, whole, and what the site said about it, by column of sources.csv."""
 
     path: Path
     facts: Mapping[str, str]
 
 
-def fetch(url: str, source_id: SourceId, media: Path, *, allow_private: bool, tell: Tell) -> Fetched:
-    """Bring the best audio of `url` to `media`/<source_id>.<ext>; a part left by an earlier try is continued.
+def fetch(
+    url: str,
+    source_id: SourceId,
+    partial: Path,
+    *,
+    manners: Manners,
+    tell: Tell,
+    judge: Judge | None = None,
+    stop: threading.Event | None = None,
+) -> Fetched:
+    """Bring the best audio of `url` to `partial`/<source_id>.<ext>; a part left by an earlier try is continued where
+    the server proves that it is still the same file, else begun anew.
 
-    Raises MediaError (not_found, refused, too_many_requests, web_page, playlist, unreachable, private_host, ...), and
-    Cancelled out of `tell`.
+    Raises MediaError (not_found, refused, too_many_requests, web_page, playlist, unreachable, private_host, too_big,
+    too_slow, disk_full, ...), and Cancelled out of `tell`. `stop` ends pauses between tries.
     """
-    partial = media / "partial"
     partial.mkdir(parents=True, exist_ok=True)
+    parts = _Parts(partial, source_id)
     stopped: list[Cancelled] = []
 
     def hook(state: Mapping[str, Any]) -> None:
+        done = float(state.get("downloaded_bytes") or 0)
+        if max(done, float(state.get("total_bytes") or 0)) > manners.largest_bytes:
+            raise Refused(_too_big(manners))
         try:
-            tell(float(state.get("downloaded_bytes") or 0), state.get("total_bytes"))
+            tell(done, state.get("total_bytes"))
         except Cancelled as error:
             stopped.append(error)
             raise DownloadCancelled("stopped") from None
 
-    options = {
-        "format": "bestaudio/best",
-        "outtmpl": {"default": _literal(partial / source_id) + ".%(ext)s"},
-        "noplaylist": True,
-        "extract_flat": "in_playlist",
-        "fixup": "never",
-        "postprocessors": [],
-        "retries": 10,
-        "fragment_retries": 10,
-        "extractor_retries": 3,
-        "skip_unavailable_fragments": False,
-        "hls_prefer_native": True,
-        "overwrites": False,
-        "continuedl": True,
-        "updatetime": False,
-        "socket_timeout": 30,
-        "cachedir": False,
-        "quiet": True,
-        "no_warnings": True,
-        "noprogress": True,
-        "color": "no_color",
-        "logger": _Quiet(),
-        "progress_hooks": [hook],
-    }
+    options = {"progress_hooks": [hook]}
     try:
-        with _Guarded(options, allow_private) as site:
+        with opened(url, manners, options, stop) as (site, proxy):
+
+            def before(info: Mapping[str, Any]) -> None:
+                if judge is not None:
+                    try:
+                        judge(info)
+                    except MediaError as error:
+                        raise Refused(error) from None
+                parts.begin(info)
+                proxy.allow(
+                    largest=2 * manners.largest_bytes + manners.metadata_bytes,
+                    seconds=manners.fetch_s,
+                    slow_s=manners.slow_s,
+                    least=manners.slow_bytes_per_s,
+                )
+
+            site.stem = str(partial / source_id)
+            site.before, site.asking, site.answered = before, parts.asking, parts.answered
             info = site.extract_info(url, download=True)
     except DownloadCancelled:
         raise (stopped[0] if stopped else Cancelled("stopped")) from None
-    except YoutubeDLError as error:
-        raise _sentence(url, error) from None
-    return _taken(url, info, source_id, media)
+    except MediaError as error:
+        if error.failure == "gone" or error.reason_code == "too_big" or not parts.can_go_on:
+            parts.remove()
+        raise
+    got = _taken(url, info)
+    parts.forget()
+    return got
 
 
-class _Guarded(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
-    """Looks at the host of every request before it is sent, and at where a redirect has led before it is used."""
+class _Parts:
+    """The half-fetched file of one source, and the marks by which its server tells one edition from another."""
 
-    def __init__(self, options: Mapping[str, Any], allow_private: bool) -> None:
-        self._allow_private = allow_private
-        super().__init__(dict(options))
+    def __init__(self, partial: Path, source_id: SourceId) -> None:
+        self._folder = partial
+        self._name = source_id
+        self._note = partial / f"{source_id}.mark"
+        self._marks: Mapping[str, str] = {}
+        self._format = ""
+        self._url = ""
 
-    def urlopen(self, request: Any) -> Any:
-        address = request if isinstance(request, str) else getattr(request, "url", None) or request.full_url
-        self._check(address)
-        response = super().urlopen(request)
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the server told its edition apart, so that a later run may ask for the rest."""
+        return bool(self._read())
+
+    def begin(self, info: Mapping[str, Any]) -> None:
+        """Keep what can be continued, and nothing else."""
+        self._url = str(info.get("url") or "") if not info.get("fragments") else ""
+        self._format = str(info.get("format_id") or "")
+        found = self._read()
+        if not found or found.get("format_id") != self._format or not str(info.get("protocol")).startswith("http"):
+            self.remove()
+        self._marks = self._read()
+
+    def asking(self, request: Any) -> None:
+        """Say of which edition a rest is wanted; a server that has another one sends it whole."""
+        mark = self._marks.get("etag") or self._marks.get("modified")
+        if mark and not mark.startswith("W/") and "Range" in request.headers and request.url == self._url:
+            request.headers["If-Range"] = mark
+
+    def answered(self, request: Any, response: Any) -> None:
+        """Compare the edition that is sent with the one that was begun; note the one that is begun now."""
+        if not self._url or getattr(request, "url", "") != self._url:
+            return
+        new = _marks(response, self._format)
+        if response.status == 206 and request.headers.get("Range") not in (None, "bytes=0-"):
+            if any(self._marks.get(name) != new[name] for name in ("etag", "modified", "total")):
+                self.remove()
+                self._marks = {}
+                raise Refused(MediaError("changed_within", "was changed while it was being fetched", "retry"))
+            return
+        self._marks = new
+        if new["etag"] or new["modified"]:
+            write_json(self._note, new)
+        else:
+            self._note.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Take away every part."""
+        for file in self._folder.glob(f"{self._name}.*"):
+            file.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        self._note.unlink(missing_ok=True)
+
+    def _read(self) -> Mapping[str, str]:
         try:
-            self._check(response.url)
-        except _Refused:
-            response.close()
-            raise
-        return response
-
-    def _check(self, address: str) -> None:
-        try:
-            check_host(address, self._allow_private)
-        except MediaError as error:
-            raise _Refused(error) from None
+            found = json.loads(self._note.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
-class _Refused(YoutubeDLError):  # type: ignore[misc]  # yt-dlp has no types
-    def __init__(self, error: MediaError) -> None:
-        super().__init__(error.reason)
-        self.error = error
+def _marks(response: Any, format_id: str) -> dict[str, str]:
+    def header(name: str) -> str:
+        return str(response.headers.get(name) or "")
+
+    total = header("Content-Range").rpartition("/")[2] if response.status == 206 else header("Content-Length")
+    return {"etag": header("ETag"), "modified": header("Last-Modified"), "total": total, "format_id": format_id}
 
 
-class _Quiet:
-    def debug(self, _message: str) -> None: ...
-    def info(self, _message: str) -> None: ...
-    def warning(self, _message: str) -> None: ...
-    def error(self, _message: str) -> None: ...
-
-
-def _taken(url: str, info: Mapping[str, Any] | None, source_id: SourceId, media: Path) -> Fetched:
+def _taken(url: str, info: Mapping[str, Any] | None) -> Fetched:
     if info is None or info.get("_type") in ("playlist", "multi_video"):
         raise MediaError(
-            "playlist", f"{url}: is a list of recordings; give the address of each, or a sources.csv with one per row"
+            "playlist",
+            f"{url}: is a list of recordings; give the address of each, or a sources.csv with one per row",
+            "gone",
         )
     downloads = info.get("requested_downloads") or []
     file = Path(str(downloads[0]["filepath"])) if len(downloads) == 1 and downloads[0].get("filepath") else None
     if file is None or not file.is_file():
         raise MediaError("no_file", f"{url}: the site gave no file, and no reason; try again later", "retry")
-    target = media / f"{source_id}{file.suffix}"
-    file.replace(target)
     names = {"title": "title", "extractor": "extractor", "extractor_id": "id", "format_id": "format_id"}
-    return Fetched(target, {column: str(info[key]) for column, key in names.items() if info.get(key)})
+    return Fetched(file, {column: str(info[key]) for column, key in names.items() if info.get(key)})
 
 
-def _literal(path: Path) -> str:
-    """A path in yt-dlp's output template, where % and $ have a meaning."""
-    return str(path).replace("%", "%%").replace("$", "$$")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if one is None or one in seen:
-            continue
-        seen.append(one)
-        yield one
-        held = getattr(one, "exc_info", None)
-        waiting += [held[1] if held else None, getattr(one, "cause", None), one.__cause__, one.__context__]
-
-
-def _sentence(url: str, error: YoutubeDLError) -> MediaError:
-    for cause in _causes(error):
-        if isinstance(cause, _Refused):
-            return cause.error
-        if isinstance(cause, HTTPError):
-            cause.close()  # yt-dlp leaves the refused answer open
-            return _status(url, int(cause.status))
-        if isinstance(cause, GeoRestrictedError):
-            return MediaError("geo_blocked", f"{url}: may not be seen from this country, says the site", "gone")
-        if isinstance(cause, UserNotLive):
-            return MediaError(
-                "not_live", f"{url}: is a live stream that is not running; give it when it has ended", "defer"
-            )
-        if isinstance(cause, UnsupportedError):
-            return MediaError(
-                "web_page", f"{url}: is a web page, not a recording; give the address of the recording itself", "gone"
-            )
-        if isinstance(cause, ContentTooShortError):
-            return MediaError("broken_off", f"{url}: broke off before its end; ingest again to go on", "retry")
-        if isinstance(cause, TransportError):
-            return MediaError("unreachable", f"{url}: cannot be reached ({_plain(cause)}); try again later", "retry")
-    return MediaError("site_error", f"{url}: {_plain(error)}", "retry")
-
-
-def _status(url: str, status: int) -> MediaError:
-    if status in (404, 410):
-        return MediaError("not_found", f"{url}: is not there (the server says {status}); check the address", "gone")
-    if status == 429:
-        return MediaError(
-            "too_many_requests", f"{url}: the server asks for a rest (429); try again in an hour", "defer"
-        )
-    if status in (401, 403):
-        return MediaError("refused", f"{url}: the server refuses it (it says {status}); it may need an account", "gone")
+def _too_big(manners: Manners) -> MediaError:
     return MediaError(
-        "server_error", f"{url}: the server could not give it (it says {status}); try again later", "retry"
+        "too_big",
+        f"is larger than {manners.largest_bytes / 1e9:g} GB, the most that one recording may have (largest_gb in "
+        "[fetch] of study.toml)",
+        "fix",
     )
-
-
-def _plain(error: BaseException) -> str:
-    text = str(error).removeprefix("ERROR: ").split("; please report this issue")[0].split(" (caused by")[0]
-    return " ".join(text.split())[:300]

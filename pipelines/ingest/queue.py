@@ -124,14 +124,18 @@ class Queue:
         remembered = self._remembered(path)
         if remembered is not None:
             return remembered
-        state = path.stat()
         found = sha256_file(path)
+        self.remember(path, found)
+        return found
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Keep a file's checksum with its size and time of change."""
+        state = path.stat()
         with self._db:
             self._db.execute(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
-                (path_text(path), state.st_size, state.st_mtime_ns, found),
+                (path_text(path), state.st_size, state.st_mtime_ns, sha256),
             )
-        return found
 
     def _remembered(self, path: Path) -> str | None:
         try:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from pipelines.atomic import sha256_file
 from pipelines.audio import probe
 from pipelines.errors import Cancelled, ConfigError, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse
 from pipelines.ingest.inputs import Wanted, wanted
+from pipelines.ingest.manners import manners_of
 from pipelines.ingest.preflight import Need, Plan, Preflight
 from pipelines.ingest.queue import Item, Queue, open_queue, path_text
 from pipelines.ingest.report import IngestReport, Row, RowStatus, tally
@@ -133,7 +135,7 @@ def _fetched(study: Study, queue: Queue, plan: Plan, config: str, report: Report
         report(Progress("fetch", done, total, name))
 
     try:
-        got = fetch(plan.wanted.url, name, study.media, allow_private=study.settings.allow_private_hosts, tell=tell)
+        got = fetch(plan.wanted.url, name, study.media / "partial", manners=manners_of(study.settings), tell=tell)
     except MediaError as error:
         return _failed(queue, plan, item, error)
     try:
@@ -142,7 +144,7 @@ def _fetched(study: Study, queue: Queue, plan: Plan, config: str, report: Report
         got.path.unlink()
         told = f"{plan.wanted.url}: what the server gave {error.reason.split(': ', 1)[1]}"
         return _failed(queue, plan, item, MediaError(error.reason_code, told, error.failure))
-    sha256 = queue.sha256(got.path)
+    sha256 = sha256_file(got.path)
     same = next((other for other in queue.items().values() if other.sha256 == sha256 and other.source_id != name), None)
     if same is not None:
         got.path.unlink()
@@ -153,9 +155,13 @@ def _fetched(study: Study, queue: Queue, plan: Plan, config: str, report: Report
         return replace(plan, need="duplicate", problem=again)
     listed = plan.source.measured.get("sha256", "")
     if listed and listed != sha256:
+        got.path.unlink()
         other = f"{plan.wanted.url}: the server now gives another recording than the one listed (its checksum differs)"
         return _failed(queue, plan, item, MediaError("changed", other, "gone"))
-    item = replace(item, path=path_text(got.path), sha256=sha256, status="fetched", facts=got.facts)
+    target = study.media / f"{name}{got.path.suffix}"
+    got.path.replace(target)
+    queue.remember(target, sha256)
+    item = replace(item, path=path_text(target), sha256=sha256, status="fetched", facts=got.facts)
     queue.put(item)
     return replace(plan, need="analyse", item=item, duration_s=facts.duration_s)
 

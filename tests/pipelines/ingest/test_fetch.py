@@ -12,6 +12,7 @@ from pipelines.errors import Cancelled, MediaError
 from pipelines.ingest import run
 from pipelines.ingest.fetch import fetch
 from pipelines.ingest.hosts import check_host
+from pipelines.ingest.manners import Manners
 from pipelines.ingest.report import IngestReport
 from pipelines.ingest.sources import canonical_url
 from pipelines.manifest import read_clips, read_table
@@ -99,7 +100,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     made = create_study("web", rights_basis="made for this test", root=tmp_path)
-    made.settings_file.write_text("allow_private_hosts = true\n" + made.settings_file.read_text())
+    settings = made.settings_file.read_text()
+    made.settings_file.write_text(f"allow_private_hosts = true\n{settings}\n[fetch]\npause_s = 0\n")
     return made
 
 
@@ -208,7 +210,7 @@ def test_canonical_urls() -> None:
 
 def test_a_folder_with_signs_that_yt_dlp_reads_is_only_a_folder(study: Study, site: Site, tmp_path: Path) -> None:
     odd = tmp_path / "100%(id)s $HOME ~"
-    got = fetch(site["play.mp4"], "x", odd, allow_private=True, tell=lambda done, total: None)
+    got = fetch(site["play.mp4"], "x", odd, manners=Manners(allow_private=True), tell=lambda done, total: None)
     assert got.path == odd / "x.mp4" and got.path.is_file()
 
 
