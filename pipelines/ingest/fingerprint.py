@@ -19,7 +19,7 @@ import numpy.typing as npt
 import scipy.fft
 import soxr
 
-from pipelines.audio import decode_blocks, probe, to_mono
+from pipelines.audio import decode_blocks, probe, resample, to_mono
 from pipelines.errors import DataError
 from pipelines.units import Audio, Floats, Hertz, Samples, Seconds, SourceId
 
@@ -104,6 +104,20 @@ def fingerprint_blocks(blocks: Iterable[Audio], rate_hz: Hertz, source_id: Sourc
     for block in blocks:
         maker.feed(block)
     return maker.finish(source_id)
+
+
+def inner_items(mono: Audio, rate_hz: Hertz) -> tuple[Samples, Items]:
+    """Items of a short stretch, float32 [n] at `rate_hz`, as far as nothing outside it has a say in them.
+
+    Returns the place of the first one in samples of `rate_hz`, and the items, one each 0.125 s; empty under 1.01 s.
+    """
+    sound = resample(mono, rate_hz, MODEL_HZ)
+    frames = (len(sound) - _FRAME) // _HOP + 1
+    count = (frames - 2 * _REACH - 1) // _FRAMES_PER_ITEM + 1
+    if count < 1:
+        return 0, np.zeros(0, np.uint32)
+    levels = _levels(sound[: (frames - 1) * _HOP + _FRAME])
+    return round((_REACH * _HOP + _FRAME // 2) * rate_hz / MODEL_HZ), _bits(levels, count)
 
 
 def bit_errors(a: Items, b: Items) -> Floats:

@@ -54,7 +54,8 @@ def snr_db(original: Sketch, pcm: Pcm16) -> Decibels:
 def group_sums(pcm: Pcm16) -> npt.NDArray[np.float64]:
     """Sums of the signed samples of each of the 64 groups, whole numbers, float64 [64]."""
     groups, signs = patterns(len(pcm))
-    return np.bincount(groups, weights=pcm * signs, minlength=SIZE)
+    sums: npt.NDArray[np.float64] = np.bincount(groups, weights=pcm * signs, minlength=SIZE).astype(np.float64)
+    return sums
 
 
 def groups_of(original: Sketch) -> npt.NDArray[np.float64]:
@@ -75,4 +76,5 @@ def patterns(n_samples: Samples) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
 def _hadamard() -> npt.NDArray[np.float64]:
     """Sylvester's matrix of +1 and -1, [64, 64]; its own inverse but for a factor of 64."""
     rows = np.arange(SIZE)
-    return 1.0 - 2.0 * (np.bitwise_count(rows[:, None] & rows[None, :]) & 1)
+    matrix: npt.NDArray[np.float64] = 1.0 - 2.0 * (np.bitwise_count(rows[:, None] & rows[None, :]) & 1)
+    return matrix

@@ -23,6 +23,8 @@ MEASURED = (
     "bytes", "sha256", "decoded_samples", "pcm_sha256", "decoder", "group_id", "status", "reason_code",
 )  # fmt: skip
 
+TAKEN_DOWN = "taken_down"
+
 _SLUG_LENGTH = 48
 
 
@@ -50,6 +52,11 @@ class Source:
             return self.source_id
         season = "" if self.season is None else f"s{self.season:02d}"
         return f"{series}-{season}e{self.episode:02d}"
+
+    @property
+    def is_taken_down(self) -> bool:
+        """Whether the row is the tombstone that `workbench takedown` leaves."""
+        return self.measured.get("status") == TAKEN_DOWN
 
     @property
     def is_url(self) -> bool:

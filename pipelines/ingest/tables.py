@@ -1,4 +1,4 @@
-"""sources.csv, clips.csv and candidates.parquet, derived from the queue: same state, same bytes."""
+"""sources.csv, clips.csv with its checks, and candidates.parquet, derived from the queue: same state, same bytes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +6,13 @@ from pathlib import Path
 
 from pipelines.atomic import atomic_path, write_text
 from pipelines.ingest.analyse import RECIPE
+from pipelines.ingest.checks import checks_file, update_checks
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.sources import MEASURED, Source, sources_to_csv
-from pipelines.manifest import read_clips, write_clips
+from pipelines.manifest import clips_to_csv, read_clips
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study
 from pipelines.units import SourceId
@@ -44,6 +45,8 @@ def write_tables(
     clips: list[Clip] = []
     for source in listed.values():
         item = items.get(source.source_id)
+        if source.is_taken_down:
+            continue
         if item is not None and item.status == "done":
             clips += _clips(source, item, queue)
         else:
@@ -56,17 +59,30 @@ def write_tables(
         clips += orphans
     changed = write_text(study.sources_csv, sources_to_csv(sources))
     if clips or before:
-        changed |= write_clips(study.clips_csv, clips)
+        changed |= _write_clips(study, clips)
     if queue.ahead or left or not study.candidates.is_file():
         _write_candidates(study.candidates, queue, [items[name] for name in sorted(listed) if name in items])
         queue.tables_written()
     return changed, left
 
 
+def _write_clips(study: Study, clips: Sequence[Clip]) -> bool:
+    """The checks first: while clips.csv is as it should be, so are they, and need not be opened."""
+    text = clips_to_csv(clips)
+    checks = checks_file(study.clips_csv)
+    is_new = not study.clips_csv.is_file() or study.clips_csv.read_text(encoding="utf-8") != text
+    changed = False
+    if is_new or not checks.is_file():
+        changed = update_checks(checks, clips, {clip.clip_id: study.clip_path(clip.clip_id) for clip in clips})
+    return write_text(study.clips_csv, text) | changed
+
+
 def _merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
     named = {source.source_id: source for source in known if source.source_id}
     unnamed = {source.uri: source for source in known if not source.source_id}
     for end in ended:
+        if (row := named.get(end.source.source_id)) is not None and row.is_taken_down:
+            continue
         written = end.plan.wanted.source
         uri = written.uri if written is not None else ""
         if end.row.status in ("ingested", "unchanged"):

@@ -98,7 +98,7 @@ def test_tables_hold_no_path_of_this_machine_and_every_window(study: Study, medi
     assert [(row["acodec"], row["sample_rate_hz"], row["channels"], row["status"]) for row in rows] == [
         ("pcm_s16le", "16000", "1", "ok"), ("aac", "44100", "2", "ok")
     ]  # fmt: skip
-    assert str(media) not in "".join(file.read_text() for file in study.manifests.iterdir())
+    assert str(media).encode() not in b"".join(file.read_bytes() for file in study.manifests.iterdir())
     table = pq.read_table(study.candidates).to_pylist()
     kept = {row["clip_id"] for row in table if row["status"] == "keep"}
     assert kept == {clip.clip_id for clip in read_clips(study.clips_csv)}
