@@ -50,7 +50,7 @@ def test_every_word_the_console_asks_for_is_there() -> None:
     script = "".join(
         files("workbench.app.console").joinpath(name).read_text(encoding="utf-8") for name in console.SCRIPTS
     )
-    asked = set(re.findall(r"this\.(?:text|say)\(\"(\w+)\"", script))
+    asked = set(re.findall(r"(?:this|owner)\.(?:text|say)\(\"(\w+)\"", script))
     tools = set(re.findall(r"\{ name: \"(\w+)\"", script))
     assert {"saved", "nothing_sounding"} <= asked and "replay" in tools
     known = catalogue("en").section("console").keys()

@@ -1,7 +1,8 @@
 """The labelling console: html, css and js that Streamlit mounts as one component, and the words it is given.
 
 The script is several files read top to bottom as one module: wire (requests), outbox (answers on their way),
-clips (sound ahead of the listener), picture (the waveform), console (keys, playback, page).
+clips (sound ahead of the listener), past (clips to go back to), picture (the waveform), page (parts and buttons),
+console (keys, playback, what is shown).
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from workbench.app.catalogue import DEFAULT_LANGUAGE, LANGUAGES, catalogue
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-SCRIPTS = ("wire.js", "outbox.js", "clips.js", "picture.js", "console.js")
+SCRIPTS = ("wire.js", "outbox.js", "clips.js", "past.js", "picture.js", "page.js", "console.js")
 
 
 @cache

@@ -2,25 +2,15 @@
 // whatever Streamlit draws around it. A key labels the clip that is sounding.
 
 const REST_AFTER = 50;
-const KEPT_SOUND = 20; // clips one can go back to without fetching
-const KEPT_PAST = 50; // clips one can go back to at all
 const FLASH_MS = 240;
 const SLOW_RATE = 0.75;
 const TOUCH = matchMedia("(hover: none)");
-
-const TOOLS = [
-  { name: "replay", keys: [" "], cap: "␣" },
-  { name: "undo", keys: ["backspace"], cap: "⌫" },
-  { name: "slower", keys: [","], cap: "," },
-  { name: "note", keys: ["e"], cap: "e" },
-  { name: "keys", keys: ["?"], cap: "?" },
-];
 
 class Console {
   constructor(data) {
     this.data = data;
     this.current = null;
-    this.past = [];
+    this.past = new Past(data.person);
     this.mode = "starting"; // starting | loading | playing | blocked | done | more
     this.unblocked = false;
     this.sitting = 0;
@@ -35,7 +25,7 @@ class Console {
     for (const audio of this.pool.free) this.listen(audio);
     this.outbox = new Outbox(data.person, () => this.outboxChanged());
     this.supply = new Supply(this.outbox, () => this.supplyChanged());
-    this.supply.held = () => [this.current, ...this.past].filter(Boolean);
+    this.supply.held = () => [this.current, ...this.past.clips].filter(Boolean);
     this.onKey = (event) => this.key(event);
     this.calm = new MutationObserver(closeDialogs);
     this.outbox.send();
@@ -47,18 +37,11 @@ class Console {
   mount(root, data) {
     this.data = data;
     if (this.dom?.root === root) return this.render();
-    const find = (name) => root.querySelector(name);
-    this.dom = {
-      root, console: find(".console"), round: find(".round"), count: find(".count"), track: find(".track i"),
-      save: find(".save"), saveText: find(".save span"), canvas: find(".picture"), begin: find(".begin"),
-      end: find(".end"), message: find(".message"), labels: find(".labels"), flags: find(".flags"),
-      note: find(".note"), noteLabel: find(".note span"), noteInput: find(".note input"), tools: find(".tools"),
-      keys: find(".keys"), menu: find(".menu"), buttons: new Map(),
-    };
+    this.dom = partsOf(root);
     this.picture?.close();
     this.picture = new Picture(this.dom.canvas);
     this.picture.show(this.current);
-    this.build();
+    buildPage(this);
     addEventListener("keydown", this.onKey, true);
     this.calm.observe(document.body, { childList: true });
     closeDialogs();
@@ -78,90 +61,6 @@ class Console {
   text(key, values = {}) {
     const found = (TOUCH.matches && this.data.texts[`${key}_touch`]) || this.data.texts[key] || key;
     return found.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  }
-
-  build() {
-    const { dom, data } = this;
-    const tag = (name, properties = {}, children = []) => {
-      const made = Object.assign(document.createElement(name), properties);
-      made.append(...children);
-      return made;
-    };
-    // "Fearful (incl. worried)": what stands in brackets is said more quietly.
-    const aside = (words) => {
-      const [, main, rest] = words.match(/^(.*?)\s*([(（].*)?$/);
-      return rest ? [main, tag("small", { textContent: ` ${rest}` })] : [main];
-    };
-    const button = (action, caps, words, { title = "", sign = "", colour = "", toggles = false } = {}) => {
-      const made = tag("button", { type: "button", title }, [
-        tag("kbd", { textContent: caps[0] }),
-        ...(sign ? [tag("i", { textContent: sign, ariaHidden: "true" })] : []),
-        tag("span", {}, aside(words)),
-        ...(caps[1] ? [tag("kbd", { className: "second", textContent: caps[1] })] : []),
-      ]);
-      if (colour) made.style.setProperty("--colour", colour);
-      if (toggles) made.setAttribute("aria-pressed", "false");
-      made.setAttribute("aria-keyshortcuts", action.keys.map((key) => ({ " ": "Space", backspace: "Backspace" })[key] ?? key).join(" "));
-      made.addEventListener("mousedown", (event) => event.preventDefault()); // keep the focus off it: space replays
-      made.addEventListener("click", () => this.press(action));
-      dom.buttons.set(`${action.kind}.${action.name}`, made);
-      return made;
-    };
-    dom.console.setAttribute("aria-label", this.text("title"));
-    dom.console.lang = data.language;
-    dom.round.textContent = this.text("round");
-    dom.labels.setAttribute("aria-label", this.text("labels"));
-    dom.flags.setAttribute("aria-label", this.text("flags"));
-    dom.labels.style.setProperty("--count", Math.min(5, data.labels.length));
-    dom.labels.replaceChildren(
-      ...data.labels.map((label) =>
-        button({ kind: "label", ...label }, label.keys, label.text, { title: label.definition, sign: label.sign, colour: label.colour })),
-    );
-    dom.flags.replaceChildren(
-      ...data.flags.map((flag) =>
-        button({ kind: "flag", ...flag }, flag.keys, flag.text, { title: flag.definition, colour: flag.colour, toggles: !flag.answers })),
-    );
-    dom.tools.setAttribute("aria-label", this.text("tools"));
-    dom.tools.replaceChildren(...TOOLS.map((tool) => button({ kind: "tool", ...tool }, [tool.cap], this.text(tool.name))));
-    dom.canvas.setAttribute("aria-label", this.text("picture"));
-    dom.begin.onclick = () => this.begin();
-    dom.noteLabel.textContent = this.text("note");
-    dom.noteInput.placeholder = this.text("note_hint");
-    dom.noteInput.onkeydown = (event) => {
-      event.stopPropagation();
-      if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
-      event.preventDefault();
-      this.closeNote();
-    };
-    dom.noteInput.oninput = () => {
-      if (this.current) this.current.note = dom.noteInput.value;
-    };
-    const summary = dom.menu.querySelector("summary");
-    summary.setAttribute("aria-label", this.text("settings"));
-    dom.menu.querySelector(".who").textContent = data.name;
-    dom.menu.querySelector(".leave button").textContent = this.text("sign_out");
-    dom.menu.querySelector(".languages").replaceChildren(
-      ...Object.entries(data.languages).map(([tagName, name]) => {
-        const made = tag("button", { type: "button", textContent: name, lang: tagName });
-        made.setAttribute("aria-pressed", String(tagName === data.language));
-        made.onclick = () => this.speak(tagName);
-        return made;
-      }),
-    );
-    const sheet = dom.keys;
-    sheet.querySelector("h2").textContent = this.text("keys_title");
-    sheet.querySelector("button").textContent = this.text("close");
-    sheet.querySelector("button").onclick = () => this.showKeys(false);
-    sheet.onclick = (event) => event.target === sheet && this.showKeys(false);
-    const row = (caps, words, more = "") => [
-      tag("dt", {}, caps.map((cap) => tag("kbd", { textContent: cap }))),
-      tag("dd", {}, [words, ...(more ? [tag("small", { textContent: more })] : [])]),
-    ];
-    sheet.querySelector("dl").replaceChildren(
-      ...data.labels.flatMap((label) => row(label.keys, label.text, label.definition)),
-      ...data.flags.flatMap((flag) => row(flag.keys, flag.text, flag.definition)),
-      ...TOOLS.flatMap((tool) => row([tool.cap], this.text(tool.name), this.text(`${tool.name}_more`))),
-    );
   }
 
   // ---- keys ---------------------------------------------------------------------------------------------------
@@ -222,7 +121,7 @@ class Console {
     this.hint = null;
     this.advance(); // the ear first; the rest of this function runs before anything else can
     this.outbox.add(event);
-    this.remember();
+    this.past.remember(clip.token);
     this.flash(action);
     this.answeredAt.push(performance.now());
     this.sitting++;
@@ -243,7 +142,7 @@ class Console {
     if (this.recalling) return;
     let clip = this.past.pop();
     if (!clip) {
-      const token = this.remembered().at(-1);
+      const token = this.past.tokens().at(-1);
       if (!token) return this.say("nothing_to_undo");
       this.recalling = true;
       try {
@@ -254,7 +153,7 @@ class Console {
         this.recalling = false;
       }
     }
-    this.forget(clip.token);
+    this.past.forget(clip.token);
     this.outbox.add({ kind: "undo", token: clip.token, label: null, flags: [], note: "", heard_ms: 0 });
     this.closeNote();
     this.audio()?.pause();
@@ -267,32 +166,6 @@ class Console {
     this.current = clip;
     this.say("undone");
     this.play();
-  }
-
-  remembered() {
-    try {
-      return JSON.parse(localStorage.getItem(`workbench.past.${this.data.person}`) ?? "[]");
-    } catch {
-      return [];
-    }
-  }
-
-  remember() {
-    const gone = this.past.length > KEPT_SOUND ? this.past.shift() : null;
-    if (gone?.blob) URL.revokeObjectURL(gone.blob);
-    this.writePast([...this.remembered(), this.past.at(-1).token].slice(-KEPT_PAST));
-  }
-
-  forget(token) {
-    this.writePast(this.remembered().filter((other) => other !== token));
-  }
-
-  writePast(tokens) {
-    try {
-      localStorage.setItem(`workbench.past.${this.data.person}`, JSON.stringify(tokens));
-    } catch {
-      // going back then reaches only what this page has played
-    }
   }
 
   // ---- playback -----------------------------------------------------------------------------------------------
@@ -480,7 +353,7 @@ class Console {
     if (this.current?.state === "broken") return this.text("broken");
     if (this.mode === "loading" || this.mode === "starting") return this.text(this.supply.state === "offline" ? "offline" : "loading");
     if (this.outbox.problem === "offline") return this.text("offline");
-    if (this.mode === "playing" && this.sitting === 0 && !this.remembered().length) return this.text("first");
+    if (this.mode === "playing" && this.sitting === 0 && !this.past.tokens().length) return this.text("first");
     return "";
   }
 
