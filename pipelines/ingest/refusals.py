@@ -80,6 +80,9 @@ _WORDS = (
         r"removed|deleted|terminated|no longer available|unavailable|does not exist|not available",
         "not_found", "is no longer there, says the site", "gone",
     ),
+    _Words(
+        r"bytes read, \d+ more expected", "broken_off", "broke off before its end; ingest again to go on", "retry"
+    ),
     _Words(r"did not get any data", "empty", "the server gives a file of 0 bytes", "gone"),
     _Words(r"no (video|audio) formats|requested format is not available", "no_audio", "has no sound to fetch", "gone"),
 )  # fmt: skip

@@ -25,6 +25,8 @@ class Row:
     rejected: Mapping[str, int] = field(default_factory=dict)
     duration_s: Seconds | None = None
     speech_s: Seconds | None = None
+    #: Of what is not ingested: gone, defer, retry, fix or bug (see pipelines.errors.MediaError).
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class IngestReport:
                     "status": row.status,
                     "reason_code": row.reason_code,
                     "reason": row.reason,
+                    "failure": row.failure,
                     "clips": row.clips,
                     "rejected": dict(row.rejected),
                     "duration_s": row.duration_s,

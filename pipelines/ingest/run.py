@@ -118,6 +118,7 @@ def _sweep(study: Study) -> None:
     for folder, pattern in (
         (study.audio, ".*.*"),
         (study.manifests, ".clips.csv.*"),
+        (study.manifests, ".clips_check.parquet.*"),
         (study.manifests, ".sources.csv.*"),
         (study.private, ".candidates.parquet.*"),
     ):
@@ -217,6 +218,7 @@ def _ended(plan: Plan, queue: Queue, status: RowStatus | None = None) -> Ended:
         source_id=plan.source.source_id,
         reason_code=plan.problem.reason_code if plan.problem else "",
         reason=plan.problem.reason if plan.problem else "",
+        failure=plan.problem.failure if plan.problem and status == "failed" else "",
         clips=kept,
         rejected=rejected,
         duration_s=duration_s,

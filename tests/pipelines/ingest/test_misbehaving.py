@@ -1,0 +1,156 @@
+"""Real yt-dlp against a server that misbehaves: a row with class and sentence each, nothing half-made, others go on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipelines import audio
+from pipelines.errors import MediaError
+from pipelines.ingest import run
+from pipelines.ingest.fetch import fetch
+from pipelines.ingest.manners import Manners
+from pipelines.ingest.report import IngestReport, Row
+from pipelines.manifest import read_clips
+from pipelines.study import Study, create_study
+from tests.pipelines.ingest.misbehaving import Misbehaving
+from tests.pipelines.ingest.test_run import speech
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+SETTINGS = "\n[fetch]\npause_s = 0\nlargest_gb = 0.003\npatience_h = 0.0004\nreserve_gb = 0\n"
+
+#: Name on the server, reason code, class, words.
+BAD = [
+    ("error404", "not_found", "gone", "is not there (the server says 404)"),
+    ("error410", "not_found", "gone", "is not there (the server says 410)"),
+    ("error403", "refused", "gone", "the server refuses it (it says 403)"),
+    ("error500", "server_error", "retry", "could not give it (it says 500)"),
+    ("promised", "broken_off", "retry", "broke off before its end"),
+    ("drip", "too_slow", "retry", "took longer than a fetch may take"),
+    ("endless", "too_big", "fix", "is larger than 0.003 GB"),
+    ("huge", "too_big", "fix", "is larger than 0.003 GB"),
+    ("html", "not_media", "gone", "what the server gave is not a recording"),
+    ("zero", "empty", "gone", "a file of 0 bytes"),
+    ("garbage", "unreachable", "retry", "cannot be reached"),
+]
+
+
+@dataclass
+class Night:
+    """One run over everything that can go wrong, with good recordings before, between and after."""
+
+    study: Study
+    site: Misbehaving
+    report: IngestReport
+    body: bytes
+    other: bytes
+
+    def row(self, name: str) -> Row:
+        return next(row for row in self.report.sources if row.given.endswith(f"/{name}.mp4"))
+
+
+def make_study(root: Path) -> Study:
+    study = create_study("night", rights_basis="made for this test", root=root)
+    settings = study.settings_file.read_text()
+    study.settings_file.write_text(f"allow_private_hosts = true\n{settings}{SETTINGS}")
+    return Study(root, "night")
+
+
+@pytest.fixture(scope="module")
+def bodies(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    folder = tmp_path_factory.mktemp("bodies")
+    for seed in (0, 20):
+        audio.encode(folder / f"{seed}.mp4", speech(22050, seed), 22050, "aac")
+    return (folder / "0.mp4").read_bytes(), (folder / "20.mp4").read_bytes()
+
+
+@pytest.fixture
+def site(bodies: tuple[bytes, bytes]) -> Iterator[Misbehaving]:
+    made = Misbehaving(*bodies)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory, bodies: tuple[bytes, bytes]) -> Iterator[Night]:
+    site = Misbehaving(*bodies)
+    study = make_study(tmp_path_factory.mktemp("root"))
+    names = ["drop", *(name for name, *_ in BAD), "edition"]
+    report = run.ingest(study, [site.url(name) for name in names], jobs=1)
+    yield Night(study, site, report, *bodies)
+    site.close()
+
+
+@pytest.mark.parametrize(("name", "code", "failure", "words"), BAD)
+def test_one_row_with_class_and_sentence(night: Night, name: str, code: str, failure: str, words: str) -> None:
+    row = night.row(name)
+    assert (row.status, row.reason_code, row.failure, row.clips) == ("failed", code, failure, 0), row.reason
+    assert words in row.reason and night.site.url(name) in row.reason and "\n" not in row.reason
+
+
+def test_the_others_went_on_and_nothing_half_made_is_left(night: Night) -> None:
+    assert night.report.exit_code == 3
+    assert {row.source_id for row in night.report.sources if row.status == "ingested"} == {"drop", "edition"}
+    assert {clip.source_id for clip in read_clips(night.study.clips_csv)} == {"drop", "edition"}
+    assert sorted(file.name for file in night.study.media.rglob("*") if file.is_file()) == ["drop.mp4", "edition.mp4"]
+    assert {file.name.split("-")[0] for file in night.study.audio.iterdir()} == {"drop", "edition"}
+
+
+def test_a_drop_in_mid_body_is_continued_by_range(night: Night) -> None:
+    assert (night.study.media / "drop.mp4").read_bytes() == night.body
+    asked = [(span, mark) for path, span, mark in night.site.asked if path == "/drop.mp4"]
+    assert len(asked) == 3 and asked[2][0].startswith("bytes=") and asked[2][1] == '"one"'
+
+
+def test_a_file_that_changed_between_two_parts_is_begun_anew(night: Night) -> None:
+    assert (night.study.media / "edition.mp4").read_bytes() == night.other
+
+
+def get(site: Misbehaving, name: str, folder: Path, retries: int = 10) -> Path:
+    manners = Manners(allow_private=True, pause_s=0, retries=retries)
+    return fetch(site.url(name), "x", folder, manners=manners, tell=lambda _done, _total: None).path
+
+
+def test_a_part_is_continued_by_a_later_run(site: Misbehaving, bodies: tuple[bytes, bytes], tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="broke off before its end"):
+        get(site, "drop", tmp_path, retries=0)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["x.mark", "x.mp4.part"]
+    assert get(site, "drop", tmp_path).read_bytes() == bodies[0]
+    assert [bool(span) for _, span, _ in site.asked] == [False, False, False, True]
+    assert [file.name for file in tmp_path.iterdir()] == ["x.mp4"]
+
+
+def test_a_server_without_range_is_asked_for_the_whole_and_nothing_is_appended(
+    site: Misbehaving, bodies: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    assert get(site, "ignored", tmp_path).read_bytes() == bodies[0]
+    assert any(span for _, span, _ in site.asked)
+
+
+def test_a_part_without_a_mark_is_not_continued_by_a_later_run(
+    site: Misbehaving, bodies: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    with pytest.raises(MediaError):
+        get(site, "unmarked", tmp_path, retries=0)
+    assert not list(tmp_path.iterdir())
+    assert get(site, "unmarked", tmp_path).read_bytes() == bodies[0]
+    assert not any(span for _, span, _ in site.asked)
+
+
+def test_another_edition_is_never_appended_even_where_the_server_would(
+    site: Misbehaving, bodies: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    with pytest.raises(MediaError) as told:
+        get(site, "edition2", tmp_path)
+    assert (told.value.reason_code, told.value.failure) == ("changed_within", "retry")
+    assert not list(tmp_path.iterdir())
+    assert get(site, "edition2", tmp_path).read_bytes() == bodies[1]
+
+
+def test_less_announced_than_there_is_gives_a_row_not_half_a_recording(site: Misbehaving, tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    (row,) = run.ingest(study, [site.url("hidden")], jobs=1).sources
+    assert row.status == "failed" and row.reason_code in ("damaged", "not_media", "no_audio"), row.reason
+    assert not study.clips_csv.exists() and not list(study.audio.glob("*"))
