@@ -129,6 +129,10 @@ class Study:
         return self.manifests / "clips.csv"
 
     @property
+    def takedowns_csv(self) -> Path:
+        return self.manifests / "takedowns.csv"
+
+    @property
     def releases(self) -> Path:
         return self.manifests / "releases"
 
@@ -222,7 +226,7 @@ def create_study(name: str, *, rights_basis: str = "", scheme: str = "five", roo
     load_scheme(scheme)
     if study.settings_file.exists():
         raise ConfigError(f"there is already a study '{name}': open it with --study {name}, or choose another name")
-    study.private.mkdir(parents=True, exist_ok=True)
+    study.private.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_text(root / "data" / ".gitignore", "# Private: audio, labels, runs. Nothing here is ever committed.\n*\n")
     write_text(
         study.settings_file,

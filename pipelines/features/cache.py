@@ -3,7 +3,7 @@
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +23,13 @@ from pipelines.units import Audio, Hertz
 def content_id(clip: LabelledClip) -> str:
     """What the audio of `clip` is, whatever its name and place: its PCM hash and rate, else the hash of its file."""
     if clip.clip.pcm_sha256:
-        return f"pcm:{clip.clip.pcm_sha256}@{clip.clip.rate_hz}"
+        return pcm_content(clip.clip.pcm_sha256, clip.clip.rate_hz)
     return f"file:{sha256_file(clip.path)}"
+
+
+def pcm_content(pcm_sha256: str, rate_hz: Hertz) -> str:
+    """The `content_id` of a clip by its checksum alone."""
+    return f"pcm:{pcm_sha256}@{rate_hz}"
 
 
 class FeatureCache:
@@ -49,9 +54,26 @@ class FeatureCache:
             _save(file, row)
         return row
 
+    def forget(self, contents: Collection[str]) -> int:
+        """Remove the rows of `contents` (see `content_id`) by every extractor, changed copies too; returns how many."""
+        removed = 0
+        for folder in self.folder.glob("*/"):
+            words = folder.name.split("-")
+            for cut in range(1, len(words)):  # both a name and a version may hold a hyphen
+                name, version = "-".join(words[:cut]), "-".join(words[cut:])
+                for content in contents:
+                    file = self._place(name, version, content)
+                    if file.is_file():
+                        file.unlink()
+                        removed += 1
+        return removed
+
     def _file(self, extractor: Extractor, content: str) -> Path:
-        key = hashlib.sha256(f"{extractor.name}\n{extractor.version}\n{content}".encode()).hexdigest()
-        return self.folder / f"{extractor.name}-{extractor.version}" / key[:2] / f"{key[2:]}.npy"
+        return self._place(extractor.name, extractor.version, content)
+
+    def _place(self, name: str, version: str, content: str) -> Path:
+        key = hashlib.sha256(f"{name}\n{version}\n{content}".encode()).hexdigest()
+        return self.folder / f"{name}-{version}" / key[:2] / f"{key[2:]}.npy"
 
 
 def features(

@@ -42,7 +42,7 @@ def wanted(inputs: Sequence[str], study: Study, known: Sequence[Source]) -> tupl
             raise ConfigError(
                 f"nothing to ingest: name files, folders or addresses, or list them in {study.sources_csv}"
             )
-        found.extend(_of_source(source, study.manifests) for source in known)
+        found.extend(_of_source(source, study.manifests) for source in known if not source.is_taken_down)
     for given in inputs:
         path = Path(given)
         if is_url(given):

@@ -14,6 +14,7 @@ from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.sources import Source, new_source_id, url_mark
 from pipelines.schema import clip_id
 from pipelines.study import Study
+from pipelines.takedowns import read_takedowns
 from pipelines.units import Seconds, SourceId
 
 Need = Literal["nothing", "fetch", "analyse", "failed", "duplicate"]
@@ -41,7 +42,8 @@ class Preflight:
         self._rights = rights_basis
         self._items = queue.items()
         self._known = {source.source_id: source for source in known if source.source_id}
-        self._taken: set[SourceId] = {*self._items, *self._known}
+        self._withdrawn = {row.source_id for row in read_takedowns(study)}
+        self._taken: set[SourceId] = {*self._items, *self._known, *self._withdrawn}
         self._met: set[SourceId] = set()
         self.skipped = 0
 
@@ -52,7 +54,7 @@ class Preflight:
         plans: list[Plan] = []
         empty: dict[Path, bool] = {}
         for one in wanted:
-            found = self._one(one)
+            found = self._unless_withdrawn(one, self._one(one))
             if one.folder is not None:
                 empty[one.folder] = empty.get(one.folder, True) and found is None
             if found is None:
@@ -66,6 +68,12 @@ class Preflight:
                 bare = Wanted(str(folder), folder=folder)
                 plans.append(_failed(bare, Source("", str(folder)), Item("", ""), no_media(folder)))
         return tuple(plans)
+
+    def _unless_withdrawn(self, one: Wanted, plan: Plan | None) -> Plan | None:
+        if plan is None or plan.source.source_id not in self._withdrawn:
+            return plan
+        told = f"{one.given}: source '{plan.source.source_id}' was taken down and is not brought back (takedowns.csv)"
+        return replace(plan, need="failed", problem=MediaError("taken_down", told, "gone"))
 
     def _one(self, one: Wanted) -> Plan | None:
         if one.problem is not None:

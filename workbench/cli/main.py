@@ -23,6 +23,7 @@ from workbench.cli import (
     runs,
     serve,
     study,
+    takedown,
     train,
     user,
 )
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "recipes": train.recipes,
     "train": train.train,
     "serve": serve.serve,
+    "takedown": takedown.takedown,
 }
 
 #: Nouns with verbs of their own.

@@ -72,22 +72,40 @@ def list_releases(study: StudyOption = None, as_json: JsonOption = False) -> Non
 
 @app.command("verify")
 def verify_release(name: NameArgument, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Check that a release is as it was made; ends with 1 when it is not.
+    """Check that a release is as it was made (ends with 1 when not), and say which of its clips were withdrawn since.
 
     Example: workbench release verify r1 --study night
     """
     from pipelines.study import open_study
     from workbench.release import verify
+    from workbench.takedown import withdrawn_from
 
-    problems = verify(open_study(study), name)
+    opened = open_study(study)
+    problems = verify(opened, name)
+    withdrawn = withdrawn_from(opened, name)
+    document = {
+        "ok": not problems,
+        "release": name,
+        "problems": list(problems),
+        "withdrawn": [
+            {"clip_id": clip, "source_id": row.source_id, "date": row.date, "reason": row.reason}
+            for row in withdrawn
+            for clip in row.clips
+        ],
+    }
 
     def people() -> None:
         for problem in problems:
             say(problem)
         if not problems:
             say(f"Release '{name}' is as it was made.")
+        for row in withdrawn:
+            reason = f" ({row.reason})" if row.reason else ""
+            say(f"Withdrawn on {row.date[:10]}{reason}, source '{row.source_id}', not to be used any more:")
+            for clip in row.clips:
+                say(f"  {clip}")
 
-    show({"ok": not problems, "release": name, "problems": list(problems)}, as_json=as_json, people=people)
+    show(document, as_json=as_json, people=people)
     leave(NOTHING_WORKED if problems else DONE)
 
 

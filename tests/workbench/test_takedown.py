@@ -1,0 +1,185 @@
+"""workbench.takedown: a source leaves whole, whatever interrupts it, and never comes back."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import audio
+from pipelines.errors import ConfigError, UnknownName
+from pipelines.features import FeatureCache, extractor, pcm_content
+from pipelines.ingest import run
+from pipelines.ingest.checks import checks_file, read_checks
+from pipelines.manifest import read_clips, read_table
+from pipelines.study import Study, create_study
+from tests.builders import noise, voice
+from workbench import takedown
+from workbench.cli.main import main
+from workbench.release import create_release
+from workbench.store import Event, open_store
+from workbench.takedown import STEPS, take_down
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class Copy:
+    """An extractor of a changed copy, as training keeps them: a name with a hyphen."""
+
+    name, version, rate_hz, shape = "mean_162+noise-0a1b", "1", None, (162,)
+
+    def __call__(self, mono: audio.Audio, rate_hz: int) -> np.ndarray:
+        return np.zeros(162, np.float32)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recordings ingested, labelled and released; 'two' lies in the study as if it had been fetched."""
+    root = tmp_path_factory.mktemp("takedown")
+    study = create_study("night", rights_basis="made for this test", root=root)
+    study.media.mkdir()
+    for seed, path in enumerate((root / "one.wav", study.media / "two.wav")):
+        turns = [part for turn in range(3) for part in (noise(1, level=0.001), voice(3.2, seed=10 * seed + turn))]
+        audio.encode(path, np.concatenate(turns), 16000, "pcm16")
+        run.ingest(study, [str(path)], jobs=1)
+    with open_store(study) as store:
+        store.ensure_rater("r", kind="person")
+        clips = read_clips(study.clips_csv)
+        store.record([Event(clip.clip_id, "r", clip_id=clip.clip_id, label="happy") for clip in clips])
+    create_release(study, "r1")
+    for place in ("media/partial/two.m4a.part", "video/two.mp4", "cache/peaks/two.json", "cache/tiles/two/0.png"):
+        (study.private / place).parent.mkdir(parents=True, exist_ok=True)
+        (study.private / place).write_bytes(b"x")
+    (study.media / "two-000000001.wav").write_bytes(b"another source of that name")
+    for folder in (study.cache / "features", root / "data" / "_corpora" / "cache"):
+        for clip in clips:
+            for made in (extractor("mean_162"), Copy()):
+                row = np.zeros(162, np.float32)
+                content = pcm_content(clip.pcm_sha256, clip.rate_hz)
+                file = FeatureCache(folder)._file(made, content)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                np.save(file, row)
+    return root
+
+
+@pytest.fixture
+def study(template: Path, tmp_path: Path) -> Study:
+    shutil.copytree(template, tmp_path / "root")
+    return Study(tmp_path / "root", "night")
+
+
+def state(study: Study) -> dict[str, bytes]:
+    files = [file for half in (study.manifests, study.root / "data") for file in half.rglob("*") if file.is_file()]
+    return {str(f.relative_to(study.root)): f.read_bytes() for f in files if "ingest." not in f.name}
+
+
+def test_everything_of_the_source_goes_and_the_rest_stays(study: Study) -> None:
+    before, clips = state(study), read_clips(study.clips_csv)
+    gone = tuple(clip.clip_id for clip in clips if clip.source_id == "two")
+    assert len(gone) >= 2
+    done = take_down(study, "two.wav", "the owner asked", now=NOW)
+    after = state(study)
+    assert (done.source_id, done.clips, done.releases, done.is_again) == ("two", gone, {"r1": len(gone)}, False)
+    assert done.feature_rows == 2 * 2 * len(gone)
+    left = [name for name in after if "two" in name]
+    assert left == ["data/night/media/two-000000001.wav"]
+    assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"one"}
+    assert all(name.startswith("one-") for name in read_checks(checks_file(study.clips_csv)))
+    assert set(pq.read_table(study.candidates)["source_id"].to_pylist()) == {"one"}
+    (row,) = read_table(study.takedowns_csv)
+    assert row == {
+        "date": "2026-11-21T12:00:00Z", "source_id": "two", "clips": ";".join(gone), "reason": "the owner asked"
+    }  # fmt: skip
+    stone = {row["source_id"]: row for row in read_table(study.sources_csv)}["two"]
+    assert (stone["status"], stone["uri"], len(stone["sha256"])) == ("taken_down", "two.wav", 64)
+    kept = {name for name in before if "releases" in name or "one" in Path(name).name or Path(name).name == "labels.db"}
+    assert all(after[name] == before[name] for name in kept)
+    assert (
+        len([n for n in after if n.endswith(".npy")]) == len([n for n in before if n.endswith(".npy")]) - len(gone) * 4
+    )
+
+
+@pytest.mark.parametrize("broken", range(len(STEPS)))
+def test_an_interrupted_takedown_is_ended_by_the_same_command(
+    study: Study, template: Path, tmp_path: Path, broken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_work: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(takedown, "STEPS", (*STEPS[:broken], stop))
+    with pytest.raises(KeyboardInterrupt):
+        take_down(study, "two", "the owner asked", now=NOW)
+    monkeypatch.undo()
+    if broken:
+        run.ingest(study, jobs=1)  # the night's run comes in between
+    take_down(study, "two", "the owner asked", now=NOW)
+    shutil.copytree(template, tmp_path / "whole")
+    whole = Study(tmp_path / "whole", "night")
+    take_down(whole, "two", "the owner asked", now=NOW)
+    run.ingest(whole, jobs=1)
+    run.ingest(study, jobs=1)
+    assert state(study) == state(whole)
+    again = take_down(study, "two")
+    assert (again.is_again, again.files, again.feature_rows, again.reason) == (True, 0, 0, "the owner asked")
+    assert state(study) == state(whole)
+
+
+def test_ingest_never_brings_it_back(study: Study, tmp_path: Path) -> None:
+    copy = tmp_path / "other_name.wav"
+    shutil.copy(study.media / "two.wav", copy)
+    original = tmp_path / "two.wav"
+    shutil.copy(copy, original)
+    take_down(study, "two")
+    before = state(study)
+    for inputs in ([str(original)], [str(copy)], [str(study.sources_csv)]):
+        report = run.ingest(study, inputs, jobs=1)
+        row = report.sources[-1]
+        assert (row.status, row.reason_code, row.source_id) == ("failed", "taken_down", "two")
+        assert "was taken down and is not brought back" in row.reason
+    night = run.ingest(study, jobs=1)
+    assert (night.exit_code, [row.source_id for row in night.sources]) == (0, ["one"])
+    assert state(study) == before
+
+
+def test_a_file_of_the_owner_stays_and_is_named(study: Study) -> None:
+    done = take_down(study, "one")
+    assert [Path(path).name for path in done.kept_files] == ["one.wav"] and (study.root / "one.wav").is_file()
+    assert not list(study.audio.glob("one-*"))
+
+
+def test_what_cannot_be_taken_down_is_refused(study: Study) -> None:
+    before = state(study)
+    with pytest.raises(UnknownName, match="unknown source 'twoo'; did you mean 'two'"):
+        take_down(study, "twoo")
+    with pytest.raises(ConfigError, match="expected one line"):
+        take_down(study, "two", "a\nb")
+    assert state(study) == before
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as left:
+        main(list(words))
+    return int(left.value.code or 0), capsys.readouterr().out
+
+
+def test_the_commands_ask_first_and_a_release_names_what_was_withdrawn(
+    study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
+    before = state(study)
+    code, out = call(capsys, "takedown", "two", "--json")
+    assert code == 2 and "add --yes to do it" in json.loads(out)["error"] and state(study) == before
+    code, out = call(capsys, "release", "verify", "r1", "--json")
+    assert (code, json.loads(out)["withdrawn"]) == (0, [])
+    code, out = call(capsys, "takedown", "two", "--yes", "--reason", "asked", "--json")
+    done = json.loads(out)
+    assert code == 0 and done["ok"] and done["releases"] == {"r1": len(done["clips"])}
+    code, out = call(capsys, "release", "verify", "r1", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["ok"] and [row["clip_id"] for row in told["withdrawn"]] == done["clips"]
+    assert told["withdrawn"][0]["reason"] == "asked"
+    code, out = call(capsys, "release", "verify", "r1")
+    assert "is as it was made" in out and all(clip in out for clip in done["clips"])
