@@ -20,10 +20,11 @@ Role: TypeAlias = Literal["annotator", "curator", "researcher"]
 #: Each role may do what the ones before it may.
 ROLES: tuple[Role, ...] = ("annotator", "curator", "researcher")
 
-Purpose: TypeAlias = Literal["session", "invitation", "clip", "person"]
+Purpose: TypeAlias = Literal["session", "invitation", "clip", "person", "door"]
 
 SESSION_S = 30 * 24 * 3600
 INVITATION_S = 14 * 24 * 3600
+DOOR_S = 12 * 3600
 
 
 def may(role: Role, needed: Role) -> bool:
@@ -81,6 +82,20 @@ def unseal(key: bytes, purpose: Purpose, token: str, now: float) -> dict[str, An
 def cookie_name(key: bytes) -> str:
     """Cookies do not tell ports apart, so each study has its own; the name does not betray the study's."""
     return f"workbench_{hashlib.sha256(b'cookie' + key).hexdigest()[:12]}"
+
+
+def door(key: bytes, now: float) -> str:
+    """What lets whoever has it sign in by name on one's own machine: only the link that `serve` prints carries it."""
+    return seal(key, "door", {}, now + DOOR_S)
+
+
+def opens(key: bytes, given: str, now: float) -> bool:
+    """Whether `given` is a door that still opens."""
+    try:
+        unseal(key, "door", given, now)
+    except AccessError:
+        return False
+    return True
 
 
 def person_mark(key: bytes, rater: str) -> str:

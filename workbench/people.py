@@ -11,19 +11,22 @@ from workbench.store import Rater, Store
 def add(store: Store, name: str, role: Role, *, language: str = "", exist_ok: bool = False) -> Rater:
     """Make a person known; the name, tidied, is also the rater id.
 
-    With `exist_ok` a known person is returned, with the role asked for. Raises WorkbenchError, StoreError.
+    Names that differ only in capitals are one person's. With `exist_ok` a known person is returned as they are: a
+    role is changed by whoever may invite, never by signing in. Raises WorkbenchError, StoreError.
     """
     rater = " ".join(unicodedata.normalize("NFC", name).split())
     if not rater:
-        raise WorkbenchError("a name is needed")
-    there = store.rater(rater)
+        raise WorkbenchError("a name is needed: type yours")
+    there = next((one for one in store.raters() if one.rater.casefold() == rater.casefold()), None)
     if there is None:
         return store.add_rater(rater, rater, role=role, language=language)
     if there.kind != "person":
         raise WorkbenchError(f"'{rater}' is a {there.kind} rater here, not a person: take another name")
     if not exist_ok:
-        raise WorkbenchError(f"there is already someone named '{rater}': choose another name, or invite them again")
-    return store.change_rater(rater, role=role)
+        raise WorkbenchError(
+            f"there is already someone named '{there.name}': choose another name, or invite them again"
+        )
+    return there
 
 
 def known(store: Store, rater: str) -> Rater:
@@ -45,5 +48,5 @@ def invitation(key: bytes, rater: str, now: float, lasts_s: float = INVITATION_S
 
 
 def invited(key: bytes, store: Store, token: str, now: float) -> Rater:
-    """Who the invitation is for. Raises AccessError when it is not good, or that person is gone."""
+    """Who the invitation is for. Raises AccessError when it is not good or is over."""
     return known(store, accounts.unseal(key, "invitation", token, now)["rater"])

@@ -14,6 +14,7 @@ from pipelines.errors import ConfigError
 from pipelines.study import ROOT_VARIABLE, Study
 from workbench import accounts, people
 from workbench.app.options import streamlit_options
+from workbench.app.requests import is_loopback
 from workbench.app.serving import STUDY_VARIABLE
 from workbench.store import open_store
 
@@ -24,7 +25,7 @@ _PORTS_TRIED = 20
 
 def run(study: Study, *, host: str, port: int, open_browser: bool, sign_in: str | None) -> None:
     """Serve `study` until SIGINT or SIGTERM. Raises ConfigError when no port can be had."""
-    link = "/"
+    link = f"/sign-in?door={quote(accounts.door(accounts.secret(study), time.time()))}" if is_loopback(host) else "/"
     with open_store(study) as store:  # brings the store up to date, or says in one sentence why it cannot be opened
         if sign_in is not None:
             rater = store.rater(sign_in) or people.add(store, sign_in, "researcher")

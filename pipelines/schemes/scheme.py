@@ -14,6 +14,10 @@ from pipelines.units import LabelName
 Texts = Mapping[str, str]
 
 
+#: Keys that the labelling page has for itself; c and r are Streamlit's.
+PAGE_KEYS = frozenset({" ", "backspace", ",", "e", "?", "enter", "escape", "tab", "c", "r"})
+
+
 class Label(Strict):
     """One emotion: its keys, colour, sign for those who cannot use colour, names and definition by language."""
 
@@ -74,10 +78,11 @@ class LabelScheme(Strict):
     @model_validator(mode="after")
     def _check(self) -> Self:
         keys = [key for label in self.labels for key in label.keys] + [key for flag in self.flags for key in flag.keys]
+        keys = [key.casefold() for key in keys]
         doubled = sorted({key for key in keys if keys.count(key) > 1})
         if doubled:
             raise ValueError(f"key '{doubled[0]}' is given twice")
-        reserved = sorted({"c", "r", "e", "?", " "} & {key.lower() for key in keys})
+        reserved = sorted(PAGE_KEYS & set(keys))
         if reserved:
             raise ValueError(f"key '{reserved[0]}' is taken by the page itself")
         for collapse in self.collapses:

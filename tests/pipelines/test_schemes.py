@@ -45,7 +45,10 @@ def label(name, *keys):
     ("labels", "collapses", "words"),
     [
         ([label("a", "1"), label("b", "1")], [], "key '1' is given twice"),
+        ([label("a", "h"), label("b", "H")], [], "key 'h' is given twice"),
         ([label("a", "r")], [], "key 'r' is taken"),
+        ([label("a", ",")], [], "key ',' is taken"),
+        ([label("a", "Backspace")], [], "key 'backspace' is taken"),
         (
             [label("a", "1"), label("b", "2")],
             [{"name": "one", "labels": [{"name": "x", "members": ["a"], "colour": "#1", "text": {}}]}],

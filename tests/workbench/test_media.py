@@ -10,14 +10,14 @@ import pytest
 from pipelines.audio import to_pcm16, write_pcm16
 from pipelines.errors import MediaError
 from tests.builders import tone
-from workbench.media import listening_wav
+from workbench.media import LISTENING_HZ, listening_wav
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
 def test_every_sample_arrives_and_nothing_else(tmp_path: Path, suffix: str) -> None:
-    pcm = to_pcm16(tone(0.5, 22050))
+    pcm = to_pcm16(tone(0.5, LISTENING_HZ))
     path = tmp_path / f"ep1-000012000.{suffix}"
-    write_pcm16(path, pcm, 22050)
+    write_pcm16(path, pcm, LISTENING_HZ)
     if suffix == "wav":  # a tag after the samples, as editors write it
         with path.open("ab") as file:
             file.write(b"LIST\x1a\x00\x00\x00INFOINAM\x0e\x00\x00\x00The Long Night")
@@ -25,8 +25,17 @@ def test_every_sample_arrives_and_nothing_else(tmp_path: Path, suffix: str) -> N
     assert len(sound) == 44 + 2 * len(pcm)
     assert b"Night" not in sound
     with wave.open(BytesIO(sound)) as read:
-        assert (read.getframerate(), read.getnchannels()) == (22050, 1)
+        assert (read.getframerate(), read.getnchannels()) == (LISTENING_HZ, 1)
         np.testing.assert_array_equal(np.frombuffer(read.readframes(len(pcm)), "<i2"), pcm)
+
+
+def test_clips_of_different_sources_cannot_be_told_apart_by_their_form(tmp_path: Path) -> None:
+    heads = set()
+    for rate_hz in (16_000, 22_050, 44_100, 48_000):
+        write_pcm16(tmp_path / "clip.wav", to_pcm16(tone(3, rate_hz)), rate_hz)
+        sound = listening_wav(tmp_path / "clip.wav")
+        heads.add((len(sound), sound[:44]))
+    assert len(heads) == 1
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no sound at all, only words"])

@@ -4,6 +4,7 @@ Who asks is told by the signed cookie alone. No answer holds a clip id, a source
 anything that another rater or a model said.
 """
 
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipelines.errors import MediaError
+from pipelines.errors import MediaError, PipelineError
 from pipelines.strict import Strict
 from pipelines.study import Study
 from workbench import accounts, label_queue, media
 from workbench.app import serving
-from workbench.app.requests import is_own_page, person, private_json, refusal
+from workbench.app.requests import body_of, is_own_page, person, private_json, refusal
 from workbench.app.session import Person
 from workbench.errors import AccessError
 from workbench.store import Event, EventKind
@@ -36,7 +37,7 @@ class NextBody(Strict):
     """POST /api/next. `have`: tokens that the page holds, or whose answers are on their way."""
 
     n: Annotated[int, Field(ge=0, le=MOST_AT_ONCE)]
-    have: tuple[Token, ...] = ()
+    have: Annotated[tuple[Token, ...], Field(max_length=MOST_EVENTS)] = ()
 
 
 class ClipBody(Strict):
@@ -169,18 +170,24 @@ def _posted(model: type[Strict], answer: Any) -> Any:
     async def route(request: Request) -> Response:
         if not is_own_page(request):
             return refusal(403, "only a page of this server may ask")
-        content = await request.body()
+        here = await run_in_threadpool(person, request)
+        if here is None:
+            return refusal(401, "sign in first")
+        content = await body_of(request)
+        if content is None:
+            return refusal(413, "that is more at once than this server takes: send less")
 
         def work() -> Response:
-            here = person(request)
-            if here is None:
-                return refusal(401, "sign in first")
             try:
                 body = model.model_validate_json(content)
             except ValidationError as error:
                 problem = error.errors()[0]
                 return refusal(422, f"'{'.'.join(map(str, problem['loc']))}': {problem['msg']}")
-            done: Response = answer(here, body)
+            try:
+                done: Response = answer(here, body)
+            except PipelineError:
+                logging.getLogger(__name__).exception("a page's question could not be answered")
+                return refusal(503, "the study cannot be read just now: tell your curator; your answers are kept here")
             return done
 
         return await run_in_threadpool(work)

@@ -12,6 +12,9 @@ from workbench import accounts
 from workbench.app import serving
 from workbench.app.session import Person, person_of
 
+#: No page of ours sends more at once.
+MOST_BYTES = 1_000_000
+
 
 def is_loopback(address: str) -> bool:
     """Whether a server bound to `address`, or a URL with this host, stays on this machine."""
@@ -24,12 +27,44 @@ def is_loopback(address: str) -> bool:
 
 
 def is_local(request: Request) -> bool:
-    """Whether anyone here may sign in by name: bound to loopback, asked for by a loopback name, no proxy in between."""
+    """Whether this comes from one's own machine: bound to loopback, asked for by a loopback name, no proxy between."""
     from streamlit import config
 
     bound = config.get_option("server.address") or ""
     proxied = "x-forwarded-for" in request.headers or "forwarded" in request.headers
     return is_loopback(bound) and is_loopback(request.url.hostname or "") and not proxied
+
+
+def has_door(request: Request) -> bool:
+    """Whether someone on this machine came through the link that `serve` printed, so that a name is enough.
+
+    Being on loopback alone is not: a proxy may stand in front unseen, and others may share the machine.
+    """
+    given = request.query_params.get("door") or request.cookies.get(door_cookie(), "")
+    return is_local(request) and accounts.opens(serving.key(), given, time.time())
+
+
+def door_cookie() -> str:
+    """The cookie that remembers the door."""
+    return f"{accounts.cookie_name(serving.key())}_door"
+
+
+def set_door(response: Response, request: Request) -> None:
+    """Remember the door that this request came through."""
+    if given := request.query_params.get("door"):
+        response.set_cookie(
+            door_cookie(), given, max_age=accounts.DOOR_S, path="/sign-in", httponly=True, samesite="lax"
+        )
+
+
+async def body_of(request: Request, most: int = MOST_BYTES) -> bytes | None:
+    """The body, or None when it is longer than `most` bytes; no more than that is ever held."""
+    content = bytearray()
+    async for block in request.stream():
+        content += block
+        if len(content) > most:
+            return None
+    return bytes(content)
 
 
 def is_own_page(request: Request) -> bool:

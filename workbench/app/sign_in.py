@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from string import Template
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -14,15 +15,35 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipelines.errors import PipelineError
+from pipelines.strict import Strict
 from workbench import accounts, people
 from workbench.accounts import ROLES
 from workbench.app import serving
 from workbench.app.catalogue import LANGUAGES, Catalogue, catalogue, nearest_language
-from workbench.app.requests import is_local, is_own_page, person, private_json, refusal, set_session
+from workbench.app.requests import (
+    body_of,
+    has_door,
+    is_local,
+    is_own_page,
+    person,
+    private_json,
+    refusal,
+    set_door,
+    set_session,
+)
 from workbench.errors import AccessError
 
 #: Paths that answer without a sign-in: this page, the routes that check by themselves, and Streamlit's own files.
 OPEN = ("/sign-in", "/sign-out", "/api/", "/_stcore/", "/static/", "/favicon", "/media/", "/component/")
+
+#: The address holds an invitation: no cache may keep it and no other site may be told.
+_SECRET = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+
+
+class LanguageBody(Strict):
+    """POST /api/language."""
+
+    language: str
 
 
 def page(request: Request) -> Response:
@@ -35,7 +56,7 @@ def page(request: Request) -> Response:
         except AccessError as error:
             problem = str(error)
         else:
-            response = RedirectResponse(_after(request.query_params.get("next")), 303)
+            response = RedirectResponse(_after(request.query_params.get("next")), 303, headers=_SECRET)
             set_session(response, request, rater.rater, rater.language or _language(request))
             return response
     return _page(request, problem)
@@ -43,12 +64,15 @@ def page(request: Request) -> Response:
 
 async def enter(request: Request) -> Response:
     """POST /sign-in, on one's own machine only: a new name, or one that is known."""
-    form = {name: str(value) for name, value in (await request.form()).items()}
+    content = await body_of(request)
+    if content is None:
+        return refusal(413, "that is more than a name")
+    form = dict(parse_qsl(content.decode(errors="replace")))
     return await run_in_threadpool(_enter, request, form)
 
 
 def _enter(request: Request, form: Mapping[str, str]) -> Response:
-    if not is_own_page(request) or not is_local(request):
+    if not is_own_page(request) or not has_door(request):
         return refusal(403, "here one signs in with an invitation")
     language = form.get("language", "")
     language = language if language in LANGUAGES else _language(request)
@@ -75,11 +99,14 @@ def leave(request: Request) -> Response:
 
 
 async def language(request: Request) -> Response:
-    """POST /api/language: {"language"}; kept in the cookie."""
-    wanted = (await request.json()).get("language")
+    """POST /api/language; kept in the cookie."""
     here = await run_in_threadpool(person, request)
     if here is None or not is_own_page(request):
         return refusal(401, "sign in first")
+    try:
+        wanted = LanguageBody.model_validate_json(await body_of(request) or b"").language
+    except ValidationError:
+        return refusal(422, 'expected {"language": ...}')
     if wanted not in LANGUAGES:
         return refusal(422, f"'language' must be one of {', '.join(LANGUAGES)}")
     response = private_json({"language": wanted})
@@ -128,8 +155,10 @@ def _page(request: Request, problem: str, status: int = 200) -> HTMLResponse:
     parts = [f'<p class="problem" role="alert">{escape(problem)}</p>'] if problem else []
     if here is not None:
         parts.append(_welcome_back(texts, here.name))
-    elif is_local(request):
+    elif has_door(request):
         parts.append(_form(texts, _after(request.query_params.get("next"))))
+    elif is_local(request):
+        parts.append(f"<p>{escape(texts('sign_in.door_needed'))}</p>")
     else:
         parts.append(f"<p>{escape(texts('sign_in.invitation_needed'))}</p>")
     template = Template(files("workbench.app").joinpath("sign_in.html").read_text(encoding="utf-8"))
@@ -139,8 +168,10 @@ def _page(request: Request, problem: str, status: int = 200) -> HTMLResponse:
         lead=escape(texts("sign_in.lead")),
         content="\n".join(parts),
     )
-    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
-    return HTMLResponse(body, status, headers=headers)
+    response = HTMLResponse(body, status, headers=_SECRET)
+    if has_door(request):
+        set_door(response, request)
+    return response
 
 
 def _welcome_back(texts: Catalogue, name: str) -> str:

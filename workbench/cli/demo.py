@@ -40,7 +40,8 @@ def _tell(document: dict[str, Any]) -> None:
     if "agreement" in steps:
         alpha = steps["agreement"]["five"]["alpha"]
         say(
-            f"Agreement of the simulated raters: alpha {alpha['value']:.2f} ({alpha['low']:.2f} to {alpha['high']:.2f})."
+            f"Agreement of the simulated raters: alpha {alpha['value']:.2f} "
+            f"({alpha['low']:.2f} to {alpha['high']:.2f})."
         )
     for view, told in steps.get("train", {}).items():
         accuracy = told["accuracy"]

@@ -36,13 +36,15 @@ def bound() -> Iterator[Any]:
     config.set_option("server.address", before)
 
 
-def ask(method: str, path: str, form: dict[str, str] | None = None, **headers: str) -> tuple[int, dict[str, str], str]:
+def ask(
+    method: str, path: str, form: dict[str, str] | str | None = None, **headers: str
+) -> tuple[int, dict[str, str], str]:
     """One request to the routes: status, headers, body."""
     app = Starlette(
         routes=[*sign_in.ROUTES, Route("/label", lambda _: PlainTextResponse("the page"))],
         middleware=[Middleware(sign_in.SignedInPages)],
     )
-    content = urlencode(form or {}).encode()
+    content = (form if isinstance(form, str) else urlencode(form or {})).encode()
     given = {"host": "127.0.0.1:8501", "accept": "text/html", **{k.replace("_", "-"): v for k, v in headers.items()}}
     if form is not None:
         given["content-type"] = "application/x-www-form-urlencoded"
@@ -75,9 +77,18 @@ def cookie_of(headers: dict[str, str]) -> str:
     return headers["set-cookie"].split(";")[0]
 
 
-def test_a_name_is_enough_on_ones_own_machine(study: Study, bound: Any) -> None:
+def door_of(study: Study) -> str:
+    """The cookie that the link printed by `serve` leaves behind."""
+    _, headers, body = ask("GET", f"/sign-in?door={accounts.door(accounts.secret(study), time.time())}")
+    assert "<form" in body
+    return cookie_of(headers)
+
+
+def test_a_name_is_enough_on_ones_own_machine_behind_the_door(study: Study, bound: Any) -> None:
     bound("127.0.0.1")
-    status, headers, _ = ask("POST", "/sign-in", {"name": " Mei  Lin ", "role": "curator", "language": "zh-Hant"})
+    status, headers, _ = ask(
+        "POST", "/sign-in", {"name": " Mei  Lin ", "role": "curator", "language": "zh-Hant"}, cookie=door_of(study)
+    )
     assert (status, headers["location"]) == (303, "/")
     assert "httponly" in headers["set-cookie"].lower() and "samesite=lax" in headers["set-cookie"].lower()
     name, _, value = cookie_of(headers).partition("=")
@@ -85,6 +96,31 @@ def test_a_name_is_enough_on_ones_own_machine(study: Study, bound: Any) -> None:
     assert person is not None
     assert (person.rater, person.role, person.language) == ("Mei Lin", "curator", "zh-Hant")
     assert ask("GET", "/label", cookie=cookie_of(headers))[2] == "the page"
+
+
+@pytest.mark.parametrize("door", ["", "no.door", "over"])
+def test_being_on_the_machine_is_not_enough(study: Study, bound: Any, door: str) -> None:
+    bound("127.0.0.1")
+    given = accounts.door(accounts.secret(study), 0) if door == "over" else door
+    body = ask("GET", f"/sign-in?door={given}")[2]
+    assert "<form" not in body and "workbench serve" in body
+    assert ask("POST", f"/sign-in?door={given}", {"name": "Eve", "role": "researcher"})[0] == 403
+
+
+def test_a_known_name_signs_in_with_the_role_it_has(study: Study, bound: Any) -> None:
+    bound("127.0.0.1")
+    with open_store(study) as store:
+        people.add(store, "Ada", "researcher")
+        ask("POST", "/sign-in", {"name": "ada", "role": "annotator"}, cookie=door_of(study))
+        assert [(one.rater, one.role) for one in people.listed(store)] == [("Ada", "researcher")]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"language": "xx"}', '{"language": 5}'])
+def test_a_strange_language_is_refused_in_words(study: Study, bound: Any, content: str) -> None:
+    bound("127.0.0.1")
+    _, headers, _ = ask("POST", "/sign-in", {"name": "Mei"}, cookie=door_of(study))
+    assert ask("POST", "/api/language", content, cookie=cookie_of(headers))[0] == 422
+    assert ask("POST", "/api/language", content)[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -138,8 +174,8 @@ def test_pages_send_a_stranger_to_sign_in_and_back(study: Study) -> None:
 
 def test_names_are_shown_as_text(study: Study, bound: Any) -> None:
     bound("127.0.0.1")
-    ask("POST", "/sign-in", {"name": "<b>Mei</b>", "role": "annotator"})
-    body = ask("GET", "/sign-in")[2]
+    ask("POST", "/sign-in", {"name": "<b>Mei</b>", "role": "annotator"}, cookie=door_of(study))
+    body = ask("GET", "/sign-in", cookie=door_of(study))[2]
     assert "<b>Mei" not in body and "&lt;b&gt;Mei" in body
 
 
@@ -151,7 +187,7 @@ def test_signing_out_forgets(study: Study) -> None:
 
 def test_a_role_taken_away_is_gone_at_once(study: Study, bound: Any) -> None:
     bound("127.0.0.1")
-    _, headers, _ = ask("POST", "/sign-in", {"name": "Mei", "role": "researcher"})
+    _, headers, _ = ask("POST", "/sign-in", {"name": "Mei", "role": "researcher"}, cookie=door_of(study))
     name, _, value = cookie_of(headers).partition("=")
     with open_store(study) as store:
         store.change_rater("Mei", role="annotator")
