@@ -65,18 +65,30 @@ class _Line:
         return tell
 
 
+#: Gives further tasks, waiting for them no longer than so many seconds; None when there will be no more.
+More = Callable[[float], Mapping[str, Task] | None]
+
+
 def run_each(
-    work: "Work[Task, Result]", tasks: Mapping[str, Task], *, jobs: int, stage: str, report: Report
+    work: "Work[Task, Result]",
+    tasks: Mapping[str, Task],
+    *,
+    jobs: int,
+    stage: str,
+    report: Report,
+    more: "More[Task] | None" = None,
 ) -> Iterator[tuple[str, Result | Failed]]:
     """Yield (key, outcome) for every task, in the order in which they end.
 
     `jobs` of 1 works in a thread of this process; more work in fresh (spawned) processes, for which `work` is a
     module-level function and tasks and results can be pickled. Progress comes as `stage` with the key as item.
     A task whose process dies is tried once more alone, so that it takes no other with it. Leaving the loop early,
-    also by Cancelled out of `report`, stops what runs and waits for it to tidy up.
+    also by Cancelled out of `report`, stops what runs and waits for it to tidy up. `more` is asked for further tasks
+    while others run, in the caller's thread.
     """
     suspects: list[str] = []
-    yield from _run(work, tasks, jobs, stage, report, suspects)
+    tasks = dict(tasks)
+    yield from _run(work, tasks, jobs, stage, report, suspects, more)
     for key in suspects:
         again: list[str] = []
         yield from _run(work, {key: tasks[key]}, 2, stage, report, again)
@@ -89,22 +101,36 @@ def run_each(
 
 def _run(
     work: "Work[Task, Result]",
-    tasks: Mapping[str, Task],
+    tasks: dict[str, Task],
     jobs: int,
     stage: str,
     report: Report,
     crashed: list[str],
+    more: "More[Task] | None" = None,
 ) -> Iterator[tuple[str, Result | Failed]]:
-    if not tasks:
+    if not tasks and more is None:
         return
-    with _threads() if jobs == 1 else _processes(min(jobs, len(tasks))) as (executor, line):
+    workers = jobs if more is not None else min(jobs, len(tasks))
+    with _threads() if jobs == 1 else _processes(workers) as (executor, line):
         waiting: dict[Future[Any], str] = {}
-        for key, task in tasks.items():
-            if jobs == 1:
-                waiting[executor.submit(work, task, line.tell(key))] = key
-            else:
-                waiting[executor.submit(_in_worker, work, key, task)] = key
-        while waiting:
+
+        def submit(new: Mapping[str, Task]) -> None:
+            for key, task in new.items():
+                try:
+                    if jobs == 1:
+                        waiting[executor.submit(work, task, line.tell(key))] = key
+                    else:
+                        waiting[executor.submit(_in_worker, work, key, task)] = key
+                except BrokenProcessPool:
+                    crashed.append(key)
+
+        submit(tasks)
+        while waiting or more is not None:
+            if more is not None:
+                new = more(0.0 if waiting else 0.1)
+                more = more if new is not None else None
+                tasks.update(new or {})
+                submit(new or {})
             ended, _ = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
             while not line.news.empty():
                 key, done, total = line.news.get()

@@ -52,6 +52,14 @@ class Manners:
         return self.pause_s * (1 + 0.5 * self.jitter())
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A host is left alone until this time (seconds since 1970); `strikes` counts its refusals in a row."""
+
+    until: float
+    strikes: int
+
+
 def manners_of(settings: StudySettings) -> Manners:
     """What study.toml says in `allow_private_hosts` and [fetch]."""
     fetch = settings.fetch

@@ -113,7 +113,7 @@ class FilteringProxy:
                 self._window = (now, self.carried)
         if (late or slow) and self.refused is None:
             what = "took longer than a fetch may take" if late else "came too slowly to ever end"
-            self.refuse(MediaError("too_slow", f"the server's answer {what}; try again later", "retry"), cut=True)
+            self.refuse(MediaError("too_slow", f"the server's answer {what}; try again later", "defer"), cut=True)
 
     def passes(self, authorization: str) -> bool:
         expected = "Basic " + base64.b64encode(f"ingest:{self._token}".encode()).decode()

@@ -14,6 +14,7 @@ from typing import Literal
 from pipelines.atomic import sha256_file
 from pipelines.errors import ConfigError
 from pipelines.ingest.analyse import Scored
+from pipelines.ingest.manners import Rest
 from pipelines.units import SourceId
 
 Status = Literal["new", "fetched", "done", "failed", "duplicate"]
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS candidates (
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, until REAL NOT NULL, strikes INTEGER NOT NULL);
 """
 
 
@@ -104,6 +106,15 @@ class Queue:
             Scored(start, count, onset_s, json.loads(scores), tuple(filter(None, reasons.split(";"))), pcm)
             for start, count, onset_s, scores, reasons, pcm in rows
         )
+
+    def rests(self) -> dict[str, Rest]:
+        """Hosts that asked to be left alone."""
+        return {host: Rest(until, strikes) for host, until, strikes in self._db.execute("SELECT * FROM hosts")}
+
+    def rest(self, host: str, rest: Rest) -> None:
+        """Keep a host's rest."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO hosts VALUES (?, ?, ?)", (host, rest.until, rest.strikes))
 
     @property
     def ahead(self) -> bool:

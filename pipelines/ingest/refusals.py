@@ -9,7 +9,7 @@ from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import ContentTooShortError, GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
 
 from pipelines.errors import FailureClass, MediaError
-from pipelines.units import Seconds
+from pipelines.ingest.trouble import TooManyRequests, disk_full
 
 
 class Refused(YoutubeDLError):  # type: ignore[misc]  # yt-dlp has no types
@@ -18,14 +18,6 @@ class Refused(YoutubeDLError):  # type: ignore[misc]  # yt-dlp has no types
     def __init__(self, error: MediaError) -> None:
         super().__init__(error.reason)
         self.error = error
-
-
-class TooManyRequests(MediaError):
-    """The host asks for a rest (429, or a check for robots); for `rest_s` seconds, where it said so."""
-
-    def __init__(self, reason_code: str, reason: str, rest_s: Seconds | None = None) -> None:
-        super().__init__(reason_code, reason, "defer")
-        self.rest_s = rest_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +130,6 @@ def told(url: str, error: MediaError) -> MediaError:
         error.reason = f"{url}: {error.reason}"
         error.args = (error.reason,)
     return error
-
-
-def disk_full(name: str) -> MediaError:
-    """The error of a disk that has no room left; the whole queue stops with it."""
-    return MediaError("disk_full", f"{name}: there is no room left on the disk; make room and ingest again", "fix")
 
 
 def _status(url: str, status: int, retry_after: str | None) -> MediaError:

@@ -1,25 +1,28 @@
 """From recordings to clips: check, fetch, analyse, write. Stopped or killed anywhere and run again: the same bytes."""
 
+import errno
 import os
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from pipelines.atomic import sha256_file
-from pipelines.audio import probe
 from pipelines.errors import Cancelled, ConfigError, MediaError
-from pipelines.execution import Failed, WorkerCrashed, run_each
+from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
+from pipelines.ingest.acquire import Taken, settle, take
 from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse
 from pipelines.ingest.inputs import Wanted, wanted
-from pipelines.ingest.manners import manners_of
+from pipelines.ingest.lanes import Done, Errand, Lanes, Rested, Told
+from pipelines.ingest.manners import Manners, manners_of
 from pipelines.ingest.preflight import Need, Plan, Preflight
-from pipelines.ingest.queue import Item, Queue, open_queue, path_text
+from pipelines.ingest.queue import Item, Queue, open_queue
 from pipelines.ingest.report import IngestReport, Row, RowStatus, tally
 from pipelines.ingest.screen import config_hash
 from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.tables import Ended, write_tables
+from pipelines.ingest.trouble import disk_full
 from pipelines.progress import Progress, Report, silent
 from pipelines.study import Study
 
@@ -34,12 +37,14 @@ def ingest(
     report: Report = silent,
     dry_run: bool = False,
     jobs: int | None = None,
+    manners: Manners | None = None,
 ) -> IngestReport:
     """Make clips of every recording named: files, folders, http(s) addresses, tables of sources; none: sources.csv.
 
     What is done already is neither read, fetched nor decoded again. One recording that fails is a row with its reason.
     `jobs` processes analyse at once, by default one per core. Refuses before any work with ConfigError (no rights
-    basis, nothing to do, another run) or TableError. `Cancelled` out of `report` stops; what was done stays done.
+    basis, nothing to do, another run) or TableError. `manners` stand in for those of
+    study.toml. `Cancelled` out of `report` stops; what was done stays done.
     """
     began = time.perf_counter()
     if jobs is not None and jobs < 1:
@@ -53,6 +58,11 @@ def ingest(
         _sweep(study)
         left: tuple[Row, ...] = ()
         ended: list[Ended] = []
+
+        def end(one: Ended) -> None:
+            ended.append(one)
+            report(Progress("sources", len(ended), len(plans)))
+
         preflight = Preflight(study, queue, known, config, rights)
         report(Progress("check", 0, len(asked)))
         plans = preflight.plan(asked)
@@ -62,9 +72,7 @@ def ingest(
             changed = False
         else:
             try:
-                for end in _work(study, queue, plans, config, jobs, report):
-                    ended.append(end)
-                    report(Progress("sources", len(ended), len(plans)))
+                _work(study, queue, plans, config, jobs, manners or manners_of(study.settings), report, end)
             finally:
                 changed, left = write_tables(study, queue, known, ended)
                 _sweep(study)
@@ -81,36 +89,72 @@ def ingest(
 
 
 def _work(
-    study: Study, queue: Queue, plans: Sequence[Plan], config: str, jobs: int | None, report: Report
-) -> Iterator[Ended]:
+    study: Study,
+    queue: Queue,
+    plans: Sequence[Plan],
+    config: str,
+    jobs: int | None,
+    manners: Manners,
+    report: Report,
+    end: Callable[[Ended], None],
+) -> None:
+    """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread."""
     ready: dict[str, Plan] = {}
+    coming: dict[str, Plan] = {}
     stored = queue.items()
     for plan in plans:
         if plan.need == "nothing" and plan.item != stored[plan.item.source_id]:
             queue.put(plan.item)  # the same recording in a new place
         if plan.need == "fetch":
-            plan = _fetched(study, queue, plan, config, report)
-        if plan.need == "analyse":
+            coming[plan.source.source_id] = plan
+        elif plan.need == "analyse":
             ready[plan.source.source_id] = plan
         else:
-            yield _ended(plan, queue)
-    tasks = {
-        name: Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch")
-        for name, plan in ready.items()
-    }
+            end(_ended(plan, queue))
+    if not ready and not coming:
+        return
+
+    def task(name: str, plan: Plan) -> Task:
+        return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch")
+
+    def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
+        return take(errand.url, errand.key, study.media, manners, tell, stop)
+
+    def fetched(timeout_s: float) -> Mapping[str, Task] | None:
+        new: dict[str, Task] = {}
+        for news in lanes.news(timeout_s):
+            if isinstance(news, Told):
+                report(Progress("fetch", news.done, news.total, news.key))
+            elif isinstance(news, Rested):
+                queue.rest(news.host, news.rest)
+            else:
+                plan = _arrived(study, queue, coming.pop(news.key), news, config)
+                if plan.problem is not None and plan.problem.reason_code == "disk_full":
+                    lanes.halt(plan.problem)
+                if plan.need == "analyse":
+                    ready[news.key] = plan
+                    new[news.key] = task(news.key, plan)
+                else:
+                    end(_ended(plan, queue))
+        return new if new or not lanes.ended else None
+
     # Longest first: the last process to end should not be the one with most to do.
-    tasks = dict(sorted(tasks.items(), key=lambda one: -(ready[one[0]].duration_s or 0)))
-    workers = min(jobs or os.cpu_count() or 1, max(1, len(tasks)))
-    for name, outcome in run_each(analyse, tasks, jobs=workers, stage="analyse", report=report):
-        plan = ready[name]
-        item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
-        if isinstance(outcome, Failed):
-            problem = _problem(plan, outcome.error)
-            yield _ended(_failed(queue, plan, item, problem), queue)
-        else:
-            item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
-            queue.put(item, outcome.windows)
-            yield _ended(replace(plan, item=item), queue, "ingested")
+    first = dict(sorted(ready.items(), key=lambda one: -(one[1].duration_s or 0)))
+    tasks = {name: task(name, plan) for name, plan in first.items()}
+    workers = min(jobs or os.cpu_count() or 1, len(ready) + len(coming))
+    errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
+    more = fetched if errands else None
+    with Lanes(errands, bring, manners, queue.rests()) as lanes:
+        for name, outcome in run_each(analyse, tasks, jobs=workers, stage="analyse", report=report, more=more):
+            plan = ready[name]
+            item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
+            if isinstance(outcome, Failed):
+                problem = _problem(plan, outcome.error)
+                end(_ended(_failed(queue, plan, item, problem), queue))
+            else:
+                item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
+                queue.put(item, outcome.windows)
+                end(_ended(replace(plan, item=item), queue, "ingested"))
 
 
 def _sweep(study: Study) -> None:
@@ -126,45 +170,16 @@ def _sweep(study: Study) -> None:
             file.unlink(missing_ok=True)
 
 
-def _fetched(study: Study, queue: Queue, plan: Plan, config: str, report: Report) -> Plan:
-    from pipelines.ingest.fetch import fetch
-
-    name = plan.source.source_id
-    item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
-
-    def tell(done: float, total: float | None) -> None:
-        report(Progress("fetch", done, total, name))
-
+def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: str) -> Plan:
+    item = replace(plan.item, attempts=plan.item.attempts + done.tries, config_hash=config)
+    if done.result is None:
+        error = done.error or MediaError("bug", f"{plan.wanted.url}: ended without a word; please report it", "bug")
+        return _failed(queue, plan, item, _problem(plan, error))
     try:
-        got = fetch(plan.wanted.url, name, study.media / "partial", manners=manners_of(study.settings), tell=tell)
-    except MediaError as error:
-        return _failed(queue, plan, item, error)
-    try:
-        facts = probe(got.path)
-    except MediaError as error:
-        got.path.unlink()
-        told = f"{plan.wanted.url}: what the server gave {error.reason.split(': ', 1)[1]}"
-        return _failed(queue, plan, item, MediaError(error.reason_code, told, error.failure))
-    sha256 = sha256_file(got.path)
-    same = next((other for other in queue.items().values() if other.sha256 == sha256 and other.source_id != name), None)
-    if same is not None:
-        got.path.unlink()
-        queue.put(replace(item, status="duplicate", facts={"dup_of": same.source_id}))
-        again = MediaError(
-            "duplicate", f"{plan.wanted.url}: the same recording as source '{same.source_id}'; taken once"
-        )
-        return replace(plan, need="duplicate", problem=again)
-    listed = plan.source.measured.get("sha256", "")
-    if listed and listed != sha256:
-        got.path.unlink()
-        other = f"{plan.wanted.url}: the server now gives another recording than the one listed (its checksum differs)"
-        return _failed(queue, plan, item, MediaError("changed", other, "gone"))
-    target = study.media / f"{name}{got.path.suffix}"
-    got.path.replace(target)
-    queue.remember(target, sha256)
-    item = replace(item, path=path_text(target), sha256=sha256, status="fetched", facts=got.facts)
-    queue.put(item)
-    return replace(plan, need="analyse", item=item, duration_s=facts.duration_s)
+        return settle(study, queue, plan, item, done.result)
+    except (MediaError, OSError) as error:
+        done.result.path.unlink(missing_ok=True)
+        return _failed(queue, plan, item, _problem(plan, error))
 
 
 def _failed(queue: Queue, plan: Plan, item: Item, problem: MediaError) -> Plan:
@@ -182,6 +197,8 @@ def _problem(plan: Plan, error: BaseException) -> MediaError:
         return error
     if isinstance(error, WorkerCrashed):
         return MediaError("crashed", f"{name}: {error}", "fix")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(name)
     if isinstance(error, OSError):
         return MediaError("disk", f"{name}: {error.strerror or error}; see to the disk and ingest again", "fix")
     return MediaError(

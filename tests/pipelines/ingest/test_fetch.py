@@ -138,7 +138,6 @@ def test_addresses_become_clips_and_are_fetched_once(study: Study, site: Site) -
         ("page.mp4", "not_media", "what the server gave is not a recording"),
         ("silent.mp4", "no_audio", "what the server gave has no audio track"),
         ("403", "refused", "the server refuses it (it says 403)"),
-        ("429", "too_many_requests", "asks for a rest"),
     ],
 )
 def test_an_address_that_gives_no_recording_is_one_row(

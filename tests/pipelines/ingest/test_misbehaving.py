@@ -28,7 +28,7 @@ BAD = [
     ("error403", "refused", "gone", "the server refuses it (it says 403)"),
     ("error500", "server_error", "retry", "could not give it (it says 500)"),
     ("promised", "broken_off", "retry", "broke off before its end"),
-    ("drip", "too_slow", "retry", "took longer than a fetch may take"),
+    ("drip", "too_slow", "defer", "took longer than a fetch may take"),
     ("endless", "too_big", "fix", "is larger than 0.003 GB"),
     ("huge", "too_big", "fix", "is larger than 0.003 GB"),
     ("html", "not_media", "gone", "what the server gave is not a recording"),

@@ -1,0 +1,89 @@
+"""From an address to a registered recording: fetched and looked at in its host's lane, then entered in the queue."""
+
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic import sha256_file
+from pipelines.audio import probe
+from pipelines.errors import MediaError
+from pipelines.execution import Tell
+from pipelines.ingest.manners import Manners
+from pipelines.ingest.preflight import Plan
+from pipelines.ingest.queue import Item, Queue, path_text
+from pipelines.ingest.trouble import disk_full
+from pipelines.study import Study
+from pipelines.units import Seconds, SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A recording that has come whole and can be decoded; still among the partial files."""
+
+    path: Path
+    sha256: str
+    duration_s: Seconds | None
+    facts: Mapping[str, str]
+
+
+def take(
+    url: str, source_id: SourceId, media: Path, manners: Manners, tell: Tell, stop: threading.Event | None = None
+) -> Taken:
+    """Fetch and look at it; touches nothing but its own partial file. Raises MediaError, Cancelled."""
+    from pipelines.ingest.fetch import fetch
+
+    media.mkdir(parents=True, exist_ok=True)
+    check_room(url, media, 0, manners)
+
+    def judge(info: Mapping[str, Any]) -> None:
+        check_room(url, media, int(info.get("filesize") or info.get("filesize_approx") or 0), manners)
+
+    got = fetch(url, source_id, media / "partial", manners=manners, tell=tell, judge=judge, stop=stop)
+    try:
+        facts = probe(got.path)
+    except MediaError as error:
+        got.path.unlink()
+        told = f"{url}: what the server gave {error.reason.split(': ', 1)[1]}"
+        raise MediaError(error.reason_code, told, error.failure) from None
+    return Taken(got.path, sha256_file(got.path), facts.duration_s, got.facts)
+
+
+def check_room(url: str, folder: Path, expected_bytes: int, manners: Manners) -> None:
+    """Raise MediaError (disk_full) where the disk has no room for twice the recording and the reserve."""
+    free = shutil.disk_usage(folder).free
+    if free < 2 * expected_bytes + manners.reserve_bytes:
+        raise disk_full(url)
+
+
+def settle(study: Study, queue: Queue, plan: Plan, item: Item, taken: Taken) -> Plan:
+    """Enter what was taken in the queue, or turn it down as a repeat or as another recording than the listed one."""
+    name = plan.source.source_id
+    same = next(
+        (
+            other
+            for other in queue.items().values()
+            if other.sha256 == taken.sha256 and other.source_id != name and other.status != "failed"
+        ),
+        None,
+    )
+    if same is not None:
+        taken.path.unlink()
+        queue.put(replace(item, status="duplicate", facts={"dup_of": same.source_id}))
+        again = MediaError(
+            "duplicate", f"{plan.wanted.url}: the same recording as source '{same.source_id}'; taken once", "gone"
+        )
+        return replace(plan, need="duplicate", problem=again)
+    listed = plan.source.measured.get("sha256", "")
+    if listed and listed != taken.sha256:
+        taken.path.unlink()
+        other = f"{plan.wanted.url}: the server now gives another recording than the one listed (its checksum differs)"
+        raise MediaError("changed", other, "gone")
+    target = study.media / f"{name}{taken.path.suffix}"
+    taken.path.replace(target)
+    queue.remember(target, taken.sha256)
+    item = replace(item, path=path_text(target), sha256=taken.sha256, status="fetched", facts=taken.facts)
+    queue.put(item)
+    return replace(plan, need="analyse", item=item, duration_s=taken.duration_s)
