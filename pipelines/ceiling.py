@@ -1,6 +1,5 @@
 """The human ceiling: how often one rater agrees with the label made from the others; a model by the same targets."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from pipelines import intervals
 from pipelines.errors import DataError
 from pipelines.schema import Estimate, NoEstimate, Vote
 from pipelines.units import ClipId, LabelName, RaterId
+from pipelines.votes import most_frequent
 
 RULE = (
     "each rater is scored against the majority of the clip's other raters; where k labels are tied, a guess that is "
@@ -41,6 +41,7 @@ class Ceiling:
     """What raters reach against each other; n of an estimate counts (clip, rater) targets.
 
     `rater_untied` and `model_untied` leave tied targets out. What is about a model is None without predictions.
+    `simulated`: a machine is among the raters; then this is no human ceiling, and whoever shows it says so.
     """
 
     rater: Estimate | NoEstimate
@@ -52,11 +53,7 @@ class Ceiling:
     clips: int
     targets: int
     tied: int
-
-    @property
-    def simulated(self) -> bool:
-        """Whether any rater is a simulated one: then this is no human ceiling, and whoever shows it says so."""
-        return any(rater.rpartition(":")[2].startswith("simulated") for rater in self.per_rater)
+    simulated: bool
 
     def document(self) -> dict[str, Any]:
         """For JSON: estimates as fractions, with the rule for ties in words."""
@@ -94,11 +91,21 @@ def targets(
                 f"expected one of {', '.join(mapping)}"
             )
         answers.setdefault(vote.clip_id, {})[vote.rater] = mapping[vote.label]
+    given = [
+        (clip, rater, answer)
+        for clip, labels in sorted(answers.items())
+        if len(labels) > 1
+        for rater, answer in sorted(labels.items())
+    ]
+    names = sorted(set(mapping.values()))
+    place = {name: code for code, name in enumerate(names)}
+    others = np.zeros((len(given), len(names)))
+    for row, (clip, rater, _) in enumerate(given):
+        for other, label in answers[clip].items():
+            others[row, place[label]] += other != rater
     return tuple(
-        Target(clip, rater, answer, _majority(label for other, label in given.items() if other != rater))
-        for clip, given in sorted(answers.items())
-        if len(given) > 1
-        for rater, answer in sorted(given.items())
+        Target(clip, rater, answer, frozenset(names[code] for code in np.flatnonzero(is_best)))
+        for (clip, rater, answer), is_best in zip(given, most_frequent(others), strict=True)
     )
 
 
@@ -119,6 +126,8 @@ def human_ceiling(
     resample. `predictions`: clip id → a model's labels (one per seed) in the same view, scored by the same targets;
     clips it does not hold are left out for raters and model alike. Raises DataError for unknown labels.
     """
+    votes = tuple(votes)
+    machines = {vote.rater for vote in votes if vote.kind == "machine"}
     asked = tuple(
         target for target in targets(votes, clip_ids, mapping) if predictions is None or target.clip_id in predictions
     )
@@ -150,13 +159,8 @@ def human_ceiling(
         clips=len({target.clip_id for target in asked}),
         targets=len(asked),
         tied=int((~untied).sum()),
+        simulated=not machines.isdisjoint(raters),
     )
-
-
-def _majority(labels: Iterable[LabelName]) -> frozenset[LabelName]:
-    counts = Counter(labels)
-    most = max(counts.values())
-    return frozenset(label for label, count in counts.items() if count == most)
 
 
 def _why_none(asked: Sequence[Target]) -> str:

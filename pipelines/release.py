@@ -4,7 +4,7 @@ release.json     what it is: rule, scheme, human ceiling, counts, digest
 clips.csv        the clips that were answered, as in the study's manifest
 labels.csv       clip_id, label, one column per coarser view, votes, agreement, entropy, rule
 soft_labels.csv  clip_id and one share per label in scheme order
-annotations.csv  clip_id, rater, label, pass, scheme, flags, confidence; raters under pseudonyms, no times
+annotations.csv  clip_id, rater, kind, label, pass, scheme, flags, confidence; raters under pseudonyms, no times
 datasheet.md     the same for people
 SHA256SUMS       of the four tables
 """
@@ -25,7 +25,7 @@ from pipelines.units import LabelName
 
 TABLES = ("annotations.csv", "clips.csv", "labels.csv", "soft_labels.csv")
 SNAPSHOTS = "snapshots"
-ANNOTATION_COLUMNS = ("clip_id", "rater", "label", "pass", "scheme", "flags", "confidence")
+ANNOTATION_COLUMNS = ("clip_id", "rater", "kind", "label", "pass", "scheme", "flags", "confidence")
 
 
 def label_columns(views: Sequence[str]) -> tuple[str, ...]:
@@ -151,8 +151,9 @@ def labelled_clips(study: Study, release: Release) -> LabelledClips:
         row["clip_id"]: tuple(float(row[label]) for label in scheme_labels)
         for row in read_table(release.folder / "soft_labels.csv", required=("clip_id", *scheme_labels))
     }
+    machines = set(release.facts["simulated"])
     votes = tuple(
-        Vote(row["clip_id"], row["rater"], row["label"])
+        Vote(row["clip_id"], row["rater"], row["label"], "machine" if row["rater"] in machines else "person")
         for row in read_table(release.folder / "annotations.csv", required=("clip_id", "rater", "label"))
         if row["label"]
     )

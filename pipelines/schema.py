@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from pipelines.errors import ConfigError
-from pipelines.units import ClipId, Hertz, LabelName, RaterId, Samples, Seconds, SourceId
+from pipelines.units import ClipId, Hertz, LabelName, RaterId, RaterKind, Samples, Seconds, SourceId
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -78,11 +78,12 @@ class LabelledClip:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One rater's standing label for one clip, as releases hold it."""
+    """One rater's standing label for one clip, as releases hold it. `kind` tells people from machines."""
 
     clip_id: ClipId
     rater: RaterId
     label: LabelName
+    kind: RaterKind = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class LabelledClips:
     """What training and comparison read, whether it came from a release, from labels as they stand, or from a corpus.
 
     `labels` are in scheme order. `votes` are empty for acted corpora. `origin` says what this is, for provenance
-    (kind, name, digest, rule); `groups_known` is False where a group is only the source and episodes may share actors.
+    (kind, name, digest, rule).
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Names for numbers and strings that cross a border, so that a signature says what it means."""
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ ClipId: TypeAlias = str
 SourceId: TypeAlias = str
 LabelName: TypeAlias = str
 RaterId: TypeAlias = str
+RaterKind: TypeAlias = Literal["person", "machine", "reference"]
 
 #: float32 samples in [-1, 1], shape [channels, n]; mono views are shape [n] and say so.
 Audio: TypeAlias = npt.NDArray[np.float32]

@@ -1,12 +1,15 @@
 """One row per clip for people to look through: what it was called, by how many, and what became of it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from pipelines.schema import Clip
-from pipelines.units import ClipId, LabelName, RaterId
+from pipelines.units import ClipId, LabelName
+from pipelines.votes import single_best
 
 if TYPE_CHECKING:
     from workbench.store import Annotation
@@ -34,34 +37,39 @@ class ClipRow:
 
 
 def clip_rows(
-    clips: Sequence[Clip],
-    annotations: Sequence["Annotation"],
-    labels: Sequence[LabelName],
-    people: Collection[RaterId],
-    *,
-    wanted: int,
+    clips: Sequence[Clip], annotations: Sequence["Annotation"], labels: Sequence[LabelName], *, wanted: int
 ) -> tuple[ClipRow, ...]:
-    """Rows in the order of `clips`. `annotations` are standing ones; `wanted`: how many people should answer a clip."""
+    """Rows in the order of `clips`. `annotations`: those that count (workbench.counted); `wanted`: people per clip."""
     given: dict[ClipId, list[Annotation]] = defaultdict(list)
     for annotation in annotations:
         given[annotation.clip_id].append(annotation)
-    return tuple(_row(clip, given.get(clip.clip_id, ()), labels, people, wanted) for clip in clips)
+    counts = np.zeros((len(clips), len(labels)))
+    for row, clip in enumerate(clips):
+        for annotation in given.get(clip.clip_id, ()):
+            if annotation.label:
+                counts[row, labels.index(annotation.label)] += 1
+    best = single_best(counts)
+    return tuple(
+        _row(
+            clip,
+            given.get(clip.clip_id, ()),
+            {label: int(count) for label, count in zip(labels, counts[row], strict=True) if count},
+            labels[best[row]] if best[row] >= 0 else None,
+            wanted,
+        )
+        for row, clip in enumerate(clips)
+    )
 
 
 def _row(
-    clip: Clip, answers: Sequence["Annotation"], labels: Sequence[LabelName], people: Collection[RaterId], wanted: int
+    clip: Clip, answers: Sequence["Annotation"], votes: Mapping[LabelName, int], label: LabelName | None, wanted: int
 ) -> ClipRow:
-    counts = Counter(answer.label for answer in answers if answer.label)
-    votes = {label: counts[label] for label in labels if counts[label]}
     flags = Counter(flag for answer in answers for flag in answer.flags)
-    by_people = sum(answer.rater in people for answer in answers)
-    total = sum(votes.values())
-    best = [label for label, count in votes.items() if count == max(votes.values())]
-    label = best[0] if len(best) == 1 else None
+    by_people = sum(answer.rater_kind == "person" for answer in answers)
     state: State
     if not answers or (by_people and by_people < wanted):
         state = "waiting"
-    elif not total:
+    elif not votes:
         state = "no emotion heard"
     elif len(votes) == 1:
         state = "agreed"
@@ -74,6 +82,6 @@ def _row(
         answers=len(answers),
         by_people=by_people,
         label=label,
-        share=votes[label] / total if label else None,
+        share=votes[label] / sum(votes.values()) if label else None,
         state=state,
     )

@@ -28,7 +28,7 @@ class Counted:
     @property
     def votes(self) -> tuple[Vote, ...]:
         """The answers that hold a label."""
-        return tuple(Vote(one.clip_id, one.rater, one.label) for one in self.annotations if one.label)
+        return tuple(Vote(one.clip_id, one.rater, one.label, one.rater_kind) for one in self.annotations if one.label)
 
     @property
     def groups(self) -> dict[str, str]:
@@ -43,9 +43,7 @@ def counted(study: Study, store: Store, pass_: str = "audio") -> Counted:
     References (known answers, to check raters with) never do. Raises DataError when the study has no clips.
     """
     if not study.clips_csv.is_file():
-        raise DataError(
-            f"study '{study.name}' has no clips yet: begin with 'workbench ingest FILE --study {study.name}'"
-        )
+        raise no_clips(study)
     clips = read_clips(study.clips_csv)
     known = {clip.clip_id for clip in clips}
     standing = store.standing(study.settings.scheme, pass_, ("person", "machine"))
@@ -60,3 +58,8 @@ def counted(study: Study, store: Store, pass_: str = "audio") -> Counted:
         machine_left_out=len(here) - len(kept),
         gone=len(standing) - len(here),
     )
+
+
+def no_clips(study: Study) -> DataError:
+    """The error for a study that has nothing to answer to, with the command that brings it some."""
+    return DataError(f"study '{study.name}' has no clips yet: begin with 'workbench ingest FILE --study {study.name}'")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.manifest import read_clips, read_table
+from pipelines.manifest import read_table
 from pipelines.release import open_release, release_names
 from pipelines.schema import Estimate, NoEstimate
 
@@ -68,9 +68,10 @@ class NextStep:
 
 def look(study: "Study", store: "Store", alpha: Estimate | NoEstimate) -> Standing:
     """Where the study stands now. `alpha`: see workbench.agreement; it is slow enough to be kept by the caller."""
-    clips = read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
-    known = {clip.clip_id for clip in clips}
-    answers = [answer for answer in store.standing(study.settings.scheme) if answer.clip_id in known]
+    from workbench.counted import counted
+
+    found = counted(study, store) if study.clips_csv.is_file() else None
+    clips, answers = (found.clips, found.annotations) if found else ((), ())
     by_people = Counter(answer.clip_id for answer in answers if answer.rater_kind == "person")
     k = study.settings.labels.raters_per_clip
     names = release_names(study)
@@ -83,7 +84,7 @@ def look(study: "Study", store: "Store", alpha: Estimate | NoEstimate) -> Standi
         complete=sum(count >= k for count in by_people.values()),
         k=k,
         people=len({answer.rater for answer in answers if answer.rater_kind == "person"}),
-        simulated=len({answer.rater for answer in answers if answer.rater_kind == "machine"}),
+        simulated=len(found.simulated) if found else 0,
         alpha=alpha,
         release=names[-1] if names else None,
         released_clips=_released(study, names[-1]) if names else 0,

@@ -1,6 +1,6 @@
 """Cutting a release: the labels as they stand, one per clip by a named rule, with everything needed to judge them."""
 
-import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import __version__
+from pipelines import __version__, votes
 from pipelines.ceiling import human_ceiling
 from pipelines.errors import ConfigError, DataError, UnknownName
 from pipelines.manifest import read_table
@@ -33,9 +33,10 @@ from workbench.agreement.study import SEED
 from workbench.counted import Counted, counted
 from workbench.datasheet import datasheet
 from workbench.store import Store, open_store
-from workbench.store.values import Rater, to_text
+from workbench.store.values import to_text
 
 DRAWS = 1000
+_NUMBERED = re.compile(r"(machine-)*r\d+")
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,13 @@ def gather(study: Study, rule: str, *, pass_: str = "audio") -> Content:
             f"no clip of study '{study.name}' has a label yet: label some with 'workbench serve', or bring some in "
             "with 'workbench labels import FILE'"
         )
-    votes = tuple(Vote(vote.clip_id, names[vote.rater], vote.label) for vote in found.votes)
-    ratings = from_votes(votes, study.scheme.label_names, found.groups)
-    made = RULES[rule](ratings.counts)
+    given = tuple(Vote(vote.clip_id, names[vote.rater], vote.label, vote.kind) for vote in found.votes)
+    ratings = from_votes(given, study.scheme.label_names, found.groups)
+    made = RULES[rule](ratings)
     answered = {one.clip_id for one in found.annotations}
 
     def describe() -> tuple[Mapping[str, Any], str]:
-        facts = _facts(study, rule, pass_, found, names, ratings, made, votes)
+        facts = _facts(study, rule, pass_, found, names, ratings, made, given)
         return facts, datasheet(study, facts)
 
     return Content(
@@ -141,15 +142,13 @@ def gather(study: Study, rule: str, *, pass_: str = "audio") -> Content:
 def pseudonyms(store: Store) -> dict[RaterId, str]:
     """rater → the name a release knows them by: r01, r02 ... in the order they joined.
 
-    Nobody's number changes when others join. A machine keeps a name that says it is one.
+    Nobody's number changes when others join. A machine keeps its own id, unless that could be a person's number.
     """
     people = [rater.rater for rater in store.raters() if rater.kind != "machine"]
-    machines = {rater.rater: _machine_name(rater) for rater in store.raters(kind="machine")}
-    return {rater: f"r{number:02d}" for number, rater in enumerate(people, start=1)} | machines
-
-
-def _machine_name(rater: Rater) -> str:
-    return rater.rater if rater.rater.startswith("simulated") else f"machine-{rater.rater}"
+    machines = [rater.rater for rater in store.raters(kind="machine")]
+    return {rater: f"r{number:02d}" for number, rater in enumerate(people, start=1)} | {
+        rater: f"machine-{rater}" if _NUMBERED.fullmatch(rater) else rater for rater in machines
+    }
 
 
 def _coarser(study: Study) -> tuple[str, ...]:
@@ -161,6 +160,7 @@ def _label_rows(
 ) -> list[dict[str, object]]:
     mappings = {view: study.scheme.mapping(view) for view in _coarser(study)}
     row_of = {item: row for row, item in enumerate(ratings.items)}
+    shares, bits = votes.shares(ratings.counts), votes.entropy_bits(ratings.counts)
     rows: list[dict[str, object]] = []
     for clip_id in answered:
         row = row_of.get(clip_id)
@@ -168,17 +168,14 @@ def _label_rows(
             rows.append({"clip_id": clip_id, "votes": 0, "rule": rule})
             continue
         label = ratings.labels[made.codes[row]] if made.codes[row] >= 0 else None
-        counts = ratings.counts[row]
-        shares = counts / counts.sum()
-        entropy = -sum(share * math.log2(share) for share in shares if share)
         rows.append(
             {
                 "clip_id": clip_id,
                 "label": label,
                 **{view: mapping[label] if label else None for view, mapping in mappings.items()},
-                "votes": int(counts.sum()),
-                "agreement": f"{shares.max():.4f}",
-                "entropy": f"{abs(entropy):.4f}",
+                "votes": int(ratings.counts[row].sum()),
+                "agreement": f"{shares[row].max():.4f}",
+                "entropy": f"{bits[row]:.4f}",
                 "rule": rule,
             }
         )
@@ -190,6 +187,7 @@ def _annotation_rows(found: Counted, names: Mapping[RaterId, str]) -> list[dict[
         {
             "clip_id": one.clip_id,
             "rater": names[one.rater],
+            "kind": one.rater_kind,
             "label": one.label,
             "pass": one.pass_,
             "scheme": one.scheme,
@@ -209,7 +207,7 @@ def _facts(
     names: Mapping[RaterId, str],
     ratings: Ratings,
     made: Aggregated,
-    votes: Sequence[Vote],
+    given: Sequence[Vote],
 ) -> dict[str, Any]:
     scheme = study.scheme
     labelled = Counter(ratings.labels[code] for code in made.codes if code >= 0)
@@ -239,7 +237,7 @@ def _facts(
             "flags": {flag: with_flag[flag] for flag in scheme.flag_names},
         },
         "agreement": {view: _agreement(study, ratings, view) for view in scheme.views},
-        "human_ceiling": {view: _ceiling(study, found, ratings, votes, view) for view in scheme.views},
+        "human_ceiling": {view: _ceiling(study, found, ratings, given, view) for view in scheme.views},
         "made_by": f"workbench {__version__}",
     }
 
@@ -250,10 +248,10 @@ def _agreement(study: Study, ratings: Ratings, view: str) -> dict[str, Any]:
     return dict(agreement(collapsed, view, np.random.default_rng(SEED), n_boot=DRAWS, disputed=0).coefficients)
 
 
-def _ceiling(study: Study, found: Counted, ratings: Ratings, votes: Sequence[Vote], view: str) -> dict[str, Any]:
+def _ceiling(study: Study, found: Counted, ratings: Ratings, given: Sequence[Vote], view: str) -> dict[str, Any]:
     mapping = study.scheme.mapping(view)
     rng = np.random.default_rng(SEED)
-    return human_ceiling(votes, ratings.items, mapping, found.groups, rng, n_boot=DRAWS).document()
+    return human_ceiling(given, ratings.items, mapping, found.groups, rng, n_boot=DRAWS).document()
 
 
 def _labels_of(release: Release) -> dict[ClipId, LabelName]:

@@ -8,6 +8,7 @@ from pipelines.errors import DataError
 from pipelines.study import Study
 from pipelines.units import ClipId, LabelName, RaterId
 from workbench import label_queue
+from workbench.counted import no_clips
 from workbench.errors import StoreError
 from workbench.store import Event, Rater, Store, open_store
 
@@ -50,9 +51,7 @@ def simulate(
     """
     asked = label_queue.items(study)
     if not asked.clip_ids:
-        raise DataError(
-            f"study '{study.name}' has no clips yet: begin with 'workbench ingest FILE --study {study.name}'"
-        )
+        raise no_clips(study)
     if not error_rates or not all(0 <= rate <= 1 for rate in error_rates):
         raise DataError("give each simulated rater an error rate between 0 and 1")
     labels = study.scheme.label_names

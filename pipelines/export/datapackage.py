@@ -13,7 +13,7 @@ PROFILE = "tabular-data-package"
 _WHOLE = {"track", "start_sample", "n_samples", "rate_hz", "votes"}
 _TEXT = {
     "clip_id", "source_id", "recipe", "pcm_sha256", "group_id", "text", "speaker", "gender", "arm", "config_hash",
-    "rule", "rater", "pass", "scheme", "flags",
+    "rule", "rater", "kind", "pass", "scheme", "flags",
 }  # fmt: skip
 
 

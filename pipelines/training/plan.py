@@ -158,7 +158,7 @@ def join(sets: Sequence[LabelledClips]) -> LabelledClips:
         labels=first.labels,
         clips=tuple(_prefixed(one.name, clip) for one in sets for clip in one.clips),
         votes=tuple(
-            Vote(f"{one.name}:{vote.clip_id}", f"{one.name}:{vote.rater}", vote.label)
+            Vote(f"{one.name}:{vote.clip_id}", f"{one.name}:{vote.rater}", vote.label, vote.kind)
             for one in sets
             for vote in one.votes
         ),

@@ -111,15 +111,16 @@ def test_only_the_clips_asked_for_count():
     assert {target.clip_id for target in targets(all_votes, ["a"], FIVE)} == {"a"}
 
 
-def test_simulated_raters_are_named_as_such():
+@pytest.mark.parametrize("kind", ["machine", "person"])
+def test_a_machine_among_the_raters_is_known_by_its_kind_whatever_its_name(kind):
     found = human_ceiling(
-        [Vote("a", "simulated-1", "happy"), Vote("a", "joined:simulated-2", "happy")],
+        [Vote("a", "whisper", "happy", kind), Vote("a", "simulated-fan", "happy")],
         ["a"],
         FIVE,
         {"a": "g"},
         np.random.default_rng(0),
     )
-    assert found.document()["simulated"] is True
+    assert found.document()["simulated"] is (kind == "machine")
 
 
 def test_a_foreign_label_is_refused_in_words():

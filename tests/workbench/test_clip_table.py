@@ -33,5 +33,5 @@ def test_a_row_says_what_raters_said(
     answers: list[tuple[str, str | None]], label: str | None, share: float | None, state: str
 ) -> None:
     given = [said("c", rater, one, *(() if one else ("cannot_tell",))) for rater, one in answers]
-    (row,) = clip_rows([Clip("c", "s", 0, 1, 1, "s")], given, LABELS, PEOPLE, wanted=3)
+    (row,) = clip_rows([Clip("c", "s", 0, 1, 1, "s")], given, LABELS, wanted=3)
     assert (row.label, row.share, row.state, row.answers) == (label, pytest.approx(share), state, len(answers))

@@ -1,7 +1,8 @@
 """The label most raters gave."""
 
-from pipelines.units import Floats
-from workbench.aggregation.rule import Aggregated, single_best, vote_shares
+from pipelines.votes import shares, single_best
+from workbench.aggregation.rule import Aggregated
+from workbench.agreement.ratings import Ratings
 
 
 class Majority:
@@ -9,9 +10,9 @@ class Majority:
 
     sentence = "the label most raters gave; a clip whose most frequent labels are tied has none"
 
-    def __call__(self, counts: Floats) -> Aggregated:
-        """Labels from counts [items, labels]."""
-        return Aggregated(single_best(counts), vote_shares(counts), {"ties": "no label"})
+    def __call__(self, ratings: Ratings) -> Aggregated:
+        """Labels from the counts alone: all raters weigh the same."""
+        return Aggregated(single_best(ratings.counts), shares(ratings.counts), {"ties": "no label"})
 
 
 MAJORITY = Majority()

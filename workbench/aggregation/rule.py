@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.units import Floats
+from workbench.agreement.ratings import Ratings
 
 
 @dataclass(frozen=True)
@@ -24,23 +25,11 @@ class Aggregated:
 
 
 class Rule(Protocol):
-    """From how many raters gave each label, [items, labels], to one label per item."""
+    """From who gave which label to which item to one label per item.
+
+    `ratings.counts` [items, labels] is always there; `ratings.codes` [items, raters] for rules that weigh raters.
+    """
 
     sentence: str
 
-    def __call__(self, counts: Floats) -> Aggregated: ...
-
-
-def vote_shares(counts: Floats) -> Floats:
-    """Share of answers per label, [items, labels]; zeros where there is none."""
-    answers = counts.sum(axis=1, keepdims=True)
-    shares: Floats = counts / np.maximum(answers, 1)
-    return shares
-
-
-def single_best(weights: Floats) -> npt.NDArray[np.int16]:
-    """The place of the greatest weight of each row, -1 where two are equally great or all are 0."""
-    best = weights.max(axis=1, initial=0.0)
-    is_best = np.isclose(weights, best[:, None], rtol=0, atol=1e-12)
-    is_single = (is_best.sum(axis=1) == 1) & (best > 0)
-    return np.where(is_single, is_best.argmax(axis=1) if weights.size else 0, -1).astype(np.int16)
+    def __call__(self, ratings: Ratings) -> Aggregated: ...

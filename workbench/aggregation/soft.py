@@ -1,7 +1,9 @@
 """A distribution per clip that does not trust three raters blindly."""
 
 from pipelines.units import Floats
-from workbench.aggregation.rule import Aggregated, single_best
+from pipelines.votes import single_best
+from workbench.aggregation.rule import Aggregated
+from workbench.agreement.ratings import Ratings
 
 WEIGHT = 1.0
 
@@ -17,8 +19,9 @@ class Soft:
 
     sentence = "the most probable label, with the shares of all labels weighing as much as one rater"
 
-    def __call__(self, counts: Floats) -> Aggregated:
-        """Labels from counts [items, labels]."""
+    def __call__(self, ratings: Ratings) -> Aggregated:
+        """Labels from the counts alone: all raters weigh the same."""
+        counts = ratings.counts
         answers = counts.sum(axis=1, keepdims=True)
         total = counts.sum()
         prior = counts.sum(axis=0) / (total if total else 1)

@@ -10,6 +10,7 @@ import numpy as np
 from pipelines import intervals
 from pipelines.schema import Estimate, NoEstimate
 from pipelines.units import ClipId, Floats, LabelName, RaterId
+from pipelines.votes import entropy_bits
 from workbench.agreement import cohen
 from workbench.agreement.coefficient import Scale
 from workbench.agreement.ratings import Ratings
@@ -181,11 +182,10 @@ def _column(ratings: Ratings, rater: int) -> Any:
 
 
 def _disputed(ratings: Ratings, count: int) -> tuple[Dispute, ...]:
-    answers = ratings.counts.sum(axis=1, keepdims=True)
-    shares = ratings.counts / np.maximum(answers, 1)
-    entropy = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=1)
+    answers = ratings.counts.sum(axis=1)
+    entropy = entropy_bits(ratings.counts)
     order = sorted(
-        np.flatnonzero(entropy > 0), key=lambda row: (-round(entropy[row], 9), -answers[row, 0], ratings.items[row])
+        np.flatnonzero(entropy > 0), key=lambda row: (-round(float(entropy[row]), 9), -answers[row], ratings.items[row])
     )
     return tuple(
         Dispute(

@@ -39,4 +39,4 @@ def show(study: Study, row: ClipRow, *, autoplay: bool = False) -> None:
         hide_index=True,
         height="content",
     )
-    parts.simulated_note([event.rater for event in history])
+    parts.simulated_note(not reads.machines().isdisjoint(event.rater for event in history))

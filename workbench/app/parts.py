@@ -10,7 +10,6 @@ import streamlit as st
 
 from pipelines.manifest import table_to_csv
 
-SIMULATED = "simulated"
 SIMULATED_NOTE = (
     "Simulated raters gave these answers. They show that the way works; they say nothing about how people hear this."
 )
@@ -37,14 +36,9 @@ def empty(what: str, how: str, command: str = "") -> None:
             st.code(command, language="bash")
 
 
-def is_simulated(rater: str) -> bool:
-    """Whether a rater is a machine that plays a person."""
-    return rater.startswith(SIMULATED)
-
-
-def simulated_note(raters: Sequence[str]) -> None:
-    """Say it plainly where simulated raters are among those shown."""
-    if any(is_simulated(rater) for rater in raters):
+def simulated_note(is_simulated: bool) -> None:
+    """Say it plainly where answers of machines are among those shown."""
+    if is_simulated:
         st.info(SIMULATED_NOTE, icon=":material/smart_toy:")
 
 

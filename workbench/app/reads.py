@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pipelines.schema import LabelledClips
     from pipelines.training.run import Run
     from workbench.agreement import Agreement
-    from workbench.store import Annotation, Rater, StoredEvent
+    from workbench.counted import Counted
+    from workbench.store import StoredEvent
 
 #: Changes whenever the file does; (0, 0) while there is none.
 Stamp: TypeAlias = tuple[int, int]
@@ -49,14 +50,14 @@ def state_of_labels(study: Study) -> State:
     return (str(study.private), stamp(study.clips_csv), serving.store().counts().events)
 
 
-def raters() -> "list[Rater]":
-    """Everybody and everything that answers."""
-    return serving.store().raters()
+def machines() -> frozenset[str]:
+    """Ids of the raters that are machines."""
+    return frozenset(rater.rater for rater in serving.store().raters(kind="machine"))
 
 
-def standing(study: Study) -> "list[Annotation]":
-    """Standing answers under the study's scheme, of every kind of rater."""
-    return serving.store().standing(study.settings.scheme)
+def counts_machines(study: Study) -> bool:
+    """Whether answers of machines are among those that count now."""
+    return bool(study.clips_csv.is_file() and _counted(study, state_of_labels(study)).simulated)
 
 
 def clip_rows(study: Study) -> tuple[ClipRow, ...]:
@@ -166,11 +167,6 @@ def agreement(study: Study) -> "dict[str, Agreement]":
     return _agreement(study, state_of_labels(study)) if study.clips_csv.is_file() else {}
 
 
-def answering(study: Study) -> list[str]:
-    """The raters whose answers count now."""
-    return list(dict.fromkeys(rater for one in agreement(study).values() for rater in one.raters))
-
-
 def overview(study: Study) -> Standing:
     """Where the study stands."""
     found = agreement(study).get(study.scheme.name)
@@ -193,14 +189,19 @@ def comparison(study: Study, names: Sequence[str], emotion: str, style: str, see
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
-def _clip_rows(_study: Study, state: State) -> tuple[ClipRow, ...]:  # noqa: ARG001
-    from pipelines.manifest import read_clips
-
+def _clip_rows(_study: Study, state: State) -> tuple[ClipRow, ...]:
     if not _study.clips_csv.is_file():
         return ()
-    people = {rater.rater for rater in raters() if rater.kind == "person"}
+    found = _counted(_study, state)
     wanted = _study.settings.labels.raters_per_clip
-    return rows_of(read_clips(_study.clips_csv), standing(_study), _study.scheme.label_names, people, wanted=wanted)
+    return rows_of(found.clips, found.annotations, _study.scheme.label_names, wanted=wanted)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _counted(_study: Study, state: State) -> "Counted":  # noqa: ARG001
+    from workbench.counted import counted
+
+    return counted(_study, serving.store())
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -1,5 +1,6 @@
 """The label store: raters, assignments and append-only annotation events on SQLite or PostgreSQL."""
 
+from pipelines.units import RaterKind
 from workbench.store.store import Store, open_store
 from workbench.store.values import (
     Annotation,
@@ -9,7 +10,6 @@ from workbench.store.values import (
     EventKind,
     Progress,
     Rater,
-    RaterKind,
     RaterRole,
     Recorded,
     Refused,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pipelines.errors import ConfigError
 from pipelines.schemes import LabelScheme, load_scheme
 from pipelines.study import Study
-from pipelines.units import ClipId, RaterId
+from pipelines.units import ClipId, RaterId, RaterKind
 from workbench.errors import StoreError
 from workbench.store import connection as database
 from workbench.store.tables import ASSIGNMENTS, EVENTS, RATERS, STANDING
@@ -26,7 +26,6 @@ from workbench.store.values import (
     EventKind,
     Progress,
     Rater,
-    RaterKind,
     RaterRole,
     Recorded,
     Refused,

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from pipelines.units import ClipId, LabelName, RaterId
+from pipelines.units import ClipId, LabelName, RaterId, RaterKind
 
-RaterKind: TypeAlias = Literal["person", "machine", "reference"]
 RaterRole: TypeAlias = Literal["annotator", "curator", "researcher"]
 EventKind: TypeAlias = Literal["answer", "undo"]
 

@@ -39,7 +39,7 @@ def show(study: Study, session: Session) -> None:
         doors.button(session, "label", "Label some clips", key="to-label")
         return
     _answer(reports, report)
-    parts.simulated_note(list(report.raters))
+    parts.simulated_note(reads.counts_machines(study))
     raters, labels, disputed, table = st.tabs(
         ["Who agrees with whom", "Which labels are mixed up", "Clips in dispute", "Table"]
     )

@@ -16,8 +16,7 @@ def show(study: Study, session: Session) -> None:
     now = reads.overview(study)
     _line(now)
     _next(study, session, next_step(study.name, now))
-    if now.simulated:
-        parts.simulated_note(["simulated"])
+    parts.simulated_note(bool(now.simulated))
     if now.clips:
         _doors(session, now)
     _working(study, session)

@@ -95,8 +95,7 @@ def _one(study: Study, run: "Run") -> None:
             )
         for note in facts["notes"]:
             st.caption(f"Note: {note}.")
-        if ceiling and ceiling["simulated"]:
-            parts.simulated_note(["simulated"])
+        parts.simulated_note(bool(ceiling and ceiling["simulated"]))
     with curves:
         _curves(run, ceiling)
     entries = [entry for entry in _entries(scheme, facts) if entry.name in facts["metrics"]["confusion"]["labels"]]

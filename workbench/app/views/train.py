@@ -63,7 +63,7 @@ def _choose(study: Study) -> None:
             st.rerun()
         _verdict(plan)
         if choice.kind == "now":
-            parts.simulated_note(reads.answering(study))
+            parts.simulated_note(reads.counts_machines(study))
         _published(recipe)
 
 
