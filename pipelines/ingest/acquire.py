@@ -12,6 +12,7 @@ from pipelines.audio import probe
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
 from pipelines.ingest.manners import Manners
+from pipelines.ingest.outlook import judge
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.trouble import disk_full
@@ -30,7 +31,13 @@ class Taken:
 
 
 def take(
-    url: str, source_id: SourceId, media: Path, manners: Manners, tell: Tell, stop: threading.Event | None = None
+    url: str,
+    source_id: SourceId,
+    media: Path,
+    manners: Manners,
+    shortest_s: Seconds,
+    tell: Tell,
+    stop: threading.Event | None = None,
 ) -> Taken:
     """Fetch and look at it; touches nothing but its own partial file. Raises MediaError, Cancelled."""
     from pipelines.ingest.fetch import fetch
@@ -38,10 +45,11 @@ def take(
     media.mkdir(parents=True, exist_ok=True)
     check_room(url, media, 0, manners)
 
-    def judge(info: Mapping[str, Any]) -> None:
+    def look_at(info: Mapping[str, Any]) -> None:
+        judge(url, info, manners, shortest_s)
         check_room(url, media, int(info.get("filesize") or info.get("filesize_approx") or 0), manners)
 
-    got = fetch(url, source_id, media / "partial", manners=manners, tell=tell, judge=judge, stop=stop)
+    got = fetch(url, source_id, media / "partial", manners=manners, tell=tell, judge=look_at, stop=stop)
     try:
         facts = probe(got.path)
     except MediaError as error:

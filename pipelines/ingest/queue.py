@@ -15,6 +15,7 @@ from pipelines.atomic import sha256_file
 from pipelines.errors import ConfigError
 from pipelines.ingest.analyse import Scored
 from pipelines.ingest.manners import Rest
+from pipelines.ingest.outlook import Outlook, outlook_of
 from pipelines.units import SourceId
 
 Status = Literal["new", "fetched", "done", "failed", "duplicate"]
@@ -34,6 +35,7 @@ CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, until REAL NOT NULL, strikes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS outlooks (uri TEXT PRIMARY KEY, asked REAL NOT NULL, outlook TEXT NOT NULL);
 """
 
 
@@ -115,6 +117,16 @@ class Queue:
         """Keep a host's rest."""
         with self._db:
             self._db.execute("INSERT OR REPLACE INTO hosts VALUES (?, ?, ?)", (host, rest.until, rest.strikes))
+
+    def outlook(self, uri: str, *, since: float) -> Outlook | None:
+        """What the site said of an address, where it was asked after `since` (seconds since 1970)."""
+        row = self._db.execute("SELECT outlook FROM outlooks WHERE uri = ? AND asked >= ?", (uri, since)).fetchone()
+        return None if row is None else outlook_of(str(row[0]))
+
+    def keep_outlook(self, uri: str, outlook: Outlook, asked: float) -> None:
+        """Remember what a site said."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO outlooks VALUES (?, ?, ?)", (uri, asked, outlook.text()))
 
     @property
     def ahead(self) -> bool:

@@ -27,6 +27,10 @@ class Row:
     speech_s: Seconds | None = None
     #: Of what is not ingested: gone, defer, retry, fix or bug (see pipelines.errors.MediaError).
     failure: str = ""
+    #: In dry runs: accept, defer or reject; size of the recording, and what it will take on the disk.
+    verdict: str = ""
+    size_bytes: int | None = None
+    disk_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ class IngestReport:
     changed: bool
     skipped: int = 0
     dry_run: bool = False
+    #: In dry runs, of all that is accepted: bytes needed and free on the disk, seconds by estimate.
+    disk_needed: int | None = None
+    disk_free: int | None = None
+    estimated_s: Seconds | None = None
 
     @property
     def clips(self) -> int:
@@ -76,6 +84,15 @@ class IngestReport:
             "rejected": dict(self.rejected),
             "skipped_files": self.skipped,
             "seconds": round(self.seconds, 3),
+            **(
+                {
+                    "disk_needed_bytes": self.disk_needed,
+                    "disk_free_bytes": self.disk_free,
+                    "estimated_s": self.estimated_s,
+                }
+                if self.dry_run
+                else {}
+            ),
             "sources": [
                 {
                     "source_id": row.source_id,
@@ -84,6 +101,11 @@ class IngestReport:
                     "reason_code": row.reason_code,
                     "reason": row.reason,
                     "failure": row.failure,
+                    **(
+                        {"verdict": row.verdict, "size_bytes": row.size_bytes, "disk_bytes": row.disk_bytes}
+                        if self.dry_run
+                        else {}
+                    ),
                     "clips": row.clips,
                     "rejected": dict(row.rejected),
                     "duration_s": row.duration_s,

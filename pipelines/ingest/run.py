@@ -16,8 +16,10 @@ from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse
 from pipelines.ingest.inputs import Wanted, wanted
 from pipelines.ingest.lanes import Done, Errand, Lanes, Rested, Told
 from pipelines.ingest.manners import Manners, manners_of
+from pipelines.ingest.outlook import refused
 from pipelines.ingest.preflight import Need, Plan, Preflight
 from pipelines.ingest.queue import Item, Queue, open_queue
+from pipelines.ingest.rehearse import Rehearsal, rehearse
 from pipelines.ingest.report import IngestReport, Row, RowStatus, tally
 from pipelines.ingest.screen import config_hash
 from pipelines.ingest.sources import Source, read_sources
@@ -67,12 +69,15 @@ def ingest(
         report(Progress("check", 0, len(asked)))
         plans = preflight.plan(asked)
         report(Progress("check", len(asked), len(asked)))
+        manners = manners or manners_of(study.settings)
+        rehearsal: Rehearsal | None = None
         if dry_run:
-            ended = [_ended(plan, queue, "planned" if plan.need in ("fetch", "analyse") else None) for plan in plans]
+            rehearsal = rehearse(study, queue, plans, manners, jobs, report)
+            ended = [_rehearsed(plan, queue, rehearsal) for plan in plans]
             changed = False
         else:
             try:
-                _work(study, queue, plans, config, jobs, manners or manners_of(study.settings), report, end)
+                _work(study, queue, plans, config, jobs, manners, report, end)
             finally:
                 changed, left = write_tables(study, queue, known, ended)
                 _sweep(study)
@@ -85,6 +90,9 @@ def ingest(
         changed=changed,
         skipped=preflight.skipped,
         dry_run=dry_run,
+        disk_needed=rehearsal.disk_needed if rehearsal else None,
+        disk_free=rehearsal.disk_free if rehearsal else None,
+        estimated_s=rehearsal.estimated_s if rehearsal else None,
     )
 
 
@@ -118,7 +126,7 @@ def _work(
         return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch")
 
     def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
-        return take(errand.url, errand.key, study.media, manners, tell, stop)
+        return take(errand.url, errand.key, study.media, manners, study.settings.clip.length_s, tell, stop)
 
     def fetched(timeout_s: float) -> Mapping[str, Task] | None:
         new: dict[str, Task] = {}
@@ -242,6 +250,30 @@ def _ended(plan: Plan, queue: Queue, status: RowStatus | None = None) -> Ended:
         speech_s=float(facts["speech_s"]) if measured else None,
     )
     return Ended(plan, row, plan.source, plan.item)
+
+
+def _rehearsed(plan: Plan, queue: Queue, rehearsal: Rehearsal) -> Ended:
+    if plan.need not in ("fetch", "analyse"):
+        end = _ended(plan, queue)
+        failed = end.row.status == "failed"
+        verdict = refused(plan.problem).verdict if failed and plan.problem else "reject" if plan.problem else "accept"
+        return replace(end, row=replace(end.row, verdict=verdict))
+    one = rehearsal.outlooks[plan.source.source_id]
+    status: RowStatus = (
+        "planned" if one.verdict == "accept" else "duplicate" if one.reason_code == "duplicate" else "failed"
+    )
+    end = _ended(plan, queue, status)
+    row = replace(
+        end.row,
+        verdict=one.verdict,
+        reason_code=one.reason_code,
+        reason=one.reason,
+        failure=one.failure if status == "failed" else "",
+        duration_s=one.duration_s,
+        size_bytes=one.size_bytes,
+        disk_bytes=one.disk_bytes if one.verdict == "accept" else None,
+    )
+    return replace(end, row=row)
 
 
 def _rights_basis(text: str, *, given: bool) -> str:

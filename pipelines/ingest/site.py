@@ -2,9 +2,9 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from yt_dlp import YoutubeDL
 from yt_dlp.utils import DownloadCancelled, YoutubeDLError
@@ -23,7 +23,12 @@ Answered = Callable[[Any, Any], None]
 
 
 class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
-    """One YoutubeDL for one recording. `before` sees what will be fetched, `asking` and `answered` every request."""
+    """One YoutubeDL for one recording. `before` sees what will be fetched, `asking` and `answered` every request.
+
+    `extra` extractors come before those of yt-dlp.
+    """
+
+    extra: ClassVar[tuple[Any, ...]] = ()
 
     def __init__(self, proxy: FilteringProxy, options: Mapping[str, Any]) -> None:
         self._proxy = proxy
@@ -31,7 +36,11 @@ class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self.before: Callable[[Mapping[str, Any]], None] = lambda _info: None
         self.asking: Callable[[Any], None] = lambda _request: None
         self.answered: Answered = lambda _request, _response: None
-        super().__init__({**_OPTIONS, "proxy": proxy.url, "logger": _Quiet(), **options})
+        self.log = _Quiet()
+        super().__init__({**_OPTIONS, "proxy": proxy.url, "logger": self.log, **options}, auto_init=False)
+        for extractor in self.extra:
+            self.add_info_extractor(extractor())
+        self.add_default_info_extractors()
 
     def urlopen(self, request: Any) -> Any:
         address = request if isinstance(request, str) else getattr(request, "url", None) or request.full_url
@@ -76,6 +85,7 @@ def opened(
 ) -> Iterator[tuple[Site, FilteringProxy]]:
     """A Site behind a proxy of its own. Errors of yt-dlp come out as MediaError with a sentence about `url`."""
     stop = stop or threading.Event()
+    warnings: list[str] = []
     with FilteringProxy(manners.allow_private) as proxy:
         proxy.allow(largest=manners.metadata_bytes, seconds=manners.metadata_s)
 
@@ -89,15 +99,22 @@ def opened(
         try:
             with Site(proxy, {"retries": manners.retries, "fragment_retries": manners.retries,
                               "retry_sleep_functions": waits, **options}) as site:  # fmt: skip
+                warnings = site.log.warnings
                 yield site, proxy
         except DownloadCancelled:
             raise
         except YoutubeDLError as error:
-            raise _cause(url, error, proxy) from None
+            raise _cause(url, error, proxy, warnings) from None
 
 
-def _cause(url: str, error: YoutubeDLError, proxy: FilteringProxy) -> MediaError:
+def _cause(url: str, error: YoutubeDLError, proxy: FilteringProxy, warnings: Sequence[str]) -> MediaError:
     found = sentence(url, error)
+    if found.reason_code == "no_audio" and any(_RUNTIME.search(warning) for warning in warnings):
+        return MediaError(
+            "runtime_missing",
+            f"{url}: yt-dlp needs a JavaScript runtime for this site; install deno (see 'workbench doctor')",
+            "fix",
+        )
     if proxy.refused is not None:
         return told(url, proxy.refused)
     if found.reason_code == "unreachable" and proxy.unreachable is not None:
@@ -106,11 +123,18 @@ def _cause(url: str, error: YoutubeDLError, proxy: FilteringProxy) -> MediaError
 
 
 class _Quiet:
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
     def debug(self, _message: str) -> None: ...
     def info(self, _message: str) -> None: ...
-    def warning(self, _message: str) -> None: ...
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
     def error(self, _message: str) -> None: ...
 
+
+_RUNTIME = re.compile(r"java ?script runtime|js runtime|challenge|only images are available", re.IGNORECASE)
 
 _OPTIONS: Mapping[str, Any] = {
     "format": "bestaudio/best",

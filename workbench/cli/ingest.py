@@ -38,13 +38,18 @@ def ingest(
                 say(f"{row.status:10} {row.source_id}: {row.clips} clips kept, {turned_down} windows rejected")
             elif row.status == "planned":
                 length = "" if row.duration_s is None else f", {row.duration_s:.1f} s"
-                say(f"planned    {row.source_id}: {row.given}{length}")
+                say(f"{row.verdict:10} {row.source_id}: {row.reason or row.given + length}")
             else:
-                say(f"{row.status:10} {row.reason}")
+                say(f"{row.verdict or row.status:10} {row.reason}")
         if done.skipped:
             say(f"{done.skipped} other files in these folders are no recordings.")
         if done.rejected:
             say("Rejected: " + ", ".join(f"{count} {reason}" for reason, count in done.rejected.items()) + ".")
+        if done.disk_needed is not None and done.disk_free is not None and done.estimated_s is not None:
+            say(
+                f"Needs {done.disk_needed / 1e9:.2f} GB of disk ({done.disk_free / 1e9:.2f} GB are free) and about "
+                f"{done.estimated_s / 60:.0f} min."
+            )
         if dry_run:
             say("Nothing was done: this was a dry run.")
         else:

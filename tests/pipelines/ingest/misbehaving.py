@@ -14,6 +14,7 @@ class Misbehaving:
     """
 
     def __init__(self, body: bytes, other: bytes = b"", address: str = "127.0.0.1") -> None:
+        self.body = body
         self.asked: list[tuple[str, str, str]] = []
         self.times: dict[str, int] = {}
         self.at_once = 0
