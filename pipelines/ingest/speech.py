@@ -3,6 +3,7 @@
 The model hears 16 kHz in hops of 512 samples. Probabilities are all that is kept of a recording: 31 numbers a second.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,7 @@ def spans(probabilities: npt.NDArray[np.float32], settings: PlaceSettings) -> tu
     found: list[Span] = []
     start: int | None = None
     quiet = 0
-    for hop, probability in enumerate(probabilities):
+    for hop, probability in enumerate(probabilities.tolist()):
         if start is None:
             if probability >= settings.speech_on:
                 start, quiet = hop, 0
@@ -94,9 +95,7 @@ def spans(probabilities: npt.NDArray[np.float32], settings: PlaceSettings) -> tu
 
 
 def speech_between(found: Sequence[Span], start_s: Seconds, end_s: Seconds) -> tuple[Span, ...]:
-    """The spans cut to the window [start_s, end_s), in seconds from the window's start."""
-    return tuple(
-        Span(max(span.start_s, start_s) - start_s, min(span.end_s, end_s) - start_s)
-        for span in found
-        if span.end_s > start_s and span.start_s < end_s
-    )
+    """The spans, in order and apart, cut to the window [start_s, end_s), in seconds from the window's start."""
+    first = bisect_right(found, start_s, key=lambda span: span.end_s)
+    inside = found[first : bisect_left(found, end_s, lo=first, key=lambda span: span.start_s)]
+    return tuple(Span(max(span.start_s, start_s) - start_s, min(span.end_s, end_s) - start_s) for span in inside)

@@ -191,3 +191,18 @@ def test_the_oddities_of_real_corpora_are_read_right(
     decoded, _ = audio.read(path)
     assert decoded.shape == (channels, round((facts.duration_s or 0) * rate_hz))
     assert 0.001 < np.abs(decoded).max() <= 1.0
+
+
+def test_facts_and_sound_come_from_one_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.wav"
+    audio.write_pcm16(path, audio.to_pcm16(tone(0.5, 22050)), 22050)
+    opened: list[str] = []
+    really = audio.av.open
+    monkeypatch.setattr(
+        audio.av, "open", lambda name, *rest, **more: opened.append(name) or really(name, *rest, **more)
+    )
+    sound, rate_hz = audio.read(path)
+    with audio.open_recording(path) as recording:
+        assert (recording.facts.rate_hz, rate_hz) == (22050, 22050)
+        np.testing.assert_array_equal(np.concatenate(list(recording.blocks(0.1)), axis=1), sound)
+    assert len(opened) == 2
