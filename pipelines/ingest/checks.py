@@ -40,7 +40,7 @@ class Check:
 
 def check_of(clip_id: ClipId, pcm: Pcm16, rate_hz: Hertz) -> Check:
     """The check of s16 samples [n] at `rate_hz`."""
-    _, items = inner_items(pcm.astype(np.float32) / np.float32(32768), rate_hz)
+    items = inner_items(pcm.astype(np.float32) / np.float32(32768), rate_hz)
     return Check(clip_id, pcm_sha256(pcm), sketch(pcm), items)
 
 

@@ -37,6 +37,8 @@ _FRAME, _HOP = 1024, 500
 _FRAMES_PER_ITEM = ITEM // _HOP
 _SLOPE_FRAMES = 5.0  # standard deviation of the Gaussian whose derivative is the slope: 156 ms
 _REACH = 15
+#: How far within a stretch its own sound alone decides an item.
+INNER_S: Seconds = (_REACH * _HOP + _FRAME // 2) / MODEL_HZ
 _BANDS, _LOW_HZ, _HIGH_HZ = 33, 300.0, 3500.0
 #: Power to this is near loudness; unlike a logarithm it keeps signs free of gain and quiet noise without weight.
 _COMPRESSION = 0.25
@@ -106,18 +108,17 @@ def fingerprint_blocks(blocks: Iterable[Audio], rate_hz: Hertz, source_id: Sourc
     return maker.finish(source_id)
 
 
-def inner_items(mono: Audio, rate_hz: Hertz) -> tuple[Samples, Items]:
+def inner_items(mono: Audio, rate_hz: Hertz) -> Items:
     """Items of a short stretch, float32 [n] at `rate_hz`, as far as nothing outside it has a say in them.
 
-    Returns the place of the first one in samples of `rate_hz`, and the items, one each 0.125 s; empty under 1.01 s.
+    The first is centred on INNER_S after its beginning, and so on each 0.125 s; none under 1.01 s.
     """
     sound = resample(mono, rate_hz, MODEL_HZ)
     frames = (len(sound) - _FRAME) // _HOP + 1
     count = (frames - 2 * _REACH - 1) // _FRAMES_PER_ITEM + 1
     if count < 1:
-        return 0, np.zeros(0, np.uint32)
-    levels = _levels(sound[: (frames - 1) * _HOP + _FRAME])
-    return round((_REACH * _HOP + _FRAME // 2) * rate_hz / MODEL_HZ), _bits(levels, count)
+        return np.zeros(0, np.uint32)
+    return _bits(_levels(sound[: (frames - 1) * _HOP + _FRAME]), count)
 
 
 def bit_errors(a: Items, b: Items) -> Floats:

@@ -1,0 +1,92 @@
+"""workbench clips verify and rebuild, as they are typed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines import audio
+from pipelines.ingest import run
+from pipelines.manifest import read_clips
+from pipelines.study import Study, create_study
+from tests.builders import noise, voice
+from workbench.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("clips")
+    study = create_study("night", rights_basis="made for this test", root=root)
+    (root / "media").mkdir()
+    turns = [part for turn in range(3) for part in (noise(1, level=0.001), voice(3.2, seed=turn))]
+    audio.encode(root / "media/one.m4a", np.concatenate(turns), 16000, "aac")
+    run.ingest(study, [str(root / "media/one.m4a")], jobs=1)
+    return root
+
+
+@pytest.fixture
+def study(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    shutil.copytree(template, tmp_path / "root")
+    monkeypatch.setenv("WORKBENCH_ROOT", str(tmp_path / "root"))
+    return Study(tmp_path / "root", "night")
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as left:
+        main(list(words))
+    return int(left.value.code or 0), capsys.readouterr().out
+
+
+def test_verify_at_both_levels(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    count = len(read_clips(study.clips_csv))
+    for more in ((), ("--sources", "--jobs", "1"), ("--sources", "--media", str(study.root / "media"), "--jobs", "1")):
+        code, out = call(capsys, "clips", "verify", *more, "--json")
+        told = json.loads(out)
+        assert (code, told["ok"], told["counts"]["exact"]) == (0, True, count)
+    first = read_clips(study.clips_csv)[0].clip_id
+    study.clip_path(first).unlink()
+    code, out = call(capsys, "clips", "verify", "--json")
+    told = json.loads(out)
+    assert (code, told["ok"], told["counts"]["gone"]) == (3, False, 1)
+    assert [row["level"] for row in told["clips"] if row["clip_id"] == first] == ["gone"]
+    code, out = call(capsys, "clips", "verify")
+    assert code == 3 and f"gone     {first}" in out and f"{count - 1} exact" in out
+    assert call(capsys, "clips", "verify", "--media", "x", "--json")[0] == 2
+
+
+def test_a_shared_study_is_rebuilt_on_an_empty_machine(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {file.name: file.read_bytes() for file in study.audio.iterdir()}
+    shutil.rmtree(study.private)
+    code, out = call(capsys, "clips", "rebuild", "night", "--json")
+    assert code == 3 and json.loads(out)["counts"]["gone"] == len(before)
+    (study.root / "media").rename(study.root / "elsewhere")
+    words = ("clips", "rebuild", str(study.manifests), "--media", str(study.root / "elsewhere"), "--jobs", "1")
+    code, out = call(capsys, *words, "--json")
+    assert code == 0 and json.loads(out)["counts"]["exact"] == len(before)
+    assert {file.name: file.read_bytes() for file in study.audio.glob("*.wav")} == before
+    assert call(capsys, "clips", "verify")[0] == 0
+
+
+def test_a_manifest_from_outside_needs_a_place(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(study.manifests, tmp_path / "given")
+    given, media = str(tmp_path / "given"), str(study.root / "media")
+    code, out = call(capsys, "clips", "rebuild", given, "--media", media, "--json")
+    assert code == 2 and "say with --out where" in json.loads(out)["error"]
+    whole, rate_hz = audio.read_mono(study.root / "media/one.m4a")
+    (tmp_path / "new").mkdir()
+    audio.encode(tmp_path / "new/one.wav", np.concatenate([noise(2.5), whole]), rate_hz, "pcm16")
+    words = ("clips", "rebuild", given, "--out", str(tmp_path / "out"), "--jobs", "1")
+    code, out = call(capsys, *words, "--media", str(tmp_path / "new"))
+    assert code == 3 and "stand +2.500 s from where they were" in out and "run this again with --retime" in out
+    code, out = call(capsys, *words, "--media", str(tmp_path / "new"), "--retime", "--json")
+    told = json.loads(out)
+    assert code == 3 and [Path(path).name for path in told["retimed"]] == ["clips.retimed.csv", "clips.moves.csv"]
+    moved = read_clips(tmp_path / "given/clips.retimed.csv")
+    assert sorted(file.stem for file in (tmp_path / "out").glob("*.wav")) == sorted(clip.clip_id for clip in moved)
+    shutil.rmtree(tmp_path / "out")
+    code, out = call(capsys, *words, "--media", media)
+    assert code == 0 and f"{len(moved)} exact" in out
