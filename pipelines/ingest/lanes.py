@@ -143,6 +143,8 @@ class Lanes(Generic[Result]):
                 self._strike(host, error)
                 self._news.put(Done(errand.key, None, self._resting(errand) or error, attempt))
             except MediaError as error:
+                if error.reason_code == "disk_full":
+                    self.halt(error)  # at once, before this lane begins another
                 if error.failure == "retry" and attempt < manners.tries:
                     waiting.append((errand, attempt + 1, manners.clock() + manners.backoff_s(attempt)))
                 else:

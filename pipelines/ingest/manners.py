@@ -28,6 +28,8 @@ class Manners:
     pause_s: Seconds = 3
     rest_s: Seconds = 3600
     rests: int = 3
+    #: How long one recording is left alone that may come later, such as a live stream.
+    defer_s: Seconds = 6 * 3600
     #: Tries of one request inside yt-dlp, and of one recording inside a run.
     retries: int = 10
     tries: int = 3

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,10 @@ from pipelines.units import Seconds, SourceId
 Need = Literal["nothing", "fetch", "analyse", "failed", "duplicate"]
 
 
+#: Failures after which a fetched file is as good as before.
+_NOT_THE_FILES_FAULT = frozenset(("disk_full", "disk", "crashed"))
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One recording and what it needs. `item` is its state as the queue will hold it."""
@@ -35,7 +40,20 @@ class Plan:
 class Preflight:
     """Decides for one recording after the other; remembers which ids, files and checksums it has met."""
 
-    def __init__(self, study: Study, queue: Queue, known: Sequence[Source], config: str, rights_basis: str) -> None:
+    def __init__(
+        self,
+        study: Study,
+        queue: Queue,
+        known: Sequence[Source],
+        config: str,
+        rights_basis: str,
+        *,
+        retry_failed: bool = False,
+        now: float = 0.0,
+    ) -> None:
+        self._retry_failed = retry_failed
+        self._now = now
+        self._waits = queue.waits()
         self._study = study
         self._queue = queue
         self._config = config
@@ -94,8 +112,8 @@ class Preflight:
         if item is not None and self._queue.is_as_it_was(path) and item.path == path_text(path):
             if self._is_done(item):
                 return self._done(one, item)
-            if item.status == "failed" and item.failure == "gone" and item.config_hash == self._config:
-                known = MediaError(item.reason_code, item.reason, "gone")
+            known = self._known_failure(item)
+            if known is not None:
                 return _failed(one, self._source(one, item.source_id, path.name), item, known)
         try:
             facts = probe(path)
@@ -145,13 +163,29 @@ class Preflight:
         self._met.add(source_id)
         if item.status == "duplicate":
             return self._duplicate(one, self._items.get(item.facts["dup_of"], item))
-        if item.path and Path(item.path).is_file() and item.status != "failed":
+        known_failure = self._known_failure(item)
+        if known_failure is not None:
+            return _failed(one, source, item, known_failure)
+        whole = item.status != "failed" or item.reason_code in _NOT_THE_FILES_FAULT
+        if item.path and whole and Path(item.path).is_file():
             return self._done(one, item) if self._is_done(item) else Plan(one, "analyse", source, item)
         try:
             check_host(one.url, self._study.settings.allow_private_hosts)
         except MediaError as error:
             return _failed(one, source, item, error)
         return Plan(one, "fetch", source, item)
+
+    def _known_failure(self, item: Item) -> MediaError | None:
+        """Why a recording that failed before is not tried now, by the class of its failure."""
+        if item.status != "failed" or self._retry_failed:
+            return None
+        if item.failure in ("gone", "bug") and (item.config_hash == self._config or not item.path):
+            return MediaError(item.reason_code, item.reason, "gone" if item.failure == "gone" else "bug")
+        until = self._waits.get(item.source_id, 0.0)
+        if item.failure == "defer" and self._now < until:
+            after = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            return MediaError(item.reason_code, f"{item.reason} (asked again after {after})", "defer")
+        return None
 
     def _item_of(self, one: Wanted, path: Path) -> Item | None:
         if one.source is not None and one.source.source_id:

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, until REAL NOT NULL, strikes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS waits (source_id TEXT PRIMARY KEY, until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS outlooks (uri TEXT PRIMARY KEY, asked REAL NOT NULL, outlook TEXT NOT NULL);
 """
 
@@ -113,10 +114,29 @@ class Queue:
         """Hosts that asked to be left alone."""
         return {host: Rest(until, strikes) for host, until, strikes in self._db.execute("SELECT * FROM hosts")}
 
+    def forgive(self) -> None:
+        """Let hosts that were given up be asked once more, when the rest that they asked for is over."""
+        with self._db:
+            self._db.execute("UPDATE hosts SET strikes = 1 WHERE strikes > 1")
+
     def rest(self, host: str, rest: Rest) -> None:
         """Keep a host's rest."""
         with self._db:
             self._db.execute("INSERT OR REPLACE INTO hosts VALUES (?, ?, ?)", (host, rest.until, rest.strikes))
+
+    def waits(self) -> dict[SourceId, float]:
+        """Sources that are not asked again before a time (seconds since 1970)."""
+        return dict(self._db.execute("SELECT source_id, until FROM waits"))
+
+    def wait(self, source_id: SourceId, until: float) -> None:
+        """Keep until when a source is left alone."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO waits VALUES (?, ?)", (source_id, until))
+
+    def status(self, source_id: SourceId) -> Status | None:
+        """How far a source is, None where it was never met."""
+        row = self._db.execute("SELECT status FROM items WHERE source_id = ?", (source_id,)).fetchone()
+        return None if row is None else row[0]
 
     def outlook(self, uri: str, *, since: float) -> Outlook | None:
         """What the site said of an address, where it was asked after `since` (seconds since 1970)."""

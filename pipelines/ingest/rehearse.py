@@ -33,9 +33,19 @@ class Rehearsal:
 
 
 def rehearse(
-    study: Study, queue: Queue, plans: Sequence[Plan], manners: Manners, jobs: int | None, report: Report
+    study: Study,
+    queue: Queue,
+    plans: Sequence[Plan],
+    manners: Manners,
+    jobs: int | None,
+    report: Report,
+    *,
+    retry_failed: bool = False,
 ) -> Rehearsal:
-    """Ask about every address that would be fetched; one request each, at most once in a week."""
+    """Ask about every address that would be fetched; one request each, at most once in a week.
+
+    With `retry_failed`, what was refused is asked again at once.
+    """
     free = shutil.disk_usage(study.private).free
     found: dict[str, Outlook] = {}
     hosts: dict[str, str] = {}
@@ -43,7 +53,7 @@ def rehearse(
         if plan.need == "analyse":
             size = 0 if plan.wanted.url else Path(plan.item.path).stat().st_size
             found[plan.source.source_id] = Outlook("accept", size_bytes=size, duration_s=plan.duration_s)
-    told = _asked(study, queue, [plan for plan in plans if plan.need == "fetch"], manners, report)
+    told = _asked(study, queue, [plan for plan in plans if plan.need == "fetch"], manners, report, retry_failed)
     known = {
         (item.facts.get("extractor", ""), item.facts.get("extractor_id", "")): item.source_id
         for item in queue.items().values()
@@ -76,12 +86,14 @@ def rehearse(
     return Rehearsal(found, needed, free, _time(found, hosts, manners, jobs))
 
 
-def _asked(study: Study, queue: Queue, plans: Sequence[Plan], manners: Manners, report: Report) -> dict[str, Outlook]:
+def _asked(
+    study: Study, queue: Queue, plans: Sequence[Plan], manners: Manners, report: Report, retry_failed: bool
+) -> dict[str, Outlook]:
     found: dict[str, Outlook] = {}
     urls = {plan.source.source_id: plan.wanted.url for plan in plans}
     for name, url in urls.items():
         kept = queue.outlook(url, since=manners.clock() - KEPT_S)
-        if kept is not None:
+        if kept is not None and not (retry_failed and kept.failure):
             found[name] = kept
 
     def ask(errand: Errand, _tell: Tell, _stop: threading.Event) -> Outlook:

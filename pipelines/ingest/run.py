@@ -39,11 +39,14 @@ def ingest(
     report: Report = silent,
     dry_run: bool = False,
     jobs: int | None = None,
+    retry_failed: bool = False,
     manners: Manners | None = None,
 ) -> IngestReport:
     """Make clips of every recording named: files, folders, http(s) addresses, tables of sources; none: sources.csv.
 
-    What is done already is neither read, fetched nor decoded again. One recording that fails is a row with its reason.
+    What is done already is neither read, fetched nor decoded again. One recording that fails is a row with its reason;
+    whether a later run tries it again goes by the class of its failure: gone and bug not, defer after a time, retry
+    and fix always; with `retry_failed` all.
     `jobs` processes analyse at once, by default one per core. Refuses before any work with ConfigError (no rights
     basis, nothing to do, another run) or TableError. `manners` stand in for those of
     study.toml. `Cancelled` out of `report` stops; what was done stays done.
@@ -65,14 +68,16 @@ def ingest(
             ended.append(one)
             report(Progress("sources", len(ended), len(plans)))
 
-        preflight = Preflight(study, queue, known, config, rights)
+        manners = manners or manners_of(study.settings)
+        if retry_failed:
+            queue.forgive()
+        preflight = Preflight(study, queue, known, config, rights, retry_failed=retry_failed, now=manners.clock())
         report(Progress("check", 0, len(asked)))
         plans = preflight.plan(asked)
         report(Progress("check", len(asked), len(asked)))
-        manners = manners or manners_of(study.settings)
         rehearsal: Rehearsal | None = None
         if dry_run:
-            rehearsal = rehearse(study, queue, plans, manners, jobs, report)
+            rehearsal = rehearse(study, queue, plans, manners, jobs, report, retry_failed=retry_failed)
             ended = [_rehearsed(plan, queue, rehearsal) for plan in plans]
             changed = False
         else:
@@ -136,9 +141,7 @@ def _work(
             elif isinstance(news, Rested):
                 queue.rest(news.host, news.rest)
             else:
-                plan = _arrived(study, queue, coming.pop(news.key), news, config)
-                if plan.problem is not None and plan.problem.reason_code == "disk_full":
-                    lanes.halt(plan.problem)
+                plan = _arrived(study, queue, coming.pop(news.key), news, config, manners)
                 if plan.need == "analyse":
                     ready[news.key] = plan
                     new[news.key] = task(news.key, plan)
@@ -158,6 +161,8 @@ def _work(
             item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
             if isinstance(outcome, Failed):
                 problem = _problem(plan, outcome.error)
+                if problem.reason_code == "disk_full":
+                    lanes.halt(problem)
                 end(_ended(_failed(queue, plan, item, problem), queue))
             else:
                 item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
@@ -178,11 +183,17 @@ def _sweep(study: Study) -> None:
             file.unlink(missing_ok=True)
 
 
-def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: str) -> Plan:
+def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: str, manners: Manners) -> Plan:
     item = replace(plan.item, attempts=plan.item.attempts + done.tries, config_hash=config)
     if done.result is None:
         error = done.error or MediaError("bug", f"{plan.wanted.url}: ended without a word; please report it", "bug")
-        return _failed(queue, plan, item, _problem(plan, error))
+        problem = _problem(plan, error)
+        if not done.tries and problem.reason_code == "disk_full":
+            left = f"{plan.wanted.url}: was not begun, since the disk is full; make room and ingest again"
+            problem = MediaError("disk_full", left, "fix")
+        if problem.failure == "defer" and problem.reason_code != "too_many_requests":  # a host's rest is kept by host
+            queue.wait(item.source_id, manners.clock() + manners.defer_s)
+        return _failed(queue, plan, item, problem)
     try:
         return settle(study, queue, plan, item, done.result)
     except (MediaError, OSError) as error:
@@ -191,9 +202,12 @@ def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: 
 
 
 def _failed(queue: Queue, plan: Plan, item: Item, problem: MediaError) -> Plan:
-    queue.put(
-        replace(item, status="failed", reason_code=problem.reason_code, reason=problem.reason, failure=problem.failure)
+    failed = replace(
+        item, status="failed", reason_code=problem.reason_code, reason=problem.reason, failure=problem.failure
     )
+    # An address that somebody put in the place of one that was ingested takes nothing away by failing.
+    if item.path or queue.status(item.source_id) != "done":
+        queue.put(failed)
     return replace(plan, need="failed", item=item, problem=problem)
 
 

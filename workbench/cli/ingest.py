@@ -16,6 +16,9 @@ def ingest(
     rights_basis: Annotated[str, typer.Option(help="On what ground these recordings may be used, in your words.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Recordings analysed at once; by default one per core.")] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed for good, and what was to wait.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Cut recordings into clips of speech; what is done already is not done again.
@@ -28,7 +31,13 @@ def ingest(
     opened = studies.open_study(study)
     with reporter() as report:
         done = run.ingest(
-            opened, tuple(inputs or ()), rights_basis=rights_basis, report=report, dry_run=dry_run, jobs=jobs
+            opened,
+            tuple(inputs or ()),
+            rights_basis=rights_basis,
+            report=report,
+            dry_run=dry_run,
+            jobs=jobs,
+            retry_failed=retry_failed,
         )
 
     def people() -> None:
