@@ -124,11 +124,12 @@ def too_short(path: Path, seconds: Seconds, settings: StudySettings) -> MediaErr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Heard:
-    """What stays of a recording besides the scratch file: `probabilities` of speech [hops]."""
+    """What stays of a recording besides the scratch file: `probabilities` of speech and `power`, both [hops]."""
 
     samples: Samples
     pcm_sha256: str
     probabilities: npt.NDArray[np.float32]
+    power: npt.NDArray[np.float32]
 
 
 def _heard(task: Task, spool: IO[bytes], tell: Tell) -> tuple[Probe, _Heard]:
@@ -146,7 +147,7 @@ def _heard(task: Task, spool: IO[bytes], tell: Tell) -> tuple[Probe, _Heard]:
             tracker.feed(mono)
             samples += len(mono)
             tell(samples / facts.rate_hz, facts.duration_s)
-    return facts, _Heard(samples, whole.hexdigest(), tracker.finish())
+    return facts, _Heard(samples, whole.hexdigest(), tracker.finish(), tracker.power)
 
 
 def _screened(
@@ -155,7 +156,7 @@ def _screened(
     bounds = bounds_of(settings)
     found: list[Scored] = []
     worth: list[float] = []
-    places = candidates(heard.probabilities, heard.samples, rate_hz, settings.clip, settings.place)
+    places = candidates(heard.probabilities, heard.power, heard.samples, rate_hz, settings.clip, settings.place)
     for place in places:
         start_s = place.start_sample / rate_hz
         inside = speech_between(speech, start_s, start_s + place.n_samples / rate_hz)

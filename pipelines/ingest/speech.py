@@ -41,6 +41,7 @@ class SpeechTracker:
         self._filled = 0
         self._heard = 0
         self._probabilities: list[npt.NDArray[np.float32]] = []
+        self._power: list[npt.NDArray[np.float32]] = []
 
     def feed(self, mono: Audio) -> None:
         """One block, float32 [n] at the recording's rate."""
@@ -52,8 +53,14 @@ class SpeechTracker:
             self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         hops = -(-self._heard // HOP)
         if self._filled:
-            self._take(np.zeros(len(self._batch) - self._filled, np.float32))
+            self._batch[self._filled :] = 0
+            self._listen()
         return np.concatenate(self._probabilities)[:hops] if hops else np.zeros(0, np.float32)
+
+    @property
+    def power(self) -> npt.NDArray[np.float32]:
+        """Mean square of each hop [hops], once finished."""
+        return np.concatenate(self._power)[: -(-self._heard // HOP)] if self._power else np.zeros(0, np.float32)
 
     def _take(self, heard: Audio) -> None:
         self._heard += len(heard)
@@ -64,8 +71,13 @@ class SpeechTracker:
             self._filled += taken
             at += taken
             if self._filled == len(self._batch):
-                self._probabilities.append(self._model.process(self._batch))
-                self._filled = 0
+                self._listen()
+
+    def _listen(self) -> None:
+        hops = self._batch.reshape(BATCH, HOP)
+        self._power.append(np.einsum("ij,ij->i", hops, hops) / np.float32(HOP))
+        self._probabilities.append(self._model.process(self._batch))
+        self._filled = 0
 
 
 def spans(probabilities: npt.NDArray[np.float32], settings: PlaceSettings) -> tuple[Span, ...]:

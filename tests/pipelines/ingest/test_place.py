@@ -60,8 +60,9 @@ def test_a_window_sees_its_part_of_the_speech() -> None:
 
 def test_windows_begin_just_before_an_onset() -> None:
     place = probabilities((0, 1.024), (0.9, 4.0), (0, 0.064), (0.9, 2.0), (0, 2.0))
-    found = candidates(place, round(len(place) * HOP_S * 44100), 44100, ClipSettings(), SETTINGS)
+    found = candidates(place, place, round(len(place) * HOP_S * 44100), 44100, ClipSettings(), SETTINGS)
     assert [round((window.onset_s - window.start_sample / 44100), 3) for window in found] == [0.1, 0.064]
+    assert [round(window.onset_s, 3) for window in found] == [1.024, 5.088]
     assert {window.n_samples for window in found} == {132300}
 
 
@@ -76,10 +77,30 @@ def test_every_window_lies_within_the_recording_and_leads_its_onset(
     place = PlaceSettings(lead_s=lead_s)
     found = probabilities(*parts)
     total = round(len(found) * HOP_S * rate_hz)
-    for window in candidates(found, total, rate_hz, ClipSettings(), place):
+    power = np.random.default_rng(len(parts)).random(len(found), dtype=np.float32)
+    windows = candidates(found, power, total, rate_hz, ClipSettings(), place)
+    assert all(a.start_sample < b.start_sample for a, b in itertools.pairwise(windows))
+    for window in windows:
         assert window.start_sample >= 0 and window.start_sample + window.n_samples <= total
         lead = window.onset_s - window.start_sample / rate_hz
         assert min(lead_s, LEAST_LEAD_S) - 1e-4 <= lead <= lead_s + 1e-4
+
+
+def test_a_long_stretch_without_a_gap_gets_windows_from_its_quiet_moments() -> None:
+    place = probabilities((0, 0.96), (0.9, 12.8), (0, 2.0))
+    power = np.ones(len(place), np.float32)
+    power[[130, 131, 230, 300]] = 0.1, 0.05, 0.2, 0.01  # 130 and 131 are both within a second of the first window's end
+    found = candidates(place, power, round(len(place) * HOP_S * 16000), 16000, ClipSettings(), SETTINGS)
+    starts = [window.start_sample / 16000 for window in found]
+    assert [round(window.onset_s / HOP_S) for window in found] == [30, 132, 231, 325]
+    assert all(b - a >= 3.0 for a, b in itertools.pairwise(starts))
+    assert 13.76 - starts[-1] >= 0.6 * 3.0
+
+
+def test_a_stretch_that_holds_one_window_gets_no_other() -> None:
+    for seconds in (3.0, 4.6):
+        place = probabilities((0, 0.96), (0.9, seconds), (0, 4.0))
+        assert len(candidates(place, place, 10**7, 16000, ClipSettings(), SETTINGS)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=12))
