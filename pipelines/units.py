@@ -18,3 +18,5 @@ RaterKind: TypeAlias = Literal["person", "machine", "reference"]
 #: float32 samples in [-1, 1], shape [channels, n]; mono views are shape [n] and say so.
 Audio: TypeAlias = npt.NDArray[np.float32]
 Floats: TypeAlias = npt.NDArray[np.float64]
+#: Features and spectra: float32, any shape.
+Reals: TypeAlias = npt.NDArray[np.float32]

@@ -1,4 +1,8 @@
-"""What somebody chose to train on: the labels as they stand, a release, or acted corpora; planned, and as a command."""
+"""What somebody chose to train on: the labels as they stand, a release, or acted corpora; planned, and as a command.
+
+Training without a name takes the labels as they stand and keeps them as a snapshot, so that one sees at once what a new
+label does; comparing a study by name (`workbench.lookup`) takes its latest release, so that a figure can be cited.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +12,10 @@ from pipelines.errors import DataError
 from pipelines.schema import LabelledClips
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipelines.recipe import Recipe
+    from pipelines.schemes import LabelScheme
     from pipelines.study import Study
     from pipelines.training.plan import Plan
 
@@ -21,19 +29,21 @@ class Choice:
     kind: Kind
     names: tuple[str, ...] = ()
 
-    def data(self, study: "Study") -> Sequence[LabelledClips]:
-        """The labelled clips that this stands for. Raises DataError, UnknownName."""
+    def data(self, root: "Path", study: "Study | None", scheme: "LabelScheme") -> Sequence[LabelledClips]:
+        """The labelled clips that this stands for; corpora need no study. Raises DataError, UnknownName."""
         from pipelines import corpora, release
 
-        if self.kind == "now":
-            from workbench.release import snapshot
-
-            return [release.labelled_clips(study, snapshot(study))]
-        if not self.names:
+        if self.kind != "now" and not self.names:
             raise DataError(f"choose {'a release' if self.kind == 'release' else 'a corpus'} first")
+        if self.kind == "corpora":
+            return [corpora.labelled_clips(root, name, scheme) for name in self.names]
+        if study is None:
+            raise DataError("labels are those of a study: name it with --study")
         if self.kind == "release":
             return [release.labelled_clips(study, release.open_release(study, self.names[0]))]
-        return [corpora.labelled_clips(study.root, name, study.scheme) for name in self.names]
+        from workbench.release import snapshot
+
+        return [release.labelled_clips(study, snapshot(study))]
 
     def arguments(self) -> tuple[str, ...]:
         """As options of `workbench train`."""
@@ -52,12 +62,23 @@ class Choice:
         return f"the {clips} clips of {' and '.join(self.names)}"
 
 
+def bound(
+    root: "Path", study: "Study | None", choice: Choice, recipe: str, overrides: Sequence[str] = ()
+) -> "tuple[Recipe, Sequence[LabelledClips], LabelScheme]":
+    """The recipe of that name, what it is to learn from, and the scheme of the labels. Raises PipelineError."""
+    from pipelines.recipe import load_recipe
+    from pipelines.training.plan import scheme_of
+
+    chosen = load_recipe(recipe, overrides, study.manifests / "recipes" if study else None)
+    scheme = scheme_of(chosen, study.scheme if study else None)
+    return chosen, choice.data(root, study, scheme), scheme
+
+
 def make_plan(study: "Study", choice: Choice, recipe: str, overrides: Sequence[str] = ()) -> "Plan":
     """What the recipe would do with the choice; nothing is computed yet. Raises PipelineError if it cannot."""
-    from pipelines.recipe import load_recipe
     from pipelines.training.plan import make_plan as bind
 
-    return bind(load_recipe(recipe, overrides, study.manifests / "recipes"), choice.data(study), study.scheme)
+    return bind(*bound(study.root, study, choice, recipe, overrides))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from pipelines.compare.grids import of_emotion
 from pipelines.compare.styles import Panel
-from pipelines.features.stft import Reals
 from pipelines.schema import Estimate, LabelledClips, NoEstimate
-from pipelines.units import Floats, LabelName
+from pipelines.units import Floats, LabelName, Reals
 
 RESAMPLES = 2000
 #: With fewer groups a bootstrap over groups has too few different samples to mean anything.

@@ -8,9 +8,9 @@ import numpy as np
 
 from pipelines.audio import read_mono
 from pipelines.errors import UnknownName
-from pipelines.features.stft import Reals, checked_mono, hann, stft
+from pipelines.features.stft import checked_mono, hann, stft
 from pipelines.schema import LabelledClip
-from pipelines.units import Audio, Floats, Hertz, Seconds
+from pipelines.units import Audio, Floats, Hertz, Reals, Seconds
 
 Limits = tuple[float, float]
 

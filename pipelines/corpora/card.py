@@ -6,9 +6,9 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.schema import checked_name
@@ -83,7 +83,7 @@ class Expected(Strict):
 class Card(Strict):
     """One corpus. `adapter` names the code that reads its layout, for the few that file names do not tell."""
 
-    schema_version: int
+    schema_version: Annotated[int, Field(alias="schema")]
     name: str
     title: str
     long_title: str
@@ -99,14 +99,6 @@ class Card(Strict):
     speakers: Speakers = Speakers()
     schemes: Mapping[str, LabelMap]
     expected: Expected
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rename_schema(cls, document: dict[str, object]) -> dict[str, object]:
-        document = dict(document)
-        if "schema" in document:
-            document["schema_version"] = document.pop("schema")
-        return document
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -14,10 +14,9 @@ from pipelines.atomic import sha256_file
 from pipelines.audio import read_mono
 from pipelines.errors import DataError
 from pipelines.features.registry import Extractor
-from pipelines.features.stft import Reals
 from pipelines.progress import Progress, Report, silent
 from pipelines.schema import LabelledClip
-from pipelines.units import Audio, Hertz
+from pipelines.units import Audio, Hertz, Reals
 
 
 def content_id(clip: LabelledClip) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pipelines.errors import UnknownName
-from pipelines.features.stft import Reals
 from pipelines.features.vectors import Mean162
-from pipelines.units import Audio, Hertz
+from pipelines.units import Audio, Hertz, Reals
 
 
 class Extractor(Protocol):

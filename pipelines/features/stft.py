@@ -10,7 +10,6 @@ from pipelines.errors import DataError
 from pipelines.units import Audio, Floats, Samples
 
 Spectrum: TypeAlias = npt.NDArray[np.complex64]
-Reals: TypeAlias = npt.NDArray[np.float32]
 
 #: Frames transformed at once: scratch memory stays in the cache, a third of the time of all frames at once.
 BLOCK_FRAMES = 32

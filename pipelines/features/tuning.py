@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from pipelines.features.stft import Reals
-from pipelines.units import Hertz
+from pipelines.units import Hertz, Reals
 
 FMIN_HZ, FMAX_HZ = 150.0, 4000.0
 PEAK_SHARE = np.float32(0.1)

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipelines.errors import DataError
-from pipelines.features.stft import Reals, checked_mono, hann, stft
+from pipelines.features.stft import checked_mono, hann, stft
 from pipelines.features.tuning import estimate_tuning
-from pipelines.units import Audio, Hertz
+from pipelines.units import Audio, Hertz, Reals
 
 N_FFT, HOP = 2048, 512
 N_CHROMA, N_MFCC, N_MELS = 12, 20, 128

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.strict import Strict, load
@@ -30,14 +30,24 @@ class Label(Strict):
 
 
 class Flag(Strict):
-    """Something said about a clip that is no emotion. `answers`: pressing it ends the clip, else it toggles."""
+    """Something said about a clip that is no emotion. `answers`: pressing it ends the clip, else it toggles.
+
+    `unplayable`: it is also what one says of a clip that cannot be played.
+    """
 
     name: str
     keys: tuple[str, ...]
     answers: bool
+    unplayable: bool = False
     colour: str
     text: Texts
     definition: Texts = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.unplayable and not self.answers:
+            raise ValueError(f"flag '{self.name}' is 'unplayable', so it must be one that 'answers'")
+        return self
 
 
 class CollapsedLabel(Strict):
@@ -60,20 +70,12 @@ class Collapse(Strict):
 class LabelScheme(Strict):
     """Labels in their fixed order, flags, and collapses."""
 
-    schema_version: int = 1
+    schema_version: Annotated[int, Field(alias="schema")] = 1
     name: str
     version: str
     labels: tuple[Label, ...]
     flags: tuple[Flag, ...] = ()
     collapses: tuple[Collapse, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rename_schema(cls, document: dict[str, object]) -> dict[str, object]:
-        document = dict(document)
-        if "schema" in document:
-            document["schema_version"] = document.pop("schema")
-        return document
 
     @model_validator(mode="after")
     def _check(self) -> Self:

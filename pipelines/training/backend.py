@@ -16,25 +16,22 @@ ENVIRONMENT: Mapping[str, str] = {
 
 
 def start(seed: int) -> None:
-    """Import the backend and make what follows repeatable on this machine: seeds of all kinds, sums in order."""
+    """Import the backend and make what follows repeatable on this machine: seeds of all kinds, sums in order.
+
+    Frees what models of earlier seeds hold.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if "tensorflow" not in sys.modules:
         with quiet_descriptor(2):
             import tensorflow  # noqa: F401
     import tensorflow as tf
-    from keras import utils
+    from keras import backend, utils
 
     tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_op_determinism()
-    utils.set_random_seed(seed)
-
-
-def forget() -> None:
-    """Free what models of earlier seeds hold."""
-    from keras import backend
-
     backend.clear_session()
+    utils.set_random_seed(seed)
 
 
 def versions() -> dict[str, str]:

@@ -12,9 +12,7 @@ from pipelines.augment import CLEAN, Chain
 from pipelines.features import Extractor, features
 from pipelines.progress import Report
 from pipelines.training.plan import Plan
-from pipelines.units import Audio, Floats, Hertz
-
-Reals = npt.NDArray[np.float32]
+from pipelines.units import Audio, Floats, Hertz, Reals
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def scaler_of(document: dict[str, Any]) -> Scaler:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Model inputs [rows, ...] (scaled; a vector gets a channel axis) and label numbers [rows], in the plan's order."""
+    """Scaled features [rows, *shape of the extractor] and label numbers [rows], in the plan's order."""
 
     inputs: Reals
     truth: npt.NDArray[np.int64]
@@ -101,9 +99,4 @@ def make_dataset(plan: Plan, cache: Path, report: Report, workers: int) -> Datas
     else:
         scaler = Scaler.identity(plan.extractor.shape)
     truth = np.array([plan.labels.index(row.label) for row in plan.rows], dtype=np.int64)
-    return Dataset(with_channel(scaler(values)), truth, scaler)
-
-
-def with_channel(values: Reals) -> Reals:
-    """[n, features] as [n, features, 1]; what has more axes stays."""
-    return values[..., None] if values.ndim == 2 else values
+    return Dataset(scaler(values), truth, scaler)

@@ -74,13 +74,6 @@ def evaluate(
     }
 
 
-def confusion(truth: Numbers, predicted: Numbers, k: int) -> Numbers:
-    """Counts [k, k] of true label (rows) and predicted label (columns)."""
-    counts = np.zeros((k, k), dtype=np.int64)
-    np.add.at(counts, (truth, predicted), 1)
-    return counts
-
-
 def accuracy(counts: Floats) -> Floats:
     """Share on the diagonal of confusion counts [..., k, k]; NaN where there are none."""
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))

@@ -1,31 +1,21 @@
-"""Every model by the name that recipes and runs save. A new one is a class and one line in MODELS.
-
-Keras is imported when a model is built, never before: see pipelines.training.backend.
-"""
+"""Every model by the name that recipes and runs save. A new one: a class as learner.Model says, one line in MODELS."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from pipelines.errors import UnknownName
 from pipelines.strict import Strict, parse
-
-Shape = tuple[int, ...]
-
-
-class Model(Protocol):
-    """Settings of one architecture, and how it is built from them."""
-
-    def build(self, input_shape: Shape, labels: int) -> Any:
-        """An uncompiled keras model: input [batch, *input_shape], output probabilities [batch, labels]."""
-        ...
+from pipelines.training.keras_model import KerasModel, Shape
+from pipelines.training.learner import Model
+from pipelines.units import Reals
 
 
-class SoapCnn(Strict):
+class SoapCnn(KerasModel):
     """Conv1D+ReLU and max pooling per entry of `filters`, dropout after the second pooling, one Dense, softmax.
 
-    Input [162, 1]; with the defaults 249,733 parameters for five labels and 249,634 for two.
+    Input [162], as one channel [162, 1]; with the defaults 249,733 parameters for five labels and 249,634 for two.
     Source: "Taiwanese Soap Opera Speech Emotion Recognition" names three Conv1D and two Dense layers; their sizes are
     those of its public code family.
     """
@@ -43,6 +33,10 @@ class SoapCnn(Strict):
         if min(self.filters) < 1:
             raise ValueError("every layer needs at least one filter")
         return self
+
+    def shaped(self, inputs: Reals) -> Reals:
+        """A vector per row gets the one channel that a convolution slides over; what has more axes stays."""
+        return inputs[..., None] if inputs.ndim == 2 else inputs
 
     def build(self, input_shape: Shape, labels: int) -> Any:
         from keras import Input, Sequential, layers

@@ -10,14 +10,15 @@ from typing import Any
 
 from pipelines import augment, splits
 from pipelines.atomic import sha256_file
-from pipelines.errors import DataError, LeakError
+from pipelines.errors import ConfigError, DataError, LeakError
 from pipelines.features import Extractor, extractor
 from pipelines.intervals import caution
 from pipelines.recipe import Recipe
 from pipelines.schema import LabelledClip, LabelledClips, Vote
 from pipelines.schemes import LabelScheme, load_scheme
 from pipelines.splits import PARTS, Leak, Part, Row
-from pipelines.training.models import Model, model
+from pipelines.training.learner import Model
+from pipelines.training.models import model
 from pipelines.units import ClipId, LabelName
 
 
@@ -26,6 +27,7 @@ class Plan:
     """A recipe bound to data. `rows` and `parts` hold used rows only; `mapping` takes scheme labels to `labels`."""
 
     recipe: Recipe
+    scheme: LabelScheme
     data: LabelledClips
     clips: Mapping[ClipId, LabelledClip]
     labels: tuple[LabelName, ...]
@@ -87,7 +89,7 @@ class Plan:
 def make_plan(recipe: Recipe, data: LabelledClips | Sequence[LabelledClips], scheme: LabelScheme | None = None) -> Plan:
     """Bind `recipe` to `data` (several sets are joined, their ids and groups prefixed by their names).
 
-    `scheme`: the one the labels are of; the recipe's built-in one if left out. Raises UnknownName and ConfigError for
+    `scheme`: the one the labels are of; see `scheme_of`. Raises UnknownName and ConfigError for
     the recipe, DataError for data that cannot be learnt from, LeakError when test groups touch training groups and the
     recipe is not `as_published`.
     """
@@ -96,7 +98,7 @@ def make_plan(recipe: Recipe, data: LabelledClips | Sequence[LabelledClips], sch
     chains = {name: augment.chain(name, augmentation.settings, augmentation.seed) for name in augmentation.copies}
     rule = splits.split_rule(recipe.split.rule, recipe.split.settings)
     built = model(recipe.model.name, recipe.model.settings)
-    scheme = scheme or load_scheme(recipe.data.scheme)
+    scheme = scheme_of(recipe, scheme)
     data = join([data] if isinstance(data, LabelledClips) else list(data))
     mapping, labels = _view(recipe, scheme, data)
     clips = {clip.clip.clip_id: clip for clip in data.clips if clip.label in mapping}
@@ -121,6 +123,7 @@ def make_plan(recipe: Recipe, data: LabelledClips | Sequence[LabelledClips], sch
     used = [number for number, part in enumerate(parts) if part]
     plan = Plan(
         recipe=recipe,
+        scheme=scheme,
         data=data,
         clips=clips,
         labels=labels,
@@ -135,6 +138,22 @@ def make_plan(recipe: Recipe, data: LabelledClips | Sequence[LabelledClips], sch
         notes=(),
     )
     return _with_notes(plan)
+
+
+def scheme_of(recipe: Recipe, scheme: LabelScheme | None = None) -> LabelScheme:
+    """The scheme that the recipe's labels are of: the study's own, `scheme`, else the built-in one the recipe names.
+
+    Raises ConfigError when the study's is another than the recipe's, UnknownName where there is none of that name.
+    """
+    if scheme is None:
+        return load_scheme(recipe.data.scheme)
+    if scheme.name != recipe.data.scheme:
+        raise ConfigError(
+            f"recipe '{recipe.name}' reads the scheme '{recipe.data.scheme}', but these labels are of "
+            f"'{scheme.name}': choose another recipe, or add --set data.scheme={scheme.name} "
+            f"--set data.view={scheme.name}"
+        )
+    return scheme
 
 
 def join(sets: Sequence[LabelledClips]) -> LabelledClips:

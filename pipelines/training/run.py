@@ -1,6 +1,7 @@
 """A Run on disk: an immutable folder with everything needed to repeat and judge one training.
 
-run.json recipe.toml split.csv history.csv predictions.csv confusion.csv preprocessing.json model.keras report.md
+run.json recipe.toml split.csv history.csv predictions.csv confusion.csv preprocessing.json report.md
+the model (model.keras for those of Keras)
 figures/*.png *.svg  comparison/ (when an acted corpus was at hand)  SHA256SUMS
 """
 
@@ -14,18 +15,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pipelines.atomic import sha256_file
 from pipelines.errors import DataError, UnknownName
 from pipelines.manifest import read_table
+from pipelines.schemes import LabelScheme
+from pipelines.strict import parse
 
 FACTS = "run.json"
 SUMS = "SHA256SUMS"
 RUN_ID = re.compile(r"[a-z0-9_-]+-\d{8}-\d{6}-[0-9a-f]{4}")
 _MAKING = ".making-"
 _FORGOTTEN_S = 24 * 3600
+_AGAIN = "do not quote its numbers: restore the folder from a copy, or train again by its recipe.toml"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,12 @@ class Run:
 
     @property
     def model_file(self) -> Path:
-        return self.folder / "model.keras"
+        return self.folder / str(self.facts["training"]["model_file"])
+
+    @cached_property
+    def scheme(self) -> LabelScheme:
+        """The scheme that the labels were of when this was trained. Raises ConfigError."""
+        return parse(LabelScheme, dict(self.facts["scheme"]), FACTS)
 
     @property
     def report(self) -> str:
@@ -78,9 +88,9 @@ class Run:
         for line in (self.folder / SUMS).read_text(encoding="utf-8").splitlines():
             expected, _, name = line.partition("  ")
             if not (self.folder / name).is_file():
-                raise DataError(f"run '{self.run_id}': {name} is gone")
+                raise DataError(f"run '{self.run_id}': {name} is gone; {_AGAIN}")
             if sha256_file(self.folder / name) != expected:
-                raise DataError(f"run '{self.run_id}': {name} was changed after the run was sealed")
+                raise DataError(f"run '{self.run_id}': {name} was changed after the run was sealed; {_AGAIN}")
 
 
 def open_run(folder: Path) -> Run:

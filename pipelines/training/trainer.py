@@ -28,6 +28,7 @@ from pipelines.training import report as words
 from pipelines.training.dataset import Dataset, make_dataset
 from pipelines.training.evaluate import evaluate
 from pipelines.training.fit import Fitted, fit
+from pipelines.training.learner import Model
 from pipelines.training.plan import Plan, make_plan
 from pipelines.training.run import FACTS, Run, new_run_id, open_run, sealed
 from pipelines.units import LabelName
@@ -62,10 +63,8 @@ def train(
     dataset = make_dataset(plan, cache, report, workers)
     run_id = new_run_id(recipe.name)
     with sealed(out, run_id) as folder:
-        fitted = [
-            fit(plan, dataset, seed, report, folder / "model.keras" if seed == seeds[0] else None) for seed in seeds
-        ]
-        facts = _facts(plan, fitted, run_id, time.monotonic() - began)
+        fitted = [fit(plan, dataset, seed, report, folder if seed == seeds[0] else None) for seed in seeds]
+        facts = _facts(plan, dataset, fitted, run_id, time.monotonic() - began)
         facts["comparison"] = None
         if against is not None:
             facts["comparison"], note = comparison.beside(plan.data, against, folder / "comparison", report)
@@ -79,16 +78,15 @@ def train(
     return open_run(out / run_id)
 
 
-def _facts(plan: Plan, fitted: Sequence[Fitted], run_id: str, seconds: float) -> dict[str, Any]:
+def _facts(plan: Plan, dataset: Dataset, fitted: Sequence[Fitted], run_id: str, seconds: float) -> dict[str, Any]:
     """run.json."""
     test = plan.of("test")
-    truth = np.array([plan.labels.index(plan.rows[number].label) for number in test])
-    predicted = np.stack([one.probabilities.argmax(axis=1) for one in fitted])
+    predicted = np.stack([one.predicted for one in fitted])
     common = Counter(plan.rows[number].label for number in plan.of("train")).most_common(1)[0][0]
     planned = plan.document()
     recipe = plan.recipe
     metrics = evaluate(
-        truth,
+        dataset.truth[test],
         predicted,
         [plan.rows[number].group_id for number in test],
         plan.labels,
@@ -106,6 +104,7 @@ def _facts(plan: Plan, fitted: Sequence[Fitted], run_id: str, seconds: float) ->
             "form": recipe.form,
             "settings": recipe.document(),
         },
+        "scheme": plan.scheme.model_dump(mode="json", by_alias=True),
         "data": {**planned["data"], "digest": _digest(plan), "labels_learnt": list(plan.labels)},
         "seeds": [one.seed for one in fitted],
         "split": planned["split"],
@@ -120,13 +119,14 @@ def _facts(plan: Plan, fitted: Sequence[Fitted], run_id: str, seconds: float) ->
             "shape": list(plan.extractor.shape),
         },
         "training": {
+            "model_file": plan.model.file_name,
             "parameters": fitted[0].parameters,
             "epochs": [len(one.history) for one in fitted],
             "epoch_kept": [one.kept_epoch for one in fitted],
             "seconds": round(seconds, 1),
         },
         "notes": [*plan.notes, *_no_width(metrics["accuracy"])],
-        "versions": _versions(),
+        "versions": _versions(plan.model),
     }
 
 
@@ -179,9 +179,11 @@ def _write_tables(
         table_to_csv(
             ("seed", "clip_id", "copy", "group_id", "label", "predicted", "correct", *shares),
             [
-                _prediction(plan, one.seed, number, probabilities, shares)
+                _prediction(plan, one.seed, number, plan.labels[code], dict(zip(shares, probabilities, strict=True)))
                 for one in fitted
-                for number, probabilities in zip(plan.of("test"), one.probabilities, strict=True)
+                for number, code, probabilities in zip(
+                    plan.of("test"), one.predicted, one.probabilities.tolist(), strict=True
+                )
             ],
         ),
     )
@@ -208,10 +210,9 @@ def _write_tables(
 
 
 def _prediction(
-    plan: Plan, seed: int, number: int, probabilities: np.ndarray, shares: Sequence[str]
+    plan: Plan, seed: int, number: int, predicted: LabelName, shares: Mapping[str, float]
 ) -> dict[str, object]:
     row = plan.rows[number]
-    predicted = plan.labels[int(probabilities.argmax())]
     return {
         "seed": seed,
         "clip_id": row.clip_id,
@@ -220,7 +221,7 @@ def _prediction(
         "label": row.label,
         "predicted": predicted,
         "correct": predicted == row.label,
-        **{name: float(value) for name, value in zip(shares, probabilities, strict=True)},
+        **shares,
     }
 
 
@@ -251,10 +252,8 @@ def _digest(plan: Plan) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def _versions(model: Model) -> dict[str, str]:
     """Of this package (its number, and a digest of its source files), the interpreter and what computes."""
-    from pipelines.training import backend
-
     source = hashlib.sha256()
     for file in sorted(Path(str(files(pipelines))).rglob("*.py")):
         source.update(file.read_bytes())
@@ -263,6 +262,6 @@ def _versions() -> dict[str, str]:
         "source": source.hexdigest()[:12],
         "python": platform.python_version(),
         "platform": f"{sys.platform} {platform.machine()}",
-        **backend.versions(),
+        **model.versions(),
         **{name: version(name) for name in _LIBRARIES},
     }

@@ -1,6 +1,5 @@
 """Recipes, and training by one."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,19 +62,21 @@ def train(
     Example: workbench train soap_five --release r1 --seeds 3 --set training.epochs=30
     """
     from pipelines.errors import ConfigError
-    from pipelines.recipe import load_recipe
     from pipelines.study import project_root
     from pipelines.training import make_plan
     from pipelines.training import train as run_recipe
+    from workbench.training_choice import Choice, bound
 
     if release is not None and corpus is not None:
         raise ConfigError("give --release or --corpus, not both")
-    names = tuple(name.strip() for name in corpus.split("+")) if corpus is not None else ()
-    home = _home(study, may_be_none=bool(names))
-    chosen = load_recipe(recipe, settings or (), home.manifests / "recipes" if home else None)
+    choice = Choice("now")
+    if release is not None:
+        choice = Choice("release", (release,))
+    elif corpus is not None:
+        choice = Choice("corpora", tuple(name.strip() for name in corpus.split("+")))
+    home = _home(study, may_be_none=choice.kind == "corpora")
     root = home.root if home else project_root()
-    scheme = _scheme(home, chosen.data.scheme)
-    data = _corpora(root, names, scheme) if names else [_labels(home, release)]
+    chosen, data, scheme = bound(root, home, choice, recipe, settings or ())
     if dry_run:
         plan = make_plan(chosen, data, scheme)
         show({"ok": True, "dry_run": True, **plan.document()}, as_json=as_json, people=lambda: _say_plan(plan))
@@ -90,7 +91,7 @@ def train(
             cache=cache,
             seeds=range(seed, seed + seeds),
             report=report,
-            against=None if names else acted_corpus(root, scheme),
+            against=None if choice.kind == "corpora" else acted_corpus(root, scheme),
             scheme=scheme,
         )
     show({"ok": True, "folder": str(run.folder), **run.facts}, as_json=as_json, people=lambda: say_run(run))
@@ -144,29 +145,6 @@ def _home(study: str | None, *, may_be_none: bool) -> "Study | None":
     if study is None and may_be_none and len(study_names(project_root())) != 1:
         return None
     return _opened(study)
-
-
-def _scheme(home: "Study | None", name: str) -> "LabelScheme":
-    from pipelines.schemes import load_scheme
-
-    return home.scheme if home is not None else load_scheme(name)
-
-
-def _labels(home: "Study | None", release: str | None) -> "LabelledClips":
-    from pipelines.release import labelled_clips, open_release
-
-    home = home or _opened(None)
-    if release is not None:
-        return labelled_clips(home, open_release(home, release))
-    from workbench.release import snapshot
-
-    return labelled_clips(home, snapshot(home))
-
-
-def _corpora(root: Path, names: Sequence[str], scheme: "LabelScheme") -> list["LabelledClips"]:
-    from pipelines.corpora import labelled_clips
-
-    return [labelled_clips(root, name, scheme) for name in names]
 
 
 def acted_corpus(root: Path, scheme: "LabelScheme") -> "LabelledClips | None":

@@ -32,10 +32,10 @@ def silent(_):
 def test_rows_hold_their_own_clips_features(made, cache):
     plan = make_plan(load_recipe("soap_five", [COPIES, "features.scaling=none"]), made)
     table = make_dataset(plan, cache, silent, 1)
-    assert table.inputs.shape == (len(plan.rows), 162, 1) and table.inputs.dtype == np.float32
+    assert table.inputs.shape == (len(plan.rows), 162) and table.inputs.dtype == np.float32
     clean = [number for number, row in enumerate(plan.rows) if row.copy == "clean"]
     again = features(EXTRACTORS["mean_162"], [plan.clips[plan.rows[n].clip_id] for n in clean], cache, workers=1)
-    assert np.array_equal(table.inputs[clean, :, 0], again)
+    assert np.array_equal(table.inputs[clean], again)
     assert [plan.labels[n] for n in table.truth] == [row.label for row in plan.rows]
     by_copy = {(row.clip_id, row.copy): table.inputs[number] for number, row in enumerate(plan.rows)}
     some = next(row.clip_id for row in plan.rows if row.copy == "noise")
@@ -47,9 +47,9 @@ def test_the_scaler_has_seen_training_rows_only(made, cache, monkeypatch):
     plan = make_plan(load_recipe("soap_five", [COPIES]), made)
     raw = make_dataset(make_plan(load_recipe("soap_five", [COPIES, "features.scaling=none"]), made), cache, silent, 1)
     table = make_dataset(plan, cache, silent, 1)
-    train = raw.inputs[plan.of("train"), :, 0]
+    train = raw.inputs[plan.of("train")]
     assert np.allclose(table.scaler.mean, train.mean(axis=0), rtol=1e-5)
-    inside = table.inputs[plan.of("train"), :, 0]
+    inside = table.inputs[plan.of("train")]
     assert np.abs(inside.mean(axis=0)).max() < 1e-3
     # What stands in the other parts may be anything: the scaler must not move.
     original = dataset.features

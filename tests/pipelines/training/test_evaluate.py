@@ -96,6 +96,6 @@ def test_table_has_the_papers_layout_with_its_numbers_beside():
 @given(pairs)
 def test_confusion_counts_every_item_once(drawn):
     truth, predicted = (np.array(column) for column in zip(*drawn, strict=True))
-    counts = evaluate.confusion(truth, predicted, 5)
+    counts = np.array(metrics(truth, predicted)["confusion"]["counts"])
     assert counts.sum() == len(drawn)
     assert np.trace(counts) == (truth == predicted).sum()

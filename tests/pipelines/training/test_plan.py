@@ -7,6 +7,7 @@ import pytest
 from pipelines.errors import ConfigError, DataError, LeakError, UnknownName
 from pipelines.recipe import load_recipe, recipe_names
 from pipelines.schema import Clip, LabelledClip, LabelledClips, Vote
+from pipelines.schemes import load_scheme
 from pipelines.training import make_plan
 from pipelines.training.plan import join
 from tests.pipelines.training.made import LABELS, labelled
@@ -184,3 +185,11 @@ def test_the_view_decides_labels_and_the_ceilings_votes():
     assert plan.labels == ("neutral", "intense")
     assert {row.label for row in plan.rows} == {"neutral", "intense"}
     assert all(isinstance(vote, Vote) for vote in plan.votes) and len(plan.votes) == 90
+
+
+def test_a_recipe_for_another_scheme_than_the_studys_is_refused():
+    other = load_scheme("five").model_copy(update={"name": "six"})
+    with pytest.raises(ConfigError, match=r"scheme 'five', but these labels are of 'six'.*--set data\.view=six"):
+        make_plan(load_recipe("soap_five"), labelled(None), other)
+    plan = make_plan(load_recipe("soap_five", ["data.scheme=six", "data.view=six"]), labelled(None), other)
+    assert plan.scheme is other and plan.labels == other.label_names

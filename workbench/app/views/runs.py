@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pipelines.schemes import LabelScheme, load_scheme
 from pipelines.study import Study
 from workbench.app import charts, doors, parts, reads
 from workbench.app.session import Session
@@ -32,7 +31,7 @@ def show(study: Study, session: Session) -> None:
         return
     named = st.query_params.get("run")
     chosen = _table(runs, named)
-    _one(study, reads.run(study, chosen))
+    _one(reads.run(study, chosen))
 
 
 def _table(runs: Sequence["Run"], named: str | None) -> str:
@@ -69,9 +68,8 @@ def _row(run: "Run") -> dict[str, str]:
     }
 
 
-def _one(study: Study, run: "Run") -> None:
+def _one(run: "Run") -> None:
     facts = run.facts
-    scheme = _scheme(study, facts)
     if run.leak["found"]:
         st.error(run.leak["sentence"], icon=":material/warning:")
     st.markdown(f"### {facts['recipe']['title']}: {share(run.metrics['accuracy']['value'])} right")
@@ -98,7 +96,7 @@ def _one(study: Study, run: "Run") -> None:
         parts.simulated_note(bool(ceiling and ceiling["simulated"]))
     with curves:
         _curves(run, ceiling)
-    entries = [entry for entry in _entries(scheme, facts) if entry.name in facts["metrics"]["confusion"]["labels"]]
+    entries = _entries(run)
     with confusion:
         unit = "test rows" if _has_copies(facts) else "clips"
         figure = charts.confusion(
@@ -257,12 +255,11 @@ def _has_copies(facts: Mapping[str, Any]) -> bool:
     return bool(test["rows"] != test["clips"])
 
 
-def _scheme(study: Study, facts: Mapping[str, Any]) -> LabelScheme:
-    return load_scheme(facts["recipe"]["settings"]["data"]["scheme"], study.manifests)
-
-
-def _entries(scheme: LabelScheme, facts: Mapping[str, Any]) -> Sequence[Any]:
-    return scheme.view_entries(facts["recipe"]["settings"]["data"]["view"])
+def _entries(run: "Run") -> charts.Entries:
+    """Names, colours and signs of the labels in the order of the run's own tables, as its scheme had them then."""
+    view = run.facts["recipe"]["settings"]["data"]["view"]
+    entries: dict[str, Any] = {entry.name: entry for entry in run.scheme.view_entries(view)}
+    return [entries[label] for label in run.metrics["confusion"]["labels"]]
 
 
 def _interval(estimate: Mapping[str, Any]) -> str:
