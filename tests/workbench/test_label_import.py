@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from tests.workbench.builders import study_with_clips
 from workbench import label_table
 from workbench.errors import StoreError
 from workbench.label_import import import_labels
-from workbench.store import Event, open_store
+from workbench.store import Event, Store, open_store
 
 
 @pytest.fixture
@@ -105,9 +107,13 @@ def test_an_answer_that_was_undone_stays_undone(study, store):
     assert standing(store) == []
 
 
-def test_names_that_say_simulated_are_machines(study, store):
-    import_labels(study, store, table(study, "item,rater,label\n<0>,simulated-1,sad\n<0>,ann,sad\n"))
-    assert {rater.rater: rater.kind for rater in store.raters()} == {"simulated-1": "machine", "ann": "person"}
+def test_raters_are_of_the_kind_that_is_said(study, store):
+    import_labels(study, store, table(study, "item,rater,kind,label\n<0>,whisper,machine,sad\n<0>,ann,,sad\n"))
+    assert {rater.rater: rater.kind for rater in store.raters()} == {"whisper": "machine", "ann": "person"}
+    with pytest.raises(StoreError, match="'whisper' is a machine here, not a person as in the table"):
+        import_labels(study, store, table(study, "item,rater,kind,label\n<0>,whisper,person,sad\n"))
+    with pytest.raises(TableError, match="row 2, column 'kind': expected 'person' as in the rows before"):
+        import_labels(study, store, table(study, "item,rater,kind,label\n<0>,eve,person,sad\n<1>,eve,machine,sad\n"))
     import_labels(study, store, table(study, "item,rater,label\n<1>,key,sad\n"), kind="reference")
     assert store.rater("key").kind == "reference"
     with pytest.raises(StoreError, match="'ann' is a person here, not a machine"):
@@ -131,7 +137,9 @@ def test_names_that_say_simulated_are_machines(study, store):
         ("item,rater,label\n<0>,ann,\n", "expected a label, or a flag that says why"),
         ("item,rater,label,flags\n<0>,ann,,musik\n", "column 'flags': unknown flag 'musik'; did you mean 'music'?"),
         ("item,rater,label,pass\n<0>,ann,sad,vidio\n", "column 'pass': expected audio or context, found 'vidio'"),
-        ("item,rater,label,scheme\n<0>,ann,sad,six\n", "column 'scheme': expected 'five'"),
+        ("item,rater,label,scheme\n<0>,ann,sad,six\n", "column 'scheme': there is no scheme 'six' here"),
+        ("item,rater,label,kind\n<0>,ann,sad,robot\n", "column 'kind': expected person, machine or reference"),
+        ("item,rater,label,heard_ms\n<0>,ann,sad,long\n", "column 'heard_ms': expected whole milliseconds"),
         ("item,rater,label,time\n<0>,ann,sad,noon\n", "column 'time': expected a time such as"),
         ("item,rater,label,confidence\n<0>,ann,sad,very\n", "column 'confidence': expected a number, found 'very'"),
         ("item,rater,label,confidence\n<0>,ann,sad,nan\n", "column 'confidence': expected a number, found 'nan'"),
@@ -169,6 +177,7 @@ answers = st.lists(
         pass_=st.sampled_from(["audio", "context"]),
         confidence=st.none() | st.floats(allow_nan=False, allow_infinity=False),
         note=st.text(max_size=20),
+        heard_ms=st.none() | st.integers(0, 60_000),
         time=st.none()
         | st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(lambda time: time.replace(tzinfo=UTC)),
     ),
@@ -177,23 +186,21 @@ answers = st.lists(
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(events=answers)
-def test_what_comes_out_goes_in_again_the_same(tmp_path_factory, events):
+@given(events=answers, kinds=st.lists(st.sampled_from(["person", "machine", "reference"]), min_size=12, max_size=12))
+def test_what_comes_out_goes_in_again_the_same(tmp_path_factory, events, kinds):
     folder = tmp_path_factory.mktemp("trip")
     here, there = (study_with_clips(folder / name, 6) for name in ("here", "there"))
     path = folder / "out.csv"
     with open_store(here) as store, open_store(there) as other:
-        for event in events:
-            known = store.ensure_rater(event.rater)
+        for event, kind in zip(events, kinds, strict=False):
+            known = store.rater(event.rater) or store.add_rater(event.rater, kind=kind)
             store.record([replace(event, rater=known.rater, clip_id=clip(here, int(event.clip_id)))])
         path.write_text(label_table.to_csv(store.standing()), encoding="utf-8", newline="")
         import_labels(there, other, path)
         assert label_table.to_csv(other.standing()) == path.read_bytes().decode()
 
         def content(of):
-            return {
-                (a.clip_id, a.rater, a.pass_): (a.label, a.flags, a.confidence, a.note, a.time) for a in of.standing()
-            }
+            return {(a.clip_id, a.rater, a.pass_): replace(a, seq=0) for a in of.standing()}
 
         assert content(other) == content(store)
         again = import_labels(here, store, path)
@@ -205,3 +212,36 @@ def test_a_time_is_kept_to_the_millisecond(study, store):
     at = datetime(2026, 5, 4, 10, 15, 0, 123999, tzinfo=UTC)
     store.record([Event("a", "ann", clip_id=clip(study), label="sad", time=at)])
     assert at - store.standing()[0].time < timedelta(milliseconds=1)
+
+
+def test_answers_under_another_scheme_of_the_study_come_back_under_it(study, store):
+    own = (Path(str(files("pipelines.schemes"))) / "five.toml").read_text(encoding="utf-8")
+    (study.manifests / "older.toml").write_text(own.replace('name = "five"', 'name = "older"'), encoding="utf-8")
+    text = "item,rater,label,scheme\n<0>,ann,sad,older\n<0>,ann,happy,five\n"
+    assert import_labels(study, store, table(study, text)).added == 2
+    assert {(one.scheme, one.label) for one in store.standing()} == {("older", "sad"), ("five", "happy")}
+    out = study.root / "out.csv"
+    out.write_text(label_table.to_csv(store.standing()), encoding="utf-8")
+    assert import_labels(study, store, out).already_there == 2
+
+
+def test_a_new_note_is_an_answer_and_a_table_without_notes_says_nothing_of_them(study, store):
+    import_labels(study, store, table(study, "item,rater,label,note\n<0>,ann,sad,sobs\n"))
+    assert import_labels(study, store, table(study, "item,rater,label\n<0>,ann,sad\n")).already_there == 1
+    assert import_labels(study, store, table(study, "item,rater,label,note\n<0>,ann,sad,cries\n")).added == 1
+    assert store.standing()[0].note == "cries"
+
+
+def test_an_import_is_whole_or_nothing(study, store, monkeypatch):
+    settle, seen = Store._settle, []
+
+    def refuse_the_second(self, connection, event):
+        seen.append(event)
+        return (event, "the disk says no") if len(seen) == 2 else settle(self, connection, event)
+
+    monkeypatch.setattr(Store, "_settle", refuse_the_second)
+    path = table(study, "item,rater,label\n<0>,ann,sad\n<1>,ben,happy\n")
+    with pytest.raises(TableError, match="row 2: this answer was refused, and nothing was added: the disk says no"):
+        import_labels(study, store, path)
+    assert store.events() == [] and store.raters() == []
+    assert import_labels(study, store, path).added == 2

@@ -12,9 +12,14 @@ app = typer.Typer(help="Bring labels in, take them out, simulate some.", no_args
 
 @app.command("import")
 def import_table(
-    file: Annotated[Path, typer.Argument(help="CSV: clip_id, rater, label; pass, time, flags, confidence if known.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV: clip_id, rater, label; if known kind, pass, time, flags, confidence, note.")
+    ],
     kind: Annotated[
-        str | None, typer.Option(help="What new raters are: person, machine or reference. Person unless given.")
+        str | None,
+        typer.Option(
+            help="What new raters are where the table does not say: person, machine or reference. Person unless given."
+        ),
     ] = None,
     study: StudyOption = None,
     as_json: JsonOption = False,

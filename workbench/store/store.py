@@ -85,15 +85,11 @@ class Store:
         language: str = "",
     ) -> Rater:
         """Make a rater known; `name` defaults to the id. Raises StoreError when the id is empty or taken."""
-        rater = plain(rater).strip()
-        if not rater or len(rater) > 200 or not rater.isprintable():
-            raise StoreError(f"rater id {rater[:40]!r} will not do: use 1 to 200 printable characters")
-        made = Rater(rater, plain(name) or rater, kind, role, language, datetime.now(UTC))
+        rater = _checked_rater(rater)
         with self.writing() as connection:
             if _rater(connection, rater) is not None:
                 raise StoreError(f"there is already a rater '{rater}': choose another id")
-            connection.execute(RATERS.insert(), _rater_row(made))
-        return made
+            return _add_rater(connection, rater, name, kind, role, language)
 
     def ensure_rater(self, rater: RaterId, name: str = "", *, kind: RaterKind = "person") -> Rater:
         """The rater, made known first where needed. Raises StoreError when known as another kind."""
@@ -143,25 +139,19 @@ class Store:
         Idempotent by client id. An event that cannot be stored (wrong token, unknown label) is refused by itself,
         with its reason; the others are stored.
         """
-        acked: list[str] = []
-        refused: list[Refused] = []
-        received = datetime.now(UTC)
         with self.writing() as connection:
-            known = _owners(connection, [event.client_id for event in events])
-            for event in events:
-                problem = None
-                if event.client_id not in known:
-                    event, problem = self._settle(connection, event)
-                    if problem is None:
-                        connection.execute(EVENTS.insert(), _event_row(event, received))
-                        known[event.client_id] = event.rater
-                elif known[event.client_id] != event.rater:
-                    problem = "another rater's answer has this id"
-                if problem is None:
-                    acked.append(event.client_id)
-                else:
-                    refused.append(Refused(event.client_id, problem))
-        return Recorded(tuple(dict.fromkeys(acked)), tuple(refused))
+            return self._record(connection, events)
+
+    def bring_in(self, raters: Mapping[RaterId, RaterKind], events: Sequence[Event]) -> Refused | None:
+        """Add events and the raters that are new, all in one transaction or nothing; returns the first refusal."""
+        with self.writing() as connection:
+            for rater, kind in raters.items():
+                if _rater(connection, rater) is None:
+                    _add_rater(connection, _checked_rater(rater), "", kind, "annotator", "")
+            refused = self._record(connection, events).refused
+            if refused:
+                connection.rollback()
+        return refused[0] if refused else None
 
     def standing(
         self,
@@ -234,6 +224,26 @@ class Store:
                 raise
             return known
 
+    def _record(self, connection: sa.Connection, events: Sequence[Event]) -> Recorded:
+        acked: list[str] = []
+        refused: list[Refused] = []
+        received = datetime.now(UTC)
+        known = _owners(connection, [event.client_id for event in events])
+        for event in events:
+            problem = None
+            if event.client_id not in known:
+                event, problem = self._settle(connection, event)
+                if problem is None:
+                    connection.execute(EVENTS.insert(), _event_row(event, received))
+                    known[event.client_id] = event.rater
+            elif known[event.client_id] != event.rater:
+                problem = "another rater's answer has this id"
+            if problem is None:
+                acked.append(event.client_id)
+            else:
+                refused.append(Refused(event.client_id, problem))
+        return Recorded(tuple(dict.fromkeys(acked)), tuple(refused))
+
     def _settle(self, connection: sa.Connection, event: Event) -> tuple[Event, str | None]:
         """The event with clip, scheme and pass of its assignment filled in, and what is wrong with it, if anything."""
         if not event.client_id or len(event.client_id) > 200 or not event.client_id.isprintable():
@@ -268,6 +278,21 @@ def _unfit(event: Event, scheme: LabelScheme) -> str | None:
         if flag not in scheme.flag_names:
             return f"unknown flag '{flag}'; known: {', '.join(scheme.flag_names)}"
     return None
+
+
+def _checked_rater(rater: RaterId) -> RaterId:
+    rater = plain(rater).strip()
+    if not rater or len(rater) > 200 or not rater.isprintable():
+        raise StoreError(f"rater id {rater[:40]!r} will not do: use 1 to 200 printable characters")
+    return rater
+
+
+def _add_rater(
+    connection: sa.Connection, rater: RaterId, name: str, kind: RaterKind, role: RaterRole, language: str
+) -> Rater:
+    made = Rater(rater, plain(name) or rater, kind, role, language, datetime.now(UTC))
+    connection.execute(RATERS.insert(), _rater_row(made))
+    return made
 
 
 def _rater(connection: sa.Connection, rater: RaterId) -> Rater | None:

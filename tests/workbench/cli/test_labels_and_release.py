@@ -92,7 +92,7 @@ def test_a_release_from_cut_to_export(capsys, answers, tmp_path):
     assert re.fullmatch("[0-9a-f]{64}", made["digest"])
     told(capsys, "release", "create", "r2", "--rule", "soft")
     assert [each["name"] for each in told(capsys, "release", "list")["releases"]] == ["r1", "r2"]
-    assert told(capsys, "release", "verify", "r1") == {"ok": True, "release": "r1", "problems": []}
+    assert told(capsys, "release", "verify", "r1") == {"ok": True, "release": "r1", "problems": [], "withdrawn": []}
     assert told(capsys, "release", "diff", "r1", "r2")["same"] == 12
     files = told(capsys, "release", "export", "r1", "--format", "datapackage", "--out", tmp_path / "out")["files"]
     assert [path.rsplit("/", 1)[1] for path in files] == [
