@@ -37,6 +37,8 @@ def take(
     manners: Manners,
     shortest_s: Seconds,
     tell: Tell,
+    *,
+    format_id: str = "",
     stop: threading.Event | None = None,
 ) -> Taken:
     """Fetch and look at it; touches nothing but its own partial file. Raises MediaError, Cancelled."""
@@ -49,7 +51,16 @@ def take(
         judge(url, info, manners, shortest_s)
         check_room(url, media, int(info.get("filesize") or info.get("filesize_approx") or 0), manners)
 
-    got = fetch(url, source_id, media / "partial", manners=manners, tell=tell, judge=look_at, stop=stop)
+    got = fetch(
+        url,
+        source_id,
+        media / "partial",
+        manners=manners,
+        tell=tell,
+        judge=look_at,
+        format_id=format_id,
+        stop=stop,
+    )
     try:
         facts = probe(got.path)
     except MediaError as error:

@@ -6,6 +6,7 @@ continued with bytes of another edition.
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,11 +45,13 @@ def fetch(
     manners: Manners,
     tell: Tell,
     judge: Judge | None = None,
+    format_id: str = "",
     stop: threading.Event | None = None,
 ) -> Fetched:
     """Bring the best audio of `url` to `partial`/<source_id>.<ext>; a part left by an earlier try is continued where
     the server proves that it is still the same file, else begun anew.
 
+    `format_id`: the format that was chosen before, taken again where it is still offered.
     Raises MediaError (not_found, refused, too_many_requests, web_page, playlist, unreachable, private_host, too_big,
     too_slow, disk_full, ...), and Cancelled out of `tell`. `stop` ends pauses between tries.
     """
@@ -66,7 +69,10 @@ def fetch(
             stopped.append(error)
             raise DownloadCancelled("stopped") from None
 
-    options = {"progress_hooks": [hook]}
+    options: dict[str, Any] = {"progress_hooks": [hook]}
+    if re.fullmatch(r"[\w.-]+", format_id, re.ASCII):
+        pinned = f"[format_id={format_id}]"
+        options["format"] = f"bestaudio{pinned}/best{pinned}/bestaudio/best"
     try:
         with opened(url, manners, options, stop) as (site, proxy):
 

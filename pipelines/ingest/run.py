@@ -131,7 +131,9 @@ def _work(
         return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch")
 
     def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
-        return take(errand.url, errand.key, study.media, manners, study.settings.clip.length_s, tell, stop)
+        pinned = formats[errand.key]
+        shortest_s = study.settings.clip.length_s
+        return take(errand.url, errand.key, study.media, manners, shortest_s, tell, format_id=pinned, stop=stop)
 
     def fetched(timeout_s: float) -> Mapping[str, Task] | None:
         new: dict[str, Task] = {}
@@ -153,6 +155,7 @@ def _work(
     first = dict(sorted(ready.items(), key=lambda one: -(one[1].duration_s or 0)))
     tasks = {name: task(name, plan) for name, plan in first.items()}
     workers = min(jobs or os.cpu_count() or 1, len(ready) + len(coming))
+    formats = {name: plan.source.measured.get("format_id", "") for name, plan in coming.items()}
     errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
     more = fetched if errands else None
     with Lanes(errands, bring, manners, queue.rests()) as lanes:

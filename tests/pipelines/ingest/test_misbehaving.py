@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from yt_dlp.extractor.common import InfoExtractor
 
 from pipelines import audio
 from pipelines.errors import MediaError
@@ -12,6 +14,7 @@ from pipelines.ingest import run
 from pipelines.ingest.fetch import fetch
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.report import IngestReport, Row
+from pipelines.ingest.site import Site
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
 from tests.pipelines.ingest.misbehaving import Misbehaving
@@ -147,6 +150,34 @@ def test_another_edition_is_never_appended_even_where_the_server_would(
     assert (told.value.reason_code, told.value.failure) == ("changed_within", "retry")
     assert not list(tmp_path.iterdir())
     assert get(site, "edition2", tmp_path).read_bytes() == bodies[1]
+
+
+class TwoFormatsIE(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no types
+    """A site that offers two formats; the second is the better one."""
+
+    _VALID_URL = r"(?P<host>http://127\.0\.0\.1:\d+)/watch/(?P<id>\w+)"
+
+    def _real_extract(self, url: str) -> dict[str, Any]:
+        host = self._match_valid_url(url)["host"]
+        formats = [
+            {"format_id": name, "url": f"{host}/{name}.mp4", "ext": "mp4", "vcodec": "none", "abr": rate}
+            for name, rate in (("low-1", 64), ("high-2", 128))
+        ]
+        return {"id": "x", "title": "A title/../../with %(id)s", "formats": formats}
+
+
+@pytest.mark.parametrize(
+    ("pinned", "taken"), [("", "high-2"), ("low-1", "low-1"), ("no-more", "high-2"), ("a]/b[", "high-2")]
+)
+def test_the_format_that_was_chosen_before_is_chosen_again(
+    site: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned: str, taken: str
+) -> None:
+    monkeypatch.setattr(Site, "extra", (TwoFormatsIE,))
+    manners = Manners(allow_private=True, pause_s=0)
+    url = site.url("a").replace("/a.mp4", "/watch/a")
+    got = fetch(url, "x", tmp_path, manners=manners, tell=lambda _done, _total: None, format_id=pinned)
+    assert got.facts["format_id"] == taken and [path for path, *_ in site.asked] == [f"/{taken}.mp4"]
+    assert got.path == tmp_path / "x.mp4" and got.facts["title"] == "A title/../../with %(id)s"
 
 
 def test_less_announced_than_there_is_gives_a_row_not_half_a_recording(site: Misbehaving, tmp_path: Path) -> None:
