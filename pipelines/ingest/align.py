@@ -57,8 +57,8 @@ class Recording:
 def find(check: Check, n_samples: Samples, there: Recording, guesses: Iterable[Samples]) -> Place | None:
     """The place of a clip of `n_samples` in `there`, or None where its sound is not.
 
-    `guesses` are start samples that its neighbours suggest; they are tried first. Of several copies of the same sound
-    the first believed one counts.
+    `guesses` are start samples that its neighbours suggest: they are tried first, and the first believed one counts.
+    Of the places that the fingerprint gives, the nearest to the original does.
     """
     reach = round(REACH_S * there.rate_hz)
     asked = list(dict.fromkeys(guesses))
@@ -76,7 +76,7 @@ def find(check: Check, n_samples: Samples, there: Recording, guesses: Iterable[S
         found, near = best_start(check.sketch, region, n_samples)
         if near >= SAME_SOUND_DB and (best is None or near > best.snr_db):
             best = Place(start - reach + found, near)
-            if near >= EQUIVALENT_DB:
+            if near >= EQUIVALENT_DB or start in asked:
                 break
     return best
 

@@ -1,7 +1,9 @@
 """workbench.takedown: a source leaves whole, whatever interrupts it, and never comes back."""
 
+import http.server
 import json
 import shutil
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -142,6 +144,33 @@ def test_ingest_never_brings_it_back(study: Study, tmp_path: Path) -> None:
     night = run.ingest(study, jobs=1)
     assert (night.exit_code, [row.source_id for row in night.sources]) == (0, ["one"])
     assert state(study) == before
+
+
+def test_its_address_is_not_even_asked(study: Study) -> None:
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None: ...
+
+    study.settings_file.write_text("allow_private_hosts = true\n" + study.settings_file.read_text())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/play.mp3"
+        lines = study.sources_csv.read_text().splitlines()
+        row = ["web", address] + [""] * (lines[0].count(",") - 1)
+        study.sources_csv.write_text("\n".join([*lines, ",".join(row)]) + "\n")
+        take_down(Study(study.root, "night"), address)
+        for inputs in ([address], [str(study.sources_csv)], []):
+            report = run.ingest(Study(study.root, "night"), inputs, jobs=1)
+            assert [row.reason_code for row in report.sources if row.source_id == "web"] == ["taken_down"] * bool(
+                inputs
+            )
+        server.shutdown()
+    assert asked == []
 
 
 def test_a_file_of_the_owner_stays_and_is_named(study: Study) -> None:
