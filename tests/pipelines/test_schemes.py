@@ -68,3 +68,10 @@ def test_a_study_may_bring_its_own_scheme(tmp_path):
         '[[labels]]\nname = "a"\nkeys = ["1"]\ncolour = "#000000"\ntext = {en = "A"}\n'
     )
     assert load_scheme("own", tmp_path).label_names == ("a",)
+
+
+def test_a_flag_for_what_cannot_be_played_must_end_the_clip():
+    flag = {"name": "f", "keys": ["x"], "answers": False, "unplayable": True, "colour": "#1", "text": {}}
+    document = {"name": "own", "version": "1", "labels": [label("a", "1")], "flags": [flag]}
+    with pytest.raises(ConfigError, match="'f' is 'unplayable', so it must be one that 'answers'"):
+        parse(LabelScheme, document, "own.toml")

@@ -1,8 +1,9 @@
 """The labelling console: html, css and js that Streamlit mounts as one component, and the words it is given.
 
-The script is several files read top to bottom as one module: wire (requests), outbox (answers on their way),
-clips (sound ahead of the listener), past (clips to go back to), picture (the waveform), page (parts and buttons),
-console (keys, playback, what is shown).
+The script is several files read top to bottom as one module: wire (requests), drawer (what the browser keeps), outbox
+(answers on their way), account (language, sign-out), clips (sound ahead of the listener), past (clips to go back to),
+picture (the waveform), refused (answers that were not taken), display (what is shown), page (parts and buttons),
+console (keys, answers, playback). The sidebar of the other pages shares the first four.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,17 @@ from workbench.app.catalogue import DEFAULT_LANGUAGE, LANGUAGES, catalogue
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-SCRIPTS = ("wire.js", "outbox.js", "clips.js", "past.js", "picture.js", "page.js", "console.js")
+_SHARED = ("wire.js", "drawer.js", "outbox.js", "account.js")
+SCRIPTS = (
+    *_SHARED,
+    "clips.js",
+    "past.js",
+    "picture.js",
+    "refused.js",
+    "display.js",
+    "page.js",
+    "console.js",
+)
 
 
 @cache
@@ -30,14 +41,34 @@ def component() -> "ComponentRenderer":
     )
 
 
-def facts(scheme: LabelScheme, *, person: str, name: str, language: str) -> dict[str, Any]:
-    """What the console is told at its start: words, labels, keys. Nothing about any clip."""
+@cache
+def sidebar() -> "ComponentRenderer":
+    """Name, languages and sign-out; mount it with `sidebar()(key=..., data=account(...))`."""
+    import streamlit as st
+
+    return st.components.v2.component(
+        "workbench_account",
+        html=_asset("sidebar.html"),
+        css=_asset("sidebar.css"),
+        js="\n".join(map(_asset, (*_SHARED, "sidebar.js"))),
+    )
+
+
+def account(*, person: str, name: str, language: str) -> dict[str, Any]:
+    """What either component is told about who is here. `person`: the mark that their unsent answers are kept under."""
     return {
         "person": person,
         "name": name,
         "language": language,
         "languages": dict(LANGUAGES),
         "texts": catalogue(language).section("console"),
+    }
+
+
+def facts(scheme: LabelScheme, *, person: str, name: str, language: str) -> dict[str, Any]:
+    """What the console is told at its start: words, labels, keys. Nothing about any clip."""
+    return {
+        **account(person=person, name=name, language=language),
         "labels": [
             {
                 "name": label.name,
@@ -55,6 +86,7 @@ def facts(scheme: LabelScheme, *, person: str, name: str, language: str) -> dict
                 "keys": list(flag.keys),
                 "colour": flag.colour,
                 "answers": flag.answers,
+                "unplayable": flag.unplayable,
                 "text": _in(flag.text, language),
                 "definition": _in(flag.definition, language),
             }

@@ -5,22 +5,25 @@ const AHEAD_WHEN_FAST = 32;
 const FAST_MS = 1000;
 const LANES = 3;
 const BUCKETS = 400;
+const MOST_TOKENS = 200; // that the server takes at once
 
 class Clip {
   constructor({ token, url }) {
     this.token = token;
     this.url = url;
-    this.state = "waiting"; // waiting | loading | ready | broken
+    this.state = "waiting"; // waiting | loading | resting (until tried again) | ready | broken
     this.blob = null;
     this.peaks = null;
     this.seconds = 0;
-    this.reset();
-  }
-  reset() {
-    this.started = false; // whether it has sounded since it became the current clip
-    this.heardMs = 0;
     this.flags = new Set();
     this.note = "";
+    this.rewind();
+  }
+  // To be heard anew; what was said of it stays.
+  rewind() {
+    this.started = false; // whether it has sounded since it became the current clip
+    this.heardMs = 0;
+    this.since = null;
   }
 }
 
@@ -51,13 +54,15 @@ class Supply {
     this.queue = [];
     this.loading = 0;
     this.asking = false;
-    this.state = "asking"; // asking | some | none | offline | signed-out
+    this.state = "asking"; // asking | some | none
+    this.problem = null; // null, or a word of problemOf's
     this.progress = null;
     this.lastTaken = -Infinity;
     this.depth = AHEAD;
     this.timer = null;
     this.backOff = new BackOff();
     this.held = () => [];
+    this.skipped = new Set(); // tokens of clips that cannot be played, in a scheme that has no word for that
   }
 
   take() {
@@ -70,7 +75,7 @@ class Supply {
   }
 
   putBack(clip) {
-    clip.reset();
+    clip.rewind();
     this.queue.unshift(clip);
   }
 
@@ -78,22 +83,27 @@ class Supply {
     clearTimeout(this.timer);
     this.load();
     if (this.asking || this.queue.length > this.depth - 3) return;
+    if (this.outbox.problem === "other_person") { // what is given now would be given to them
+      this.timer = setTimeout(() => this.topUp(), 5000);
+      return;
+    }
     this.asking = true;
     let again = null;
     let got = 0;
     try {
-      const have = [...new Set([...this.queue, ...this.held()].map((clip) => clip.token).concat(this.outbox.tokens()))];
+      const have = [...this.known()].slice(0, MOST_TOKENS);
       const answer = await ask("/api/next", { n: this.depth - this.queue.length, have });
-      const known = new Set([...this.queue, ...this.held()].map((clip) => clip.token).concat(this.outbox.tokens()));
+      const known = this.known();
       const fresh = answer.clips.filter((offered) => !known.has(offered.token)).map((offered) => new Clip(offered));
       this.queue.push(...fresh);
       got = fresh.length;
       this.progress = answer.progress;
       this.state = this.queue.length ? "some" : "none";
+      this.problem = null;
       this.backOff.reset();
       if (this.state === "none") again = 20000; // others may let go of what they hold
     } catch (error) {
-      this.state = error instanceof Refusal ? "signed-out" : "offline";
+      this.problem = problemOf(error);
       again = this.backOff.wait();
     }
     this.asking = false;
@@ -101,6 +111,11 @@ class Supply {
     this.load();
     this.changed();
     if (got && this.queue.length <= this.depth - 3) this.topUp(); // keys came fast meanwhile
+  }
+
+  known() {
+    const clips = [...this.queue, ...this.held()].map((clip) => clip.token);
+    return new Set([...clips, ...this.skipped, ...this.outbox.tokens()]);
   }
 
   // A clip that was answered before this page was opened, so that its answer can be taken back.
@@ -125,17 +140,16 @@ class Supply {
       const answer = await fetch(clip.url, { credentials: "same-origin", cache: "no-store" });
       if (answer.status === 410) {
         clip.url = (await ask("/api/clip", { token: clip.token })).url;
-        throw new Error("its address was too old");
+        throw new Refusal(answer.status);
       }
-      if (!answer.ok && answer.status < 500) throw new Refusal(answer.status);
-      if (!answer.ok) throw new Error(`server said ${answer.status}`);
+      if (!answer.ok) throw new Refusal(answer.status);
       const buffer = await answer.arrayBuffer();
       Object.assign(clip, peaksOf(buffer));
       clip.blob = URL.createObjectURL(new Blob([buffer], { type: "audio/wav" }));
       clip.state = "ready";
+      this.problem = null;
     } catch (error) {
-      clip.state = error instanceof Refusal ? "broken" : "waiting";
-      if (clip.state === "waiting") setTimeout(() => this.fetchAgain(clip), this.backOff.wait());
+      this.failed(clip, problemOf(error));
     } finally {
       this.loading--;
     }
@@ -143,8 +157,12 @@ class Supply {
     this.changed();
   }
 
-  fetchAgain(clip) {
-    if (clip.state === "waiting") this.fetch(clip);
+  // Only a clip that is not there is broken; any other reason passes.
+  failed(clip, problem) {
+    clip.state = problem === "gone" ? "broken" : "resting";
+    if (clip.state === "broken") return;
+    this.problem = problem;
+    setTimeout(() => this.fetch(clip), this.backOff.wait());
   }
 }
 

@@ -2,13 +2,13 @@
 // whatever Streamlit draws around it. A key labels the clip that is sounding.
 
 const REST_AFTER = 50;
-const FLASH_MS = 240;
-const SLOW_RATE = 0.75;
 const TOUCH = matchMedia("(hover: none)");
 
 class Console {
   constructor(data) {
     this.data = data;
+    this.unplayable = data.flags.find((flag) => flag.unplayable) ?? null;
+    this.text = this.text.bind(this);
     this.current = null;
     this.past = new Past(data.person);
     this.mode = "starting"; // starting | loading | playing | blocked | done | more
@@ -87,9 +87,11 @@ class Console {
     if (["Shift", "Control", "Alt", "Meta", "CapsLock", "Tab", "AltGraph"].includes(event.key)) return;
     const at = event.composedPath()[0];
     if (at instanceof HTMLElement && (at.isContentEditable || at.matches("input, textarea, select"))) return;
+    if (!this.dom.refused.hidden) return this.keyInRefused(event);
     const sheetOpen = !this.dom.keys.hidden;
     const waits = this.mode === "blocked" || this.mode === "more";
     const action = this.actionOf(event);
+    if (event.key === "Enter" && this.mustSkip() && !sheetOpen) return this.skip();
     if (!action && !sheetOpen && !waits) return;
     if (!action && event.key === "Enter" && !waits) return; // a button that has the focus
     event.preventDefault();
@@ -98,6 +100,12 @@ class Console {
     if (sheetOpen) return this.showKeys(false);
     if (waits && !(this.mode === "more" && action?.name === "undo")) return this.begin();
     this.press(action);
+  }
+
+  // Keys are the panel's own while it is open, so that none of them labels.
+  keyInRefused(event) {
+    event.stopImmediatePropagation();
+    if (event.key === "Escape") this.dom.refused.hidden = true;
   }
 
   press(action) {
@@ -111,7 +119,8 @@ class Console {
 
   answer(action) {
     const clip = this.current;
-    const broken = clip?.state === "broken" && action.name === "bad_clip";
+    if (this.outbox.problem === "other_person") return this.say("other_person");
+    const broken = clip?.state === "broken" && action.unplayable;
     if (!clip || this.recalling || !(clip.started || broken)) return this.say("nothing_sounding");
     const flags = [...clip.flags, ...(action.kind === "flag" ? [action.name] : [])];
     const label = action.kind === "label" ? action.name : null;
@@ -122,13 +131,25 @@ class Console {
     this.advance(); // the ear first; the rest of this function runs before anything else can
     this.outbox.add(event);
     this.past.remember(clip.token);
-    this.flash(action);
+    flash(this.dom?.buttons.get(`${action.kind}.${action.name}`));
     this.answeredAt.push(performance.now());
     this.sitting++;
     this.done = (this.done ?? 0) + 1;
     if (this.sitting % REST_AFTER === 0) this.hint = "rest";
     this.closeNote();
     this.render();
+  }
+
+  // A clip that cannot be played, in a scheme that has no word for that: go on without an answer.
+  mustSkip() {
+    return this.current?.state === "broken" && !this.unplayable;
+  }
+
+  skip() {
+    this.supply.skipped.add(this.current.token);
+    this.hint = null;
+    this.closeNote();
+    this.advance();
   }
 
   toggle(action) {
@@ -158,8 +179,7 @@ class Console {
     this.closeNote();
     this.audio()?.pause();
     if (this.current) this.supply.putBack(this.current);
-    clip.started = false;
-    clip.heardMs = 0;
+    clip.rewind();
     this.sitting = Math.max(0, this.sitting - 1);
     this.answeredAt.pop();
     this.done = Math.max(0, (this.done ?? 1) - 1);
@@ -225,6 +245,7 @@ class Console {
   }
 
   begin() {
+    if (this.mustSkip()) return this.skip();
     if (this.mode === "more" || !this.current) return this.advance();
     const audio = this.audio();
     if (audio) this.sound(audio, this.current);
@@ -277,20 +298,11 @@ class Console {
 
   // Answers from before this page was opened that the server has not counted yet.
   onTheirWay() {
-    return this.outbox.waiting().reduce((sum, [, text]) => sum + (JSON.parse(text).kind === "answer" ? 1 : -1), 0);
+    return this.outbox.waiting().reduce((sum, event) => sum + (event.kind === "answer" ? 1 : -1), 0);
   }
 
   outboxChanged() {
     if (this.outbox) this.render(); // not while it is being made
-  }
-
-  async speak(language) {
-    try {
-      await ask("/api/language", { language });
-      location.reload();
-    } catch {
-      this.say("offline");
-    }
   }
 
   // ---- what is shown ------------------------------------------------------------------------------------------
@@ -303,16 +315,6 @@ class Console {
   say(hint) {
     this.hint = hint;
     this.render();
-  }
-
-  flash(action) {
-    const button = this.dom?.buttons.get(`${action.kind}.${action.name}`);
-    if (!button) return;
-    button.classList.remove("chosen");
-    void button.offsetWidth; // begin the animation anew
-    button.classList.add("chosen");
-    clearTimeout(button.unflash);
-    button.unflash = setTimeout(() => button.classList.remove("chosen"), FLASH_MS);
   }
 
   note() {
@@ -339,62 +341,12 @@ class Console {
     else this.dom.keys.querySelector("button").blur();
   }
 
-  saveState() {
-    const waiting = this.outbox.waiting().length;
-    if (this.outbox.refused || this.outbox.memory.size) return ["refused", this.text("not_saved", { n: this.outbox.refused + this.outbox.memory.size })];
-    if (waiting && this.outbox.problem) return ["waiting", this.text("waiting", { n: waiting })];
-    if (waiting) return ["sending", this.text("sending")];
-    return ["saved", this.text("saved")];
-  }
-
-  messageNow() {
-    if (this.outbox.problem === "signed-out" || this.supply.state === "signed-out") return this.text("signed_out");
-    if (this.hint) return this.text(this.hint, { n: this.sitting });
-    if (this.current?.state === "broken") return this.text("broken");
-    if (this.mode === "loading" || this.mode === "starting") return this.text(this.supply.state === "offline" ? "offline" : "loading");
-    if (this.outbox.problem === "offline") return this.text("offline");
-    if (this.mode === "playing" && this.sitting === 0 && !this.past.tokens().length) return this.text("first");
-    return "";
-  }
-
-  pace() {
-    const gaps = this.answeredAt.slice(1).map((at, i) => at - this.answeredAt[i]).sort((a, b) => a - b);
-    if (!gaps.length) return "";
-    return this.text("pace", { n: this.sitting, seconds: (gaps[gaps.length >> 1] / 1000).toFixed(1) });
+  refused() {
+    showRefused(this.dom.refused, this);
   }
 
   render() {
-    const { dom } = this;
-    if (!dom) return;
-    const put = (element, text) => {
-      if (element.textContent !== text) element.textContent = text;
-    };
-    const clip = this.current;
-    const [save, saveText] = this.saveState();
-    dom.console.dataset.mode = this.mode;
-    dom.console.dataset.save = save;
-    dom.console.dataset.ahead = this.supply.queue.filter((other) => other.state === "ready").length;
-    put(dom.saveText, saveText);
-    const known = this.total !== null && this.done !== null;
-    put(dom.count, known ? this.text("progress", { done: this.done, total: Math.max(this.total, this.done) }) : "");
-    dom.track.style.width = known && this.total ? `${Math.min(100, (100 * this.done) / this.total)}%` : "0";
-    put(dom.message, this.messageNow());
-    const ended = this.mode === "done" || this.mode === "more";
-    dom.end.hidden = !ended;
-    dom.canvas.hidden = ended;
-    dom.begin.hidden = !(this.mode === "blocked" || this.mode === "more");
-    put(dom.begin, this.text(this.mode === "more" ? "more_waiting" : "begin"));
-    if (ended) {
-      put(dom.end.querySelector("h2"), this.text("thanks"));
-      put(dom.end.querySelector(".pace"), this.pace());
-      put(dom.end.querySelector(".more"), this.text("nothing_left"));
-    }
-    for (const flag of this.data.flags) {
-      if (!flag.answers) dom.buttons.get(`flag.${flag.name}`)?.setAttribute("aria-pressed", String(Boolean(clip?.flags.has(flag.name))));
-    }
-    dom.buttons.get("tool.note")?.classList.toggle("on", Boolean(clip?.note));
-    dom.buttons.get("tool.slower")?.classList.toggle("on", this.audio()?.playbackRate === SLOW_RATE);
-    this.picture?.show(clip);
+    if (this.dom) display(this);
   }
 }
 

@@ -1,95 +1,101 @@
 // Answers on their way to the store. Each is one entry of localStorage from the key press until the server has said
-// that it is in the store; two tabs of one person can do no harm, since entries are only ever added or removed whole.
+// that it is in the store; one that the server refuses is kept apart, with the reason, until the person dismisses it.
+
+const MOST_AT_ONCE = 100;
+const PENDING = "workbench.pending.";
+const REFUSED = "workbench.refused.";
 
 class Outbox {
   constructor(person, changed) {
     this.person = person;
     this.changed = changed;
-    this.prefix = `workbench.pending.${person}.`;
-    this.memory = new Map(); // where localStorage is full or forbidden
+    this.pending = new Drawer(`${PENDING}${person}.`);
+    this.kept = new Drawer(`${REFUSED}${person}.`);
+    this.ofOthers = storedKeys().some((key) => key.startsWith(PENDING) && !key.startsWith(this.pending.prefix));
     this.count = 0;
-    this.refused = 0;
-    this.problem = null; // null | "offline" | "signed-out"
+    this.most = MOST_AT_ONCE;
+    this.problem = null; // null, or a word of problemOf's
     this.sending = false;
     this.timer = null;
     this.backOff = new BackOff();
     addEventListener("online", () => this.send());
     addEventListener("beforeunload", (event) => {
-      if (this.memory.size) event.preventDefault();
+      if (this.pending.memory.size + this.kept.memory.size) event.preventDefault();
     });
   }
 
   add(event) {
     const made = { id: newId(), time: Date.now(), ...event };
-    const key = `${this.prefix}${String(made.time).padStart(15, "0")}.${String(this.count++).padStart(9, "0")}.${made.id}`;
-    const text = JSON.stringify(made);
-    try {
-      localStorage.setItem(key, text);
-    } catch {
-      this.memory.set(key, text);
-    }
+    const name = `${String(made.time).padStart(15, "0")}.${String(this.count++).padStart(9, "0")}.${made.id}`;
+    this.pending.put(name, made);
     this.changed();
     this.send();
   }
 
   waiting() {
-    const found = [...this.memory.entries()];
-    try {
-      for (let i = 0; i < localStorage.length; i++) {
-        const key = localStorage.key(i);
-        if (key.startsWith(this.prefix)) found.push([key, localStorage.getItem(key)]);
-      }
-    } catch {
-      // storage is forbidden here: what is in memory is all there is
-    }
-    return found.filter(([, text]) => text).sort(([a], [b]) => (a < b ? -1 : 1));
+    return this.pending.all().map(([, event]) => event);
+  }
+
+  // Answers that the server refused, oldest first, each with its `name` here and the `reason`.
+  refused() {
+    return this.kept.all().map(([name, event]) => ({ name, ...event }));
+  }
+
+  dismiss(entries) {
+    for (const { name } of entries) this.kept.remove(name);
+    this.changed();
   }
 
   tokens() {
-    return this.waiting().map(([, text]) => JSON.parse(text).token);
+    return this.waiting().map((event) => event.token);
   }
 
   async send() {
     if (this.sending) return;
     clearTimeout(this.timer);
-    const batch = this.waiting().slice(0, 100);
+    const batch = this.pending.all().slice(0, this.most);
     if (!batch.length) {
+      this.problem = null;
       this.changed();
       return;
     }
     this.sending = true;
     try {
       const now = Date.now();
-      const events = batch.map(([, text]) => {
-        const { time, ...event } = JSON.parse(text);
-        return { ...event, age_ms: Math.max(0, now - time) };
-      });
+      const events = batch.map(([, { time, ...event }]) => ({ ...event, age_ms: Math.max(0, now - time) }));
       const answer = await ask("/api/labels", { person: this.person, events });
-      const settled = new Set(answer.acked);
-      for (const { id, reason } of answer.refused) {
-        settled.add(id);
-        this.refused++;
-        console.warn("an answer was refused:", reason);
+      const reasons = new Map(answer.refused.map(({ id, reason }) => [id, reason]));
+      const acked = new Set(answer.acked);
+      for (const [name, event] of batch) {
+        if (acked.has(event.id)) this.pending.remove(name);
+        else if (reasons.has(event.id)) this.refuse(name, event, reasons.get(event.id));
       }
-      for (const [key, text] of batch) if (settled.has(JSON.parse(text).id)) this.forget(key);
       this.problem = null;
+      this.most = Math.min(MOST_AT_ONCE, 2 * this.most);
       this.backOff.reset();
     } catch (error) {
-      this.problem = error instanceof Refusal ? "signed-out" : "offline";
-      this.timer = setTimeout(() => this.send(), this.backOff.wait());
+      this.failed(error, batch);
     } finally {
       this.sending = false;
     }
     this.changed();
-    if (!this.problem && this.waiting().length) this.send();
+    if (!this.problem && this.pending.all().length) this.send();
   }
 
-  forget(key) {
-    this.memory.delete(key);
-    try {
-      localStorage.removeItem(key);
-    } catch {
-      // it was never there
+  failed(error, batch) {
+    const problem = problemOf(error);
+    if (problem !== "too_much" && problem !== "refused") {
+      this.problem = problem;
+      this.timer = setTimeout(() => this.send(), this.backOff.wait());
+      return;
     }
+    this.problem = null; // fewer at once; what is refused all by itself is what was at fault
+    if (batch.length > 1) this.most = batch.length >> 1;
+    else this.refuse(...batch[0], error.message);
+  }
+
+  refuse(name, event, reason) {
+    this.kept.put(name, { ...event, reason });
+    this.pending.remove(name);
   }
 }

@@ -12,10 +12,10 @@ function partsOf(root) {
   const find = (name) => root.querySelector(name);
   return {
     root, console: find(".console"), round: find(".round"), count: find(".count"), track: find(".track i"),
-    save: find(".save"), saveText: find(".save span"), canvas: find(".picture"), begin: find(".begin"),
+    saveText: find(".save span"), saveButton: find(".save button"), canvas: find(".picture"), begin: find(".begin"),
     end: find(".end"), message: find(".message"), labels: find(".labels"), flags: find(".flags"),
     note: find(".note"), noteLabel: find(".note span"), noteInput: find(".note input"), tools: find(".tools"),
-    keys: find(".keys"), menu: find(".menu"), buttons: new Map(),
+    keys: find(".keys"), refused: find(".refused"), elsewhere: find(".elsewhere"), menu: find(".menu"), buttons: new Map(),
   };
 }
 
@@ -77,16 +77,11 @@ function buildPage(owner) {
   };
   const summary = dom.menu.querySelector("summary");
   summary.setAttribute("aria-label", owner.text("settings"));
-  dom.menu.querySelector(".who").textContent = data.name;
-  dom.menu.querySelector(".leave button").textContent = owner.text("sign_out");
-  dom.menu.querySelector(".languages").replaceChildren(
-    ...Object.entries(data.languages).map(([tagName, name]) => {
-      const made = tag("button", { type: "button", textContent: name, lang: tagName });
-      made.setAttribute("aria-pressed", String(tagName === data.language));
-      made.onclick = () => owner.speak(tagName);
-      return made;
-    }),
-  );
+  fillAccount(dom.menu, data, () => owner.outbox.waiting().length);
+  dom.elsewhere.textContent = owner.text("elsewhere");
+  dom.saveButton.onmousedown = (event) => event.preventDefault();
+  dom.saveButton.onclick = () => owner.refused();
+  buildRefused(dom.refused, owner);
   const sheet = dom.keys;
   sheet.querySelector("h2").textContent = owner.text("keys_title");
   sheet.querySelector("button").textContent = owner.text("close");

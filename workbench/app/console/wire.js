@@ -1,10 +1,22 @@
-// Talking to the server. `Refusal` is an answer that asking again will not change by itself.
+// Talking to the server. An answer that is no success is a `Refusal`; `problemOf` says in one word what it means.
+
+const PROBLEMS = { 401: "signed_out", 403: "signed_out", 404: "gone", 409: "other_person", 413: "too_much", 422: "refused" };
 
 class Refusal extends Error {
-  constructor(status) {
-    super(`refused with ${status}`);
+  constructor(status, reason = "") {
+    super(reason || `the server said ${status}`);
     this.status = status;
   }
+}
+
+// "offline" when no answer came at all, "unavailable" for an answer that says nothing but to try later.
+function problemOf(error) {
+  return error instanceof Refusal ? (PROBLEMS[error.status] ?? "unavailable") : "offline";
+}
+
+// The key of the words for a problem that passes by waiting, or by what the person does.
+function wordsOf(problem) {
+  return ["offline", "signed_out", "other_person"].includes(problem) ? problem : "unavailable";
 }
 
 async function ask(path, body, timeout = 15000) {
@@ -19,7 +31,7 @@ async function ask(path, body, timeout = 15000) {
       cache: "no-store",
       signal: stop.signal,
     });
-    if (!answer.ok) throw answer.status >= 500 ? new Error(`server said ${answer.status}`) : new Refusal(answer.status);
+    if (!answer.ok) throw new Refusal(answer.status, (await answer.json().catch(() => null))?.error);
     return await answer.json();
   } finally {
     clearTimeout(timer);
