@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench.accounts import may
-from workbench.app.pages import PAGES, needed_for
+from workbench.app.pages import needed_for
 from workbench.app.session import Session
 
 
@@ -36,7 +36,7 @@ def button(session: Session, url: str, label: str, *, key: str, **query: str) ->
 
 def _page(url: str) -> st.Page:
     """Streamlit knows a page by its URL path alone, so the router's own page answers to this one."""
-    return st.Page(_elsewhere, title=url.capitalize(), url_path=url, default=url == PAGES[0].url)
+    return st.Page(_elsewhere, title=url.capitalize(), url_path=url)
 
 
 def _elsewhere() -> None:

@@ -23,6 +23,9 @@ class Page(NamedTuple):
 
 GROUPS: Mapping[Group, Role] = {"Annotator": "annotator", "Curator": "curator", "Researcher": "researcher"}
 
+#: Where `/` is for Streamlit; it leads to the first page of the role.
+HOME = "home"
+
 PAGES: tuple[Page, ...] = (
     Page("Label", "label", ":material/graphic_eq:", "Annotator", "workbench.app.views.label:show"),
     Page("Overview", "overview", ":material/timeline:", "Curator", "workbench.app.views.overview:show"),
@@ -40,6 +43,11 @@ def pages_for(role: Role) -> dict[Group, list[Page]]:
         group: [page for page in PAGES if page.group == group] for group, needed in GROUPS.items() if may(role, needed)
     }
     return {group: pages for group, pages in allowed.items() if pages}
+
+
+def first_for(role: Role) -> Page:
+    """The page that `role` begins with."""
+    return next(page for pages in pages_for(role).values() for page in pages)
 
 
 def needed_for(url: str) -> Role:

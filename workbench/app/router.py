@@ -3,16 +3,18 @@
 The pages themselves are listed in workbench.app.pages.
 """
 
+import logging
 from functools import partial
-from html import escape
 from importlib import import_module
 from importlib.resources import files
 
 import streamlit as st
 
 from pipelines.errors import PipelineError
+from workbench import accounts
+from workbench.app import console, serving
 from workbench.app import session as sessions
-from workbench.app.pages import PAGES, Page, pages_for
+from workbench.app.pages import HOME, Page, first_for, pages_for
 from workbench.app.session import Session
 
 
@@ -21,7 +23,11 @@ def _show(page: Page, session: Session) -> None:
     try:
         getattr(import_module(module), function)(session.study, session)
     except PipelineError as error:
-        st.error(str(error))
+        if session.role != "annotator":
+            st.error(str(error))
+            return
+        logging.getLogger(__name__).exception("the page '%s' could not be shown to an annotator", page.url)
+        st.error(session.texts("problems.page"))  # the sentence itself could name a file or a source
 
 
 def main() -> None:
@@ -36,24 +42,32 @@ def main() -> None:
     if session is None:
         st.navigation([st.Page(_nobody_here, title="Sign in", url_path="start", default=True)], position="hidden").run()
         return
+    allowed = pages_for(session.role)
+    made = {page.url: _page(page, session) for pages in allowed.values() for page in pages}
     groups = {
-        session.texts(f"groups.{group.lower()}"): [
-            st.Page(
-                partial(_show, page, session),
-                title=session.texts(f"pages.{page.url}") if f"pages.{page.url}" in session.texts else page.title,
-                url_path=page.url,
-                icon=page.icon,
-                default=page is PAGES[0],
-            )
-            for page in pages
-        ]
-        for group, pages in pages_for(session.role).items()
+        session.texts(f"groups.{group.lower()}"): [made[page.url] for page in pages] for group, pages in allowed.items()
     }
-    alone = sum(map(len, groups.values())) == 1
+    alone = len(made) == 1
+    # Streamlit ignores the address of its default page, so that is a page of its own which leads to the first one.
+    home = partial(st.switch_page, made[first_for(session.role).url])
+    next(iter(groups.values())).append(st.Page(home, title="Home", url_path=HOME, default=True, visibility="hidden"))
     page = st.navigation(groups, position="hidden" if alone else "sidebar", expanded=True)
     if not alone:
-        st.sidebar.html(f'<a href="/sign-in" target="_self" style="color: inherit">{escape(session.person.name)}</a>')
+        person = accounts.person_mark(serving.key(), session.rater)
+        with st.sidebar:
+            told = console.account(person=person, name=session.person.name, language=session.language)
+            console.sidebar()(key="account", data=told)
     page.run()
+
+
+def _page(page: Page, session: Session) -> st.Page:
+    key = f"pages.{page.url}"
+    return st.Page(
+        partial(_show, page, session),
+        title=session.texts(key) if key in session.texts else page.title,
+        url_path=page.url,
+        icon=page.icon,
+    )
 
 
 def _nobody_here() -> None:

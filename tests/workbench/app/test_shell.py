@@ -50,9 +50,12 @@ def test_every_word_the_console_asks_for_is_there() -> None:
     script = "".join(
         files("workbench.app.console").joinpath(name).read_text(encoding="utf-8") for name in console.SCRIPTS
     )
-    asked = set(re.findall(r"(?:this|owner)\.(?:text|say)\(\"(\w+)\"", script))
+    asked = set(re.findall(r"\b(?:text|say)\(\"(\w+)\"", script)) | set(re.findall(r"\btexts\.(\w+)", script))
+    choices = re.findall(r"\btext\([^\"()]*\?[^()]*\)", script)
+    asked |= {word for choice in choices for word in re.findall(r"[?:] \"(\w+)\"", choice)}
+    asked |= {"offline", "signed_out", "other_person", "unavailable", "copied", "not_copied"}  # chosen by what happened
     tools = set(re.findall(r"\{ name: \"(\w+)\"", script))
-    assert {"saved", "nothing_sounding"} <= asked and "replay" in tools
+    assert {"saved", "nothing_sounding", "held", "skip", "begin"} <= asked and "replay" in tools
     known = catalogue("en").section("console").keys()
     assert asked | tools | {f"{tool}_more" for tool in tools} <= known
 
@@ -71,6 +74,7 @@ def test_the_console_is_told_words_and_keys_and_nothing_about_clips(language: st
     assert [label["keys"] for label in told["labels"]] == [["1", "h"], ["2", "s"], ["3", "a"], ["4", "f"], ["5", "n"]]
     assert all(entry["text"] and entry["definition"] for entry in told["labels"] + told["flags"])
     assert {flag["name"] for flag in told["flags"] if flag["answers"]} == {"cannot_tell", "bad_clip"}
+    assert [flag["name"] for flag in told["flags"] if flag["unplayable"]] == ["bad_clip"]
 
 
 def test_pages_have_their_own_addresses_and_roles_add_to_each_other() -> None:
@@ -103,12 +107,26 @@ def test_the_router_sends_a_stranger_to_sign_in(tmp_path: Path, monkeypatch: pyt
     assert "/sign-in" in app.markdown[0].value
 
 
-def test_a_problem_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def broken_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: Role, language: str) -> AppTest:
     study = study_with_clips(tmp_path)
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     study.settings_file.write_text('name = "night"\nschem = "five"\n', encoding="utf-8")
     app = AppTest.from_file(ROUTER)
-    app.session_state["person"] = Person("Mei", "Mei", "annotator", "en")
-    app.run(timeout=30)
+    app.session_state["person"] = Person("Mei", "Mei", role, language)
+    return app.run(timeout=30)
+
+
+def test_a_problem_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = broken_study(tmp_path, monkeypatch, "curator", "en")
     assert not app.exception
     assert "did you mean 'scheme'?" in app.error[0].value
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_a_problem_tells_an_annotator_nothing_about_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    app = broken_study(tmp_path, monkeypatch, "annotator", language)
+    assert not app.exception
+    assert [error.value for error in app.error] == [catalogue(language)("problems.page")]
+    assert "schem" not in str(app) and str(tmp_path) not in str(app)
