@@ -293,3 +293,30 @@ def test_any_place_is_found_to_the_sample(start: int, before: int, level: float)
     assert place is not None and place.start_sample == start + len(new) - len(sound) and place.snr_db >= 60
     other = Recording(audio.to_pcm16(spoken(4)), RATE, fingerprint_blocks([spoken(4)], RATE, "d").items)
     assert find(check, 3 * RATE, other, (start,)) is None
+
+
+def test_processes_give_what_a_thread_gives(shared: Path, tmp_path: Path) -> None:
+    encoded(tmp_path / "new/A.wav", inserted(spoken(0), 0, 5_000))
+    shutil.copy(tmp_path / "media/B.m4a", tmp_path / "new")
+    manifest = open_manifest(shared)
+    one, two = (verify_sources(manifest, [tmp_path / "new"], tmp_path / "s", jobs=jobs) for jobs in (1, 2))
+    assert one == two and one.counts == {"exact": 5, "equivalent": 0, "shifted": 5, "changed": 0, "gone": 0}
+
+
+def test_real_drama_is_found_again_through_another_codec(real_recordings: Path, tmp_path: Path) -> None:
+    path = next(iter(sorted((real_recordings / "NOTLD_1968").glob("30s_*.wav"))))
+    whole, rate_hz = audio.read_mono(path)
+    clips, checks = [], []
+    for start in range(0, len(whole) - 3 * rate_hz, 4 * rate_hz):
+        pcm = audio.to_pcm16(whole)[start : start + 3 * rate_hz]
+        clips.append(Clip(clip_id("d", start, rate_hz), "d", start, len(pcm), rate_hz, "d", audio.pcm_sha256(pcm)))
+        checks.append(check_of(clips[-1].clip_id, pcm, rate_hz))
+    folder = tmp_path / "shared"
+    write_clips(folder / "clips.csv", clips)
+    write_checks(folder / "clips_check.parquet", checks)
+    facts = {"sha256": sha256_file(path), "status": "ok"}
+    write_text(folder / "sources.csv", sources_to_csv([Source("d", "d.m4a", "public domain", measured=facts)]))
+    audio.encode(tmp_path / "d.m4a", np.concatenate([noise(0.7, rate_hz, 0.01), whole]), rate_hz, "aac")
+    done = verify_sources(open_manifest(folder), [tmp_path], tmp_path / "s", jobs=1)
+    assert done.counts["shifted"] == len(clips) >= 6
+    assert all(abs((one.offset_samples or 0) - round(0.7 * rate_hz)) <= 2 for one in done.findings)
