@@ -40,11 +40,13 @@ class FilteringProxy:
         self,
         allow_private: Private,
         *,
+        stop: threading.Event | None = None,
         resolve: Resolve = socket.getaddrinfo,
         connect: Connect = socket.create_connection,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allow_private = allow_private
+        self._stop = stop or threading.Event()
         self._resolve = resolve
         self._connect = connect
         self._clock = clock
@@ -102,7 +104,9 @@ class FilteringProxy:
             self._cut()
 
     def watch(self) -> None:
-        """Cut what takes too long; called all the time."""
+        """Cut what takes too long, and everything once `stop` is set; called all the time."""
+        if self._stop.is_set() and self.refused is None:
+            self.refuse(MediaError("stopped", "was stopped; ingest again to go on", "retry"), cut=True)
         now = self._clock()
         with self._lock:
             late = now > self._ends

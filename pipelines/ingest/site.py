@@ -86,7 +86,7 @@ def opened(
     """A Site behind a proxy of its own. Errors of yt-dlp come out as MediaError with a sentence about `url`."""
     stop = stop or threading.Event()
     warnings: list[str] = []
-    with FilteringProxy(manners.allow_private) as proxy:
+    with FilteringProxy(manners.allow_private, stop=stop) as proxy:
         proxy.allow(largest=manners.metadata_bytes, seconds=manners.metadata_s)
 
         def rest(n: int) -> Seconds:

@@ -94,6 +94,15 @@ class Misbehaving:
                 elif name == "hidden":  # more than announced
                     self.head(200, len(half))
                     self.wfile.write(body)
+                elif name.startswith("slowly"):
+                    content = other if name.endswith("2") else body
+                    asked = self.headers.get("Range", "")
+                    start = int(asked.removeprefix("bytes=").split("-")[0]) if asked else 0
+                    where = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if asked else {}
+                    self.head(206 if asked else 200, len(content) - start, ETag=f'"{name}"', **where)
+                    for at in range(start, len(content), 8192):
+                        self.wfile.write(content[at : at + 8192])
+                        time.sleep(0.02)
                 elif name == "drip":
                     self.head(200, len(body))
                     while True:

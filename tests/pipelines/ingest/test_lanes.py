@@ -1,6 +1,7 @@
 """pipelines.ingest.lanes, and run on top of it: one errand per host, hosts side by side, rests that survive."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -153,6 +154,26 @@ def test_a_rest_survives_the_end_of_the_program(
     assert again(study, *urls, manners=manners)["good"] == rests and len(site.asked) == asked
     now[0] += 300
     assert again(study, urls[1], manners=manners)["good"] == ("ingested", "") and len(site.asked) > asked
+
+
+def test_stopping_does_not_wait_for_a_server_that_is_silent(
+    site: Misbehaving, other: Misbehaving, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    study = make_study(tmp_path_factory.mktemp("root"))
+    site.gate.clear()
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "sources":
+            raise Cancelled("enough")
+
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        run.ingest(study, [site.url("good"), other.url("fine", "localhost")], jobs=1, report=stop, manners=QUICK)
+    assert time.monotonic() - began < 5
+    site.gate.set()
+    assert again(study, site.url("good"), other.url("fine", "localhost")) == {
+        "good": ("ingested", ""), "fine": ("unchanged", "")
+    }  # fmt: skip
 
 
 def test_what_has_come_is_analysed_while_the_next_is_fetched(

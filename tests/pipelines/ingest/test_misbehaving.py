@@ -1,5 +1,10 @@
 """Real yt-dlp against a server that misbehaves: a row with class and sentence each, nothing half-made, others go on."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +23,11 @@ from pipelines.ingest.site import Site
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
 from tests.pipelines.ingest.misbehaving import Misbehaving
-from tests.pipelines.ingest.test_run import speech
+from tests.pipelines.ingest.test_run import snapshot, speech
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-SETTINGS = "\n[fetch]\npause_s = 0\nlargest_gb = 0.003\npatience_h = 0.0004\nreserve_gb = 0\n"
+SETTINGS = "\n[fetch]\npause_s = 0\nlargest_gb = 0.003\npatience_h = 0.05\nreserve_gb = 0\n"
 
 #: Name on the server, reason code, class, words.
 BAD = [
@@ -80,6 +85,10 @@ def site(bodies: tuple[bytes, bytes]) -> Iterator[Misbehaving]:
 def night(tmp_path_factory: pytest.TempPathFactory, bodies: tuple[bytes, bytes]) -> Iterator[Night]:
     site = Misbehaving(*bodies)
     study = make_study(tmp_path_factory.mktemp("root"))
+    settings = study.settings_file.read_text()
+    study.settings_file.write_text(
+        settings.replace("patience_h = 0.05", "patience_h = 0.0008")
+    )  # the drip takes all of it
     names = ["drop", *(name for name, *_ in BAD), "edition"]
     report = run.ingest(study, [site.url(name) for name in names], jobs=1)
     yield Night(study, site, report, *bodies)
@@ -185,3 +194,26 @@ def test_less_announced_than_there_is_gives_a_row_not_half_a_recording(site: Mis
     (row,) = run.ingest(study, [site.url("hidden")], jobs=1).sources
     assert row.status == "failed" and row.reason_code in ("damaged", "not_media", "no_audio"), row.reason
     assert not study.clips_csv.exists() and not list(study.audio.glob("*"))
+
+
+@pytest.mark.parametrize("moment", ["*/*.part", "*.mp4", "../audio/*.wav"])
+def test_killed_while_fetching_and_run_again_gives_the_same_bytes(
+    site: Misbehaving, tmp_path: Path, moment: str
+) -> None:
+    urls = [site.url("slowly1"), site.url("slowly2")]
+    whole, study = make_study(tmp_path / "whole"), make_study(tmp_path / "killed")
+    assert run.ingest(whole, urls, jobs=1).exit_code == 0
+    code = "import sys; from workbench.cli.main import main; main(sys.argv[1:])"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, "ingest", *urls, "--jobs", "1"],
+        env={**os.environ, "WORKBENCH_ROOT": str(study.root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not list(study.media.glob(moment)):
+        assert running.poll() is None
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert run.ingest(study, urls, jobs=1).exit_code == 0
+    assert snapshot(study) == snapshot(whole)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipelines.execution import Tell
-from pipelines.ingest import acquire, run
+from pipelines.ingest import acquire, run, work
 from pipelines.ingest.analyse import Analysed, Task, analyse
 from pipelines.ingest.manners import Manners, Rest
 from pipelines.ingest.queue import open_queue
@@ -132,10 +132,10 @@ def test_a_disk_that_fills_up_while_clips_are_cut_loses_no_download(
     def full(task: Task, tell: Tell) -> Analysed:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run, "analyse", full)
+    monkeypatch.setattr(work, "analyse", full)
     assert codes(ingest(study, site.url("one"))) == [("failed", "disk_full")]
     assert not study.clips_csv.exists()
-    monkeypatch.setattr(run, "analyse", analyse)
+    monkeypatch.setattr(work, "analyse", analyse)
     site.asked.clear()
     assert codes(ingest(study, site.url("one"))) == [("ingested", "")]
     assert site.asked == [] and read_clips(study.clips_csv)

