@@ -1,6 +1,5 @@
 """A study on disk: where everything lies, and its settings. Both packages find files through here and nowhere else."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -76,12 +75,6 @@ class StudySettings(Strict):
     place: PlaceSettings = PlaceSettings()
     screen: Mapping[str, Bounds] = {}
     labels: LabelSettings = LabelSettings()
-
-    @property
-    def clipping_hash(self) -> str:
-        """16 hex digits over everything that decides which clips there are."""
-        deciding = self.model_dump(mode="json", include={"clip", "place", "screen"})
-        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
 TEMPLATE = """\

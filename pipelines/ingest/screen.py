@@ -100,7 +100,14 @@ def refusals(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -
 
 
 def config_hash(settings: StudySettings, recipe: str) -> str:
-    """16 hex digits over everything that decides which clips there are: settings, bounds in force, recipe."""
-    bounds = {name: limit.model_dump(mode="json") for name, limit in bounds_of(settings).items()}
-    deciding = {"settings": settings.clipping_hash, "bounds": bounds, "recipe": recipe}
+    """16 hex digits over everything that decides which clips there are: form, places, bounds in force, recipe.
+
+    A screen without bounds decides nothing, and a bound that says what holds anyway changes nothing.
+    """
+    bounds = {name: limit.model_dump(mode="json", exclude_none=True) for name, limit in bounds_of(settings).items()}
+    deciding = {
+        **settings.model_dump(mode="json", include={"clip", "place"}),
+        "bounds": {name: limit for name, limit in bounds.items() if limit},
+        "recipe": recipe,
+    }
     return digest(json.dumps(deciding, sort_keys=True))[:16]

@@ -6,9 +6,9 @@ from scipy.signal import sosfilt
 
 from pipelines.audio import to_pcm16
 from pipelines.ingest import levels
-from pipelines.ingest.screen import SCREENS, Window, bounds_of, config_hash, refusals, scores_of
+from pipelines.ingest.screen import SCREENS, Screen, Window, bounds_of, config_hash, refusals, scores_of
 from pipelines.ingest.speech import Span
-from pipelines.study import Bounds, StudySettings
+from pipelines.study import Bounds, ClipSettings, StudySettings
 from tests.builders import noise, silence, tone, voice
 
 RATES = (16000, 22050, 24414, 44100, 48000, 96000)
@@ -110,3 +110,16 @@ def test_every_screen_scores_any_window_with_one_number_or_none(name: str) -> No
             score = SCREENS[name].score(window(*speech, sound=sound))
             assert score is None or (isinstance(score, float) and np.isfinite(score))
     assert SCREENS[name].says
+
+
+def test_what_decides_nothing_does_not_change_the_hash(monkeypatch):
+    plain = StudySettings(name="night")
+    default = SCREENS["speech_ratio"].bounds
+    said = StudySettings(name="night", screen={"speech_ratio": default, "peak_dbfs": Bounds()})
+    assert config_hash(said, "r") == config_hash(plain, "r")
+    longer = StudySettings(name="night", clip=ClipSettings(length_s=4.0))
+    assert config_hash(longer, "r") != config_hash(plain, "r")
+    informing = Screen(lambda window: 0.0, Bounds(), "a score that nobody bounds")
+    before = config_hash(plain, "r")
+    monkeypatch.setattr("pipelines.ingest.screen.SCREENS", {**SCREENS, "mood": informing})
+    assert config_hash(plain, "r") == before
