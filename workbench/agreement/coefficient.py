@@ -12,10 +12,11 @@ SCALES: tuple[Scale, ...] = ("nominal", "ordinal", "interval")
 
 
 class Coefficient(Protocol):
-    """Agreement over all raters at once."""
+    """Agreement over all raters at once. `corrected`: for chance, so that raters who guess come out near 0."""
 
     title: str
     source: str
+    corrected: bool
 
     def summands(self, counts: Floats) -> Floats:
         """What each item adds, [items, m], from how many raters gave it each label, [items, labels]."""

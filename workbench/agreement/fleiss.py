@@ -16,6 +16,7 @@ class FleissKappa:
     """
 
     title = "Fleiss's kappa"
+    corrected = True
     source = "Fleiss (1971), doi:10.1037/h0031619"
 
     def summands(self, counts: Floats) -> Floats:

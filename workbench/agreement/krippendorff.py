@@ -19,6 +19,7 @@ class Alpha:
     """
 
     title = "Krippendorff's alpha"
+    corrected = True
     source = "Krippendorff (2011), Computing Krippendorff's Alpha-Reliability"
 
     def summands(self, counts: Floats) -> Floats:

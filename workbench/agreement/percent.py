@@ -21,6 +21,7 @@ class Percent:
     """Mean over items of the share of agreeing pairs of answers, in [0, 1]; not corrected for chance."""
 
     title = "Agreement"
+    corrected = False
     source = "Fleiss (1971), doi:10.1037/h0031619, equation 3"
 
     def summands(self, counts: Floats) -> Floats:

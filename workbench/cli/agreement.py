@@ -24,7 +24,8 @@ def agreement(
         list[str] | None, typer.Option(help="Only rows whose column=value; * matches anything. May be repeated.")
     ] = None,
     scheme: Annotated[
-        str | None, typer.Option(help="One view of the labels: five or binary. All when left out.")
+        str | None,
+        typer.Option(help="One view of the labels: the scheme, such as five, or a coarser one. All if left out."),
     ] = None,
     n_boot: Annotated[int, typer.Option("--draws", min=100, max=100_000, help="Draws of the bootstrap.")] = 1000,
     study: StudyOption = None,

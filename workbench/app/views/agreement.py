@@ -12,6 +12,7 @@ from workbench.app.words import amount, estimate_text, number, share, share_text
 from workbench.overview import RELIABLE, TENTATIVE, trust
 
 if TYPE_CHECKING:
+    from pipelines.schema import Estimate, NoEstimate
     from workbench.agreement import Agreement, Pair
 
 
@@ -58,6 +59,7 @@ def show(study: Study, session: Session) -> None:
     with disputed:
         _disputed(study, report)
     with table:
+        st.dataframe([_coefficient_row(name, found) for name, found in report.coefficients.items()], hide_index=True)
         rows = [_pair_row(pair) for pair in report.pairs]
         st.dataframe(rows, hide_index=True)
         parts.table_download(rows, f"agreement-{view}.csv")
@@ -114,6 +116,15 @@ def _disputed(study: Study, report: "Agreement") -> None:
     with right:
         chosen = list(said)[cells[0][0]] if cells else next(iter(said))
         clip_panel.show(study, rows[chosen], autoplay=bool(cells))
+
+
+def _coefficient_row(name: str, found: "Estimate | NoEstimate") -> dict[str, str]:
+    from workbench.agreement import COEFFICIENTS
+
+    one = COEFFICIENTS[name]
+    chance = "yes" if one.corrected else "no"
+    said = estimate_text(found, "clips")
+    return {"coefficient": one.title, "value": said, "corrected for chance": chance, "source": one.source}
 
 
 def _pair_row(pair: "Pair") -> dict[str, Any]:
