@@ -171,7 +171,7 @@ def labelled_clips(study: Study, release: Release) -> LabelledClips:
     }
     if release.facts["simulated"]:
         origin["simulated"] = ", ".join(release.facts["simulated"])
-    return LabelledClips(study.name, scheme_labels, clips, votes, origin)
+    return LabelledClips(study.name, scheme_labels, clips, votes, origin, marks=study.scheme.marks)
 
 
 def _read(folder: Path) -> Release:

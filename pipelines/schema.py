@@ -91,7 +91,7 @@ class LabelledClips:
     """What training and comparison read, whether it came from a release, from labels as they stand, or from a corpus.
 
     `labels` are in scheme order. `votes` are empty for acted corpora. `origin` says what this is, for provenance
-    (kind, name, digest, rule).
+    (kind, name, digest, rule). `marks`: colour and sign of labels, for figures.
     """
 
     name: str
@@ -100,6 +100,7 @@ class LabelledClips:
     votes: tuple[Vote, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
     group_word: str = "episode"
+    marks: Mapping[LabelName, tuple[str, str]] = field(default_factory=dict)
 
 
 class Estimate(TypedDict):

@@ -59,7 +59,7 @@ def _fields_beside(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
         if here is None or isinstance(part, int) or part not in here.model_fields:
             continue
         here = _model_within(here.model_fields[part].annotation)
-    return sorted(here.model_fields) if here else []
+    return sorted(field.alias or name for name, field in here.model_fields.items()) if here else []
 
 
 def _model_within(annotation: Any) -> type[BaseModel] | None:

@@ -1,5 +1,6 @@
 """One name for what can be trained on or compared: a study or a corpus."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines import corpora
@@ -27,3 +28,10 @@ def labelled_clips(root: Path, name: str, scheme: LabelScheme | None = None) -> 
     raise UnknownName(
         "study or corpus", name, (*studies, *known), "(make one with 'workbench init' or 'workbench corpus add')"
     )
+
+
+def labelled_sets(root: Path, names: Sequence[str]) -> list[LabelledClips]:
+    """`labelled_clips` of each, corpora mapped to the scheme of the first study among them. Raises as it does."""
+    studies = study_names(root)
+    scheme = next((open_study(name, root).scheme for name in names if name in studies), None)
+    return [labelled_clips(root, name, scheme) for name in names]

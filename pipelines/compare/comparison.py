@@ -16,6 +16,7 @@ from pipelines.progress import Progress, Report, silent
 from pipelines.schema import LabelledClip, LabelledClips
 from pipelines.units import LabelName
 
+#: Drawn where nobody says which, as far as the data hold them.
 DEFAULT_EMOTIONS: tuple[LabelName, ...] = ("neutral", "fearful")
 #: Similarity is measured on these panels, whatever is drawn: only they can be compared.
 MEASURED = "fair"
@@ -66,7 +67,7 @@ class Comparison:
 
 def compare(
     sets: Sequence[LabelledClips],
-    emotions: Sequence[LabelName] = DEFAULT_EMOTIONS,
+    emotions: Sequence[LabelName] | None = None,
     *,
     styles: Sequence[str] = tuple(STYLES),
     seed: int = 0,
@@ -75,9 +76,12 @@ def compare(
 ) -> Comparison:
     """Grids of up to nine clips for every set, emotion and style; the same nine in each style.
 
+    Without `emotions` those of `shared_emotions`.
+
     With `out`, PNG and SVG of each grid and comparison.json are written there. Raises UnknownName for an emotion or
     style that is not there, DataError for a set without a clip of an emotion, MediaError for audio that is not here.
     """
+    emotions = shared_emotions(sets) if emotions is None else emotions
     if not sets or not emotions or not styles:
         raise ConfigError("a comparison needs at least one data set, one emotion and one style")
     names = [data.name for data in sets]
@@ -117,6 +121,13 @@ def compare(
     if out is not None:
         write_json(out / "comparison.json", comparison.document(relative_to=out))
     return comparison
+
+
+def shared_emotions(sets: Sequence[LabelledClips]) -> tuple[LabelName, ...]:
+    """Those of DEFAULT_EMOTIONS that every set has clips of; else the first two that every set has clips of."""
+    held = [{clip.label for clip in data.clips} for data in sets]
+    shared = tuple(label for label in (sets[0].labels if sets else ()) if all(label in labels for labels in held))
+    return tuple(label for label in DEFAULT_EMOTIONS if label in shared) or shared[:2]
 
 
 def _measured(clips: Sequence[LabelledClip]) -> tuple[Panel, ...]:

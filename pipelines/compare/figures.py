@@ -1,7 +1,6 @@
 """Grids as files: PNG and SVG by matplotlib, no window system and no shared state."""
 
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 
 from pipelines.atomic import atomic_path
 from pipelines.compare.grids import Grid
-from pipelines.schemes import load_scheme
 
 ROWS = COLUMNS = 3
 ENDED = "#D9D9D9"
@@ -111,15 +109,8 @@ def _figure(width_in: float, height_in: float, dpi: int) -> Any:
 
 def _heading(figure: Any, grid: Grid, left: float, size: float) -> None:
     """The emotion in its own colour and sign, then corpus and n."""
-    colour, sign = _emotion_marks().get(grid.emotion, ("#000000", ""))
+    colour, sign = grid.mark
     indent = left + 0.17 * size / 8 / figure.get_figwidth()
     figure.text(left, 0.978, sign, color=colour, fontsize=size + 1, va="top", ha="left")
     figure.text(indent, 0.978, f"{grid.title} · {grid.emotion}", fontsize=size + 1, weight="bold", va="top")
     figure.text(indent, 0.932, f"n = {grid.counts}", fontsize=size - 0.5, color="#444444", va="top")
-
-
-def _emotion_marks() -> Mapping[str, tuple[str, str]]:
-    """Colour and sign by label: those of the five stand before those of the views of the same name."""
-    scheme = load_scheme("five")
-    entries = [entry for view in reversed(scheme.views) for entry in scheme.view_entries(view)]
-    return {entry.name: (entry.colour, entry.sign) for entry in entries}

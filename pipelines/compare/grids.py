@@ -44,6 +44,7 @@ class Grid:
     """Up to nine panels of one emotion of one corpus in one style.
 
     `limits` holds the colour scale of each panel; `n_clips` and `n_groups` count what the panels were drawn from.
+    `mark`: colour and sign of the emotion.
     """
 
     style: Style
@@ -56,6 +57,7 @@ class Grid:
     n_clips: int
     n_groups: int
     group_word: str
+    mark: tuple[str, str] = ("#000000", "")
     png: Path | None = None
     svg: Path | None = None
 
@@ -89,6 +91,7 @@ def grid(data: LabelledClips, emotion: LabelName, panels: tuple[Panel, ...], sty
         n_clips=len(clips),
         n_groups=len({clip.clip.group_id for clip in clips}),
         group_word=data.group_word,
+        mark=data.marks.get(emotion, ("#000000", "")),
     )
 
 

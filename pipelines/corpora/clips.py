@@ -54,6 +54,7 @@ def labelled_clips(root: Path, name: str, scheme: LabelScheme) -> LabelledClips:
             "digest": _digest(labelled),
         },
         group_word="speaker",
+        marks=scheme.marks,
     )
 
 

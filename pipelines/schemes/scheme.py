@@ -121,6 +121,12 @@ class LabelScheme(Strict):
                 return collapse.labels
         raise UnknownName("scheme", view, self.views)
 
+    @property
+    def marks(self) -> dict[LabelName, tuple[str, str]]:
+        """Colour and sign by label; those of the scheme itself stand before those of a collapse of the same name."""
+        entries = [entry for view in reversed(self.views) for entry in self.view_entries(view)]
+        return {entry.name: (entry.colour, entry.sign) for entry in entries}
+
     def mapping(self, view: str) -> dict[LabelName, LabelName]:
         """label → label in `view`; the identity for the scheme itself. Raises UnknownName."""
         if view == self.name:

@@ -15,14 +15,13 @@ def beside(
 
     A corpus that cannot be read costs a run its spectrograms, never its numbers.
     """
-    from pipelines.compare import DEFAULT_EMOTIONS, compare
+    from pipelines.compare import compare, shared_emotions
 
     if against.name == data.name:
         return None, []
-    held = [{clip.label for clip in one.clips} for one in (data, against)]
-    emotions = tuple(emotion for emotion in DEFAULT_EMOTIONS if all(emotion in labels for labels in held))
+    emotions = shared_emotions([data, against])
     if not emotions:
-        return None, [f"no spectrograms beside '{against.name}': the two share none of {', '.join(DEFAULT_EMOTIONS)}"]
+        return None, [f"no spectrograms beside '{against.name}': the two share no label"]
     try:
         made = compare([data, against], emotions, out=out, report=report)
     except (DataError, MediaError) as error:

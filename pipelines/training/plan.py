@@ -182,6 +182,7 @@ def join(sets: Sequence[LabelledClips]) -> LabelledClips:
             for vote in one.votes
         ),
         origin={"kind": "joined", **{f"{one.name}.{key}": value for one in sets for key, value in one.origin.items()}},
+        marks=first.marks,
         group_word=first.group_word if len({one.group_word for one in sets}) == 1 else "group",
     )
 

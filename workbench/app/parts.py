@@ -14,6 +14,9 @@ SIMULATED_NOTE = (
     "Simulated raters gave these answers. They show that the way works; they say nothing about how people hear this."
 )
 
+#: Styles of figures, in words.
+STYLES = {"fair": "fair", "as the paper drew it": "as_published"}
+
 #: Pages are for work: less air around them than Streamlit gives, so that the main act needs no scrolling.
 _CLOSE = """<style>
 .stMainBlockContainer { padding: 2.25rem 2rem 2rem; }

@@ -90,6 +90,13 @@ def corpora(study: Study) -> list[str]:
     return list(registered(study.root))
 
 
+def corpus_titles() -> list[str]:
+    """What the acted corpora that this version knows are called."""
+    from pipelines.corpora import corpus_names, load_card
+
+    return [load_card(name).title for name in corpus_names()]
+
+
 def plan(study: Study, choice: Choice, recipe: str, overrides: Sequence[str]) -> tuple[Mapping[str, Any], Expected]:
     """What a recipe would do with the choice, and what it is to be held against. Raises PipelineError if it cannot."""
     changed = (state_of_labels(study), stamp(study.root / "data" / "corpora.toml"), tuple(releases(study)))
@@ -185,7 +192,7 @@ def comparable(study: Study) -> list[str]:
 def comparison(study: Study, names: Sequence[str], emotion: str, style: str, seed: int) -> "Comparison":
     """Grids of one emotion in one style. Raises PipelineError where a set has none."""
     changed = (state_of_labels(study), stamp(study.root / "data" / "corpora.toml"), tuple(releases(study)))
-    return _comparison(study.root, tuple(names), emotion, style, seed, changed)
+    return _comparison(study, str(study.manifests), tuple(names), emotion, style, seed, changed)
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
@@ -250,7 +257,8 @@ def _agreement(_study: Study, state: State) -> "dict[str, Agreement]":  # noqa: 
 
 @st.cache_resource(show_spinner="Drawing spectrograms …", max_entries=16)
 def _comparison(
-    root: Path,
+    _study: Study,
+    place: str,
     names: tuple[str, ...],
     emotion: str,
     style: str,
@@ -259,11 +267,11 @@ def _comparison(
 ) -> "Comparison":
     from pipelines.compare import compare
 
-    return compare([_labelled(root, name, changed) for name in names], [emotion], styles=[style], seed=seed)
+    return compare([_labelled(_study, place, name, changed) for name in names], [emotion], styles=[style], seed=seed)
 
 
 @st.cache_resource(show_spinner="Reading the clips …", max_entries=8)
-def _labelled(root: Path, name: str, changed: object) -> "LabelledClips":  # noqa: ARG001
+def _labelled(_study: Study, place: str, name: str, changed: object) -> "LabelledClips":  # noqa: ARG001
     from workbench.lookup import labelled_clips
 
-    return labelled_clips(root, name)
+    return labelled_clips(_study.root, name, _study.scheme)

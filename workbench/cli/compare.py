@@ -10,7 +10,9 @@ from workbench.cli.console import JsonOption, reporter, say, show
 
 def compare(
     names: Annotated[list[str], typer.Argument(help="Studies and corpora; a study stands for its latest release.")],
-    emotion: Annotated[str, typer.Option(help="Labels to compare, with commas between them.")] = "neutral,fearful",
+    emotion: Annotated[
+        str | None, typer.Option(help="Labels to compare, with commas between them; neutral and fearful if shared.")
+    ] = None,
     style: Annotated[str, typer.Option(help="Styles to draw, with commas between them.")] = "as_published,fair",
     seed: Annotated[int, typer.Option(help="Chooses the nine clips of each grid.", min=0)] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the figures.")] = None,
@@ -22,14 +24,19 @@ def compare(
     """
     from pipelines import compare as comparisons
     from pipelines.study import project_root
-    from workbench.lookup import labelled_clips
+    from workbench.lookup import labelled_sets
 
     root = project_root()
-    sets = [labelled_clips(root, name) for name in names]
+    sets = labelled_sets(root, names)
     folder = out or root / "data" / "comparisons" / "-".join(names)
     with reporter() as report:
         made = comparisons.compare(
-            sets, _listed(emotion), styles=_listed(style), seed=seed, out=folder.resolve(), report=report
+            sets,
+            None if emotion is None else _listed(emotion),
+            styles=_listed(style),
+            seed=seed,
+            out=folder.resolve(),
+            report=report,
         )
 
     def people() -> None:

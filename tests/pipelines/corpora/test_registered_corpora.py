@@ -148,7 +148,7 @@ def test_speakers_of_one_corpus_registered_twice_stay_one_group(tmp_path: Path) 
     ],
 )
 def test_a_wrong_card_names_the_key(change: dict[str, object], sentence: str) -> None:
-    document = load_card("emodb").model_dump() | change
+    document = load_card("emodb").model_dump(by_alias=True) | change
     with pytest.raises(ConfigError) as refusal:
         parse(Card, document, "emodb.toml")
     assert sentence in str(refusal.value)

@@ -15,7 +15,6 @@ from workbench.app.words import amount, estimate_text, number
 if TYPE_CHECKING:
     from pipelines.compare import Grid
 
-STYLES = {"fair": "fair", "as the paper drew it": "as_published"}
 PER_ROW = 2
 
 
@@ -38,7 +37,7 @@ def show(study: Study, session: Session) -> None:
         )
         style = st.segmented_control(
             "Style",
-            list(STYLES),
+            list(parts.STYLES),
             default="fair",
             required=True,
             key="style",
@@ -50,13 +49,13 @@ def show(study: Study, session: Session) -> None:
     if len(names) == 1:
         parts.empty(
             "Here spectrograms of this study will stand beside those of acted speech, nine clips of each emotion.",
-            "Say where an acted corpus lies on this machine (TESS, RAVDESS, CREMA-D, EMOVO, EmoDB, SAVEE):",
+            f"Say where an acted corpus lies on this machine ({', '.join(reads.corpus_titles())}):",
             "workbench corpus add tess PATH",
         )
     if not chosen:
         st.caption("Choose two or more data sets.")
         return
-    made = reads.comparison(study, chosen, emotion, STYLES[style], int(seed))
+    made = reads.comparison(study, chosen, emotion, parts.STYLES[style], int(seed))
     for first in range(0, len(made.grids), PER_ROW):
         for column, grid in zip(st.columns(PER_ROW), made.grids[first : first + PER_ROW], strict=False):
             with column:

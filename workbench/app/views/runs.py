@@ -193,9 +193,8 @@ def _sound(run: "Run") -> None:
         emotion = st.segmented_control(
             "Emotion", made["emotions"], default=made["emotions"][0], required=True, key="sound"
         )
-        styles = {"fair": "fair", "as the paper drew it": "as_published"}
-        style = st.segmented_control("Style", list(styles), default="fair", required=True, key="sound-style")
-    grids = [grid for grid in made["grids"] if (grid["style"], grid["emotion"]) == (styles[style], emotion)]
+        style = st.segmented_control("Style", list(parts.STYLES), default="fair", required=True, key="sound-style")
+    grids = [grid for grid in made["grids"] if (grid["style"], grid["emotion"]) == (parts.STYLES[style], emotion)]
     for column, grid in zip(st.columns(max(1, len(grids))), grids, strict=True):
         with column:
             st.image(str(folder / grid["png"]), caption=grid["caption"])
