@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from pipelines.corpora.card import Card
+from pipelines.schemes import load_scheme
 from pipelines.units import Hertz
 
 
@@ -158,7 +160,54 @@ def savee(root: Path) -> Tree:
     )
 
 
-#: One tree for every built-in card.
+def from_card(card: Card, root: Path) -> Tree:
+    """What the card itself says of its layout: its example's name for two speakers and every emotion code."""
+    folder = root / card.name
+    match = card.files.expression.fullmatch(card.files.example)
+    assert match is not None
+    known = dict.fromkeys((match["speaker"], *card.speakers.female, *card.speakers.male))
+    speakers = [speaker for speaker in known if renamed(card, speaker, match["emotion"])][:2]
+    label_map = card.label_map("five")
+    for speaker in speakers:
+        for code in sorted(card.codes):
+            name = renamed(card, speaker, code)
+            assert name, f"'pattern' does not take the code '{code}' in '{card.files.example}'"
+            sound(folder / name, 16_000)
+    of_label = [label_map.labels[code] for code in card.codes if code in label_map.labels]
+    n = len(speakers)
+    return Tree(
+        folder,
+        labels={label: n * of_label.count(label) for label in load_scheme("five").label_names},
+        dropped=dict.fromkeys(label_map.dropped, n),
+        groups=frozenset(f"{card.name}-{card.speakers.aliases.get(speaker, speaker)}" for speaker in speakers),
+        rates_hz={"16000": n * len(card.codes)},
+    )
+
+
+def renamed(card: Card, speaker: str, code: str) -> str | None:
+    """The card's example with another speaker and emotion code; None where its pattern takes no such name."""
+    example = card.files.example
+    match = card.files.expression.fullmatch(example)
+    assert match is not None
+    start, end = match.span("emotion")
+    marked = f"{example[:start]}\0{example[end:]}"
+    begin, stop = (at + 1 - (end - start) if at >= end else at for at in match.span("speaker"))
+    for name in (marked[:begin] + speaker + marked[stop:], marked.replace(match["speaker"], speaker)):
+        found = card.files.expression.fullmatch(name.replace("\0", code))
+        if found and (found["speaker"], found["emotion"]) == (speaker, code):
+            return name.replace("\0", code)
+    return None
+
+
+def unlisted_code(card: Card) -> str:
+    """An emotion code that the pattern takes and the card does not list."""
+    match = card.files.expression.fullmatch(card.files.example)
+    assert match is not None
+    codes = (letter * length for length in range(1, 9) for letter in "9zZqQ")
+    return next(code for code in codes if code not in card.codes and renamed(card, match["speaker"], code))
+
+
+#: Trees with the quirks of what was published; a card without one is tested by `from_card` alone.
 TREES: Mapping[str, Callable[[Path], Tree]] = {
     "crema_d": crema_d,
     "emodb": emodb,
