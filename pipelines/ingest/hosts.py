@@ -52,10 +52,11 @@ def addresses(host: str, port: int, allow_private: Private, resolve: Resolve = s
         address = _meant(ipaddress.ip_address(text.split("%")[0]))
         if named or _is_public(address) or (allow_private is True and address not in _METADATA):
             continue
+        general = "" if address in _METADATA else "set allow_private_hosts = true in study.toml, or "
         raise MediaError(
             "private_host",
-            f"{host} is in a private network; to allow it, set allow_private_hosts = true in study.toml, or name it "
-            f'there: allow_private_hosts = ["{host}"]',
+            f"{host} is in a private network; to allow it, {general}name it in study.toml: allow_private_hosts = "
+            f'["{host}"]',
         )
     return numeric
 

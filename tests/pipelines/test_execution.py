@@ -65,3 +65,14 @@ def test_stopping_stops_the_work(jobs: int, tmp_path: Path) -> None:
     time.sleep(0.1)
     assert (tmp_path / "turn").read_text() == turn
     assert int(turn) < 500
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_further_tasks_are_taken_in_while_others_run(jobs: int) -> None:
+    coming = iter(({}, {"b": 3}, {}, {"c": 4, "d": -1}))
+    outcomes = dict(
+        run_each(square, {"a": 2}, jobs=jobs, stage="try", report=silent, more=lambda _timeout_s: next(coming, None))
+    )
+    assert isinstance(outcomes.pop("d"), Failed)
+    assert outcomes == {"a": 4, "b": 9, "c": 16}
+    assert not dict(run_each(square, {}, jobs=jobs, stage="try", report=silent, more=lambda _timeout_s: None))
