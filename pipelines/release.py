@@ -122,7 +122,10 @@ def open_release(study: Study, name: str) -> Release:
     release = find_release(study, name)
     broken = problems(release)
     if broken:
-        raise DataError(f"release '{name}' was changed after it was made: {broken[0]}")
+        raise DataError(
+            f"release '{name}' was changed after it was made: {broken[0]}; restore its folder from a copy, or cut "
+            "a new one with 'workbench release create NAME'"
+        )
     return release
 
 

@@ -45,10 +45,9 @@ class Bounds(Strict):
 
 
 class LabelSettings(Strict):
-    """How many raters answer each clip, in which passes."""
+    """How many raters answer each clip."""
 
     raters_per_clip: Annotated[int, Field(ge=1, le=50)] = 3
-    passes: tuple[Literal["audio", "context"], ...] = ("audio",)
 
 
 class FetchSettings(Strict):

@@ -99,14 +99,6 @@ def lease(
     return given
 
 
-def resolve(store: Store, token: str) -> Assignment:
-    """The assignment of a token. Raises StoreError when there is none."""
-    found = store.assignment(token)
-    if found is None:
-        raise StoreError("no clip was ever given under this token: reload the page")
-    return found
-
-
 def outlook(store: Store, asked: Items, rater: RaterId, *, now: datetime | None = None) -> Outlook:
     """How far this rater is, for the line above the clip: answered, and still to be had."""
     now = now or datetime.now(UTC)

@@ -13,7 +13,7 @@ import pytest
 from tests.workbench.builders import study_with_clips
 from workbench import label_queue
 from workbench.errors import StoreError
-from workbench.label_queue import Items, lease, outlook, resolve
+from workbench.label_queue import Items, lease, outlook
 from workbench.store import Event, open_store
 
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -145,9 +145,8 @@ def test_passes_are_apart(store):
 def test_tokens_tell_nothing_and_lead_back(store):
     given = lease(store, Items(CLIPS, "five"), "ann", 10, now=NOW)
     assert all(len(each.token) == 22 and each.clip_id not in each.token for each in given)
-    assert resolve(store, given[0].token) == given[0]
-    with pytest.raises(StoreError, match="reload the page"):
-        resolve(store, "x")
+    assert store.assignment(given[0].token) == given[0]
+    assert store.assignment("x") is None
 
 
 def test_another_raters_token_is_refused(store):

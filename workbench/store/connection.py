@@ -25,7 +25,6 @@ class PrivateSettings(Strict):
     """private.toml: what one machine knows and nobody else should."""
 
     store_url: str = ""
-    storage_url: str = ""
 
 
 def private_settings(study: Study) -> PrivateSettings:
@@ -50,7 +49,12 @@ def connect(study: Study) -> sa.Engine:
             _claim(engine, study)
     except sa.exc.DatabaseError as error:
         engine.dispose()
-        raise StoreError(f"the label store {_where(engine)} cannot be opened: {error.orig}") from None
+        check = (
+            f"see that {URL_VARIABLE} names it and that it runs"
+            if named
+            else ("see that the file may be written and the disk is not full, or restore it from a backup")
+        )
+        raise StoreError(f"the label store {_where(engine)} cannot be opened: {error.orig}; {check}") from None
     except BaseException:
         engine.dispose()
         raise
