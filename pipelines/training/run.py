@@ -75,7 +75,9 @@ class Run:
 
     @cached_property
     def scheme(self) -> LabelScheme:
-        """The scheme that the labels were of when this was trained. Raises ConfigError."""
+        """The scheme that the labels were of when this was trained. Raises DataError, ConfigError."""
+        if "scheme" not in self.facts:
+            raise DataError(f"run '{self.run_id}' does not say its scheme: an earlier version made it; train it again")
         return parse(LabelScheme, dict(self.facts["scheme"]), FACTS)
 
     @property
