@@ -1,9 +1,9 @@
 """The labelling console: html, css and js that Streamlit mounts as one component, and the words it is given.
 
 The script is several files read top to bottom as one module: wire (requests), drawer (what the browser keeps), outbox
-(answers on their way), account (language, sign-out), clips (sound ahead of the listener), past (clips to go back to),
-picture (the waveform), refused (answers that were not taken), display (what is shown), page (parts and buttons),
-console (keys, answers, playback). The sidebar of the other pages shares the first four.
+(answers on their way), account (language, sign-out), clips (sound ahead of the listener), player (what sounds now),
+past (clips to go back to), picture (the waveform), refused (answers that were not taken), display (what is shown),
+page (parts and buttons), console (keys, answers). The sidebar of the other pages shares the first four.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ _SHARED = ("wire.js", "drawer.js", "outbox.js", "account.js")
 SCRIPTS = (
     *_SHARED,
     "clips.js",
+    "player.js",
     "past.js",
     "picture.js",
     "refused.js",

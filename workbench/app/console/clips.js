@@ -165,32 +165,3 @@ class Supply {
     setTimeout(() => this.fetch(clip), this.backOff.wait());
   }
 }
-
-// A few <audio> elements that move from clip to clip: phones allow only so many, and unlock each by touch.
-class Pool {
-  constructor(size = 8) {
-    this.free = Array.from({ length: size }, () => Object.assign(new Audio(), { preload: "auto" }));
-    this.armed = new Map();
-  }
-
-  arm(clips) {
-    const wanted = new Set(clips.filter((clip) => clip && clip.state === "ready").slice(0, this.free.length + this.armed.size));
-    for (const [clip, audio] of this.armed) {
-      if (wanted.has(clip)) continue;
-      audio.pause();
-      this.armed.delete(clip);
-      this.free.push(audio);
-    }
-    for (const clip of wanted) {
-      if (this.armed.has(clip)) continue;
-      const audio = this.free.shift();
-      audio.src = clip.blob;
-      audio.load();
-      this.armed.set(clip, audio);
-    }
-  }
-
-  of(clip) {
-    return this.armed.get(clip) ?? null;
-  }
-}

@@ -12,7 +12,6 @@ class Console {
     this.current = null;
     this.past = new Past(data.person);
     this.mode = "starting"; // starting | loading | playing | blocked | done | more
-    this.unblocked = false;
     this.sitting = 0;
     this.done = null;
     this.total = null;
@@ -21,8 +20,12 @@ class Console {
     this.hint = null;
     this.dom = null;
     this.actions = this.actionsByKey();
-    this.pool = new Pool();
-    for (const audio of this.pool.free) this.listen(audio);
+    this.player = new Player({
+      current: () => this.current,
+      sounding: () => this.sounds(),
+      blocked: () => this.enter("blocked"),
+      moved: (position) => this.picture?.draw(position),
+    });
     this.outbox = new Outbox(data.person, () => this.outboxChanged());
     this.supply = new Supply(this.outbox, () => this.supplyChanged());
     this.supply.held = () => [this.current, ...this.past.clips].filter(Boolean);
@@ -45,7 +48,7 @@ class Console {
     addEventListener("keydown", this.onKey, true);
     this.calm.observe(document.body, { childList: true });
     closeDialogs();
-    if (this.current && this.mode === "playing" && this.audio()?.paused) this.replay(); // back from another page
+    if (this.current && this.mode === "playing" && this.player.audio()?.paused) this.replay(); // back from another page
     this.render();
   }
 
@@ -55,7 +58,7 @@ class Console {
     this.picture?.close();
     this.picture = null;
     this.dom = null;
-    this.audio()?.pause();
+    this.player.pause();
   }
 
   text(key, values = {}) {
@@ -124,8 +127,8 @@ class Console {
     if (!clip || this.recalling || !(clip.started || broken)) return this.say("nothing_sounding");
     const flags = [...clip.flags, ...(action.kind === "flag" ? [action.name] : [])];
     const label = action.kind === "label" ? action.name : null;
-    const event = { kind: "answer", token: clip.token, label, flags, note: clip.note, heard_ms: this.heard(clip) };
-    this.audio()?.pause();
+    const event = { kind: "answer", token: clip.token, label, flags, note: clip.note, heard_ms: this.player.heard(clip) };
+    this.player.pause();
     this.past.push(clip);
     this.hint = null;
     this.advance(); // the ear first; the rest of this function runs before anything else can
@@ -177,7 +180,7 @@ class Console {
     this.past.forget(clip.token);
     this.outbox.add({ kind: "undo", token: clip.token, label: null, flags: [], note: "", heard_ms: 0 });
     this.closeNote();
-    this.audio()?.pause();
+    this.player.pause();
     if (this.current) this.supply.putBack(this.current);
     clip.rewind();
     this.sitting = Math.max(0, this.sitting - 1);
@@ -190,94 +193,40 @@ class Console {
 
   // ---- playback -----------------------------------------------------------------------------------------------
 
-  audio() {
-    return this.current ? this.pool.of(this.current) : null;
-  }
-
-  listen(audio) {
-    audio.addEventListener("playing", () => {
-      if (audio !== this.audio()) return;
-      this.unblocked = true;
-      this.current.started = true;
-      this.current.since = performance.now();
-      if (this.hint === "nothing_sounding") this.hint = null;
-      this.enter("playing");
-      this.animate();
-    });
-    for (const name of ["pause", "ended"]) {
-      audio.addEventListener(name, () => {
-        if (audio === this.audio()) this.current.heardMs = this.heard(this.current);
-        if (audio === this.audio()) this.current.since = null;
-      });
-    }
-  }
-
-  heard(clip) {
-    return Math.round(clip.heardMs + (clip.since ? performance.now() - clip.since : 0));
-  }
-
   advance() {
     this.current = this.supply.take();
     this.play();
   }
 
   play() {
-    const clip = this.current;
-    this.pool.arm([clip, ...this.supply.queue]);
-    if (!clip) return this.enter(this.supply.state === "none" ? "done" : "loading");
-    const audio = this.pool.of(clip);
-    if (!audio) return this.enter("loading");
-    audio.playbackRate = 1;
-    this.sound(audio, clip);
+    this.player.pool.arm([this.current, ...this.supply.queue]);
+    if (!this.current) return this.enter(this.supply.state === "none" ? "done" : "loading");
+    if (!this.told(this.player.start())) this.enter("loading");
   }
 
-  sound(audio, clip) {
-    if (audio.currentTime > 0) audio.currentTime = 0;
-    // Once this page has sounded, a clip told to play is sounding; before that only its 'playing' event proves it.
-    if (this.unblocked) clip.started = true;
-    audio.play().catch((error) => {
-      if (error.name === "NotAllowedError" && clip === this.current) {
-        clip.started = false;
-        this.enter("blocked");
-      }
-    });
-    this.enter(this.unblocked ? "playing" : this.mode);
+  // The clip was told to sound, if it could be.
+  told(could) {
+    if (could) this.enter(this.player.unblocked ? "playing" : this.mode);
+    return could;
+  }
+
+  sounds() {
+    if (this.hint === "nothing_sounding") this.hint = null;
+    this.enter("playing");
   }
 
   begin() {
     if (this.mustSkip()) return this.skip();
     if (this.mode === "more" || !this.current) return this.advance();
-    const audio = this.audio();
-    if (audio) this.sound(audio, this.current);
+    this.told(this.player.again());
   }
 
   replay() {
-    const audio = this.audio();
-    if (!audio) return this.say("nothing_sounding");
-    this.sound(audio, this.current);
+    if (!this.told(this.player.again())) this.say("nothing_sounding");
   }
 
   slower() {
-    const audio = this.audio();
-    if (!audio) return this.say("nothing_sounding");
-    audio.playbackRate = audio.playbackRate === 1 ? SLOW_RATE : 1;
-    this.sound(audio, this.current);
-  }
-
-  animate() {
-    if (this.animating) return;
-    this.animating = true;
-    const frame = () => {
-      const audio = this.audio();
-      if (!audio || !this.picture || audio.paused) {
-        this.animating = false;
-        if (audio?.ended) this.picture?.draw(1);
-        return;
-      }
-      this.picture.draw(audio.duration ? audio.currentTime / audio.duration : 0);
-      requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
+    if (!this.told(this.player.slower())) this.say("nothing_sounding");
   }
 
   // ---- what changed elsewhere ---------------------------------------------------------------------------------
@@ -291,8 +240,8 @@ class Console {
     if (!this.current && (this.mode === "starting" || this.mode === "loading") && this.supply.queue.length) return this.advance();
     if (!this.current && this.mode === "done" && this.supply.queue.length) return this.enter("more");
     if (!this.current && this.supply.state === "none") return this.enter("done");
-    if (this.current && this.current.state === "ready" && !this.audio()) return this.play();
-    this.pool.arm([this.current, ...this.supply.queue]);
+    if (this.current && this.current.state === "ready" && !this.player.audio()) return this.play();
+    this.player.pool.arm([this.current, ...this.supply.queue]);
     this.render();
   }
 

@@ -1,7 +1,6 @@
 // What the page shows of the console's state: whether answers are saved, one message, progress, what is switched on.
 
 const FLASH_MS = 240;
-const SLOW_RATE = 0.75;
 
 function saveState({ outbox, text }) {
   const unsafe = outbox.refused().length + outbox.pending.memory.size;
@@ -70,7 +69,7 @@ function display(owner) {
     if (!flag.answers) dom.buttons.get(`flag.${flag.name}`)?.setAttribute("aria-pressed", String(Boolean(clip?.flags.has(flag.name))));
   }
   dom.buttons.get("tool.note")?.classList.toggle("on", Boolean(clip?.note));
-  dom.buttons.get("tool.slower")?.classList.toggle("on", owner.audio()?.playbackRate === SLOW_RATE);
+  dom.buttons.get("tool.slower")?.classList.toggle("on", owner.player.slow);
   owner.picture?.show(clip);
 }
 
