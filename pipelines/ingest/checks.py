@@ -22,6 +22,7 @@ from pipelines.ingest.fingerprint import Items, inner_items
 from pipelines.ingest.sketch import ALGORITHM as SKETCH_ALGORITHM
 from pipelines.ingest.sketch import SIZE, Sketch, sketch
 from pipelines.schema import Clip
+from pipelines.threads import one_blas_thread
 from pipelines.units import ClipId, Hertz
 
 #: Threads: reading, hashing and transforms let go of the interpreter.
@@ -107,7 +108,7 @@ def update_checks(path: Path, clips: Sequence[Clip], audio: Mapping[ClipId, Path
         known = {}
     kept = {clip.clip_id: known[clip.clip_id] for clip in clips if _is_of(known.get(clip.clip_id), clip)}
     missing = [clip for clip in clips if clip.clip_id not in kept and clip.pcm_sha256]
-    with ThreadPoolExecutor(_READERS) as readers:
+    with one_blas_thread(), ThreadPoolExecutor(_READERS) as readers:
         made = list(readers.map(lambda clip: _made(clip, audio[clip.clip_id]), missing))
     kept |= {check.clip_id: check for check in made if check is not None}
     if path.is_file() and known.keys() == kept.keys() and not any(made):

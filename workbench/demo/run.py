@@ -184,9 +184,8 @@ STEPS: Mapping[Step, Callable[[Demo], dict[str, Any]]] = {
 def _new_study(root: Path) -> Study:
     study = create_study(DEMO, rights_basis="made by this program; nobody else has rights in it", root=root)
     settings = study.settings_file.read_text(encoding="utf-8")
-    write_text(
-        study.settings_file, settings.replace("\n[clip]", "allow_private_hosts = true  # its own server\n\n[clip]", 1)
-    )
+    settings = settings.replace("\n[clip]", "allow_private_hosts = true  # its own server\n\n[clip]", 1)
+    write_text(study.settings_file, settings + "\n[fetch]\npause_s = 0  # nobody to be polite to\n")
     write_text(
         study.manifests / ".gitignore", "# Made by 'workbench demo'; make it again instead of committing it.\n*\n"
     )
