@@ -206,6 +206,7 @@ class Console:
             self.page.keyboard.press(" ")
         self.wait("mode", lambda mode: mode == "playing")
         self.wait("ahead", lambda ahead: int(ahead or 0) >= 3)
+        self.page.wait_for_timeout(300)  # Streamlit may still put the page away and draw it once more
         return self
 
     def state(self, name: str) -> str | None:
