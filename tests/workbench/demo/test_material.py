@@ -1,3 +1,4 @@
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from multiprocessing import get_context
 
@@ -14,8 +15,8 @@ pytest.importorskip("espeakng_loader", reason="the extra 'demo' is not installed
 
 def made_afresh(make, folder, which):
     """Made in a process of its own, as the demo does it."""
-    with get_context("spawn").Pool(1) as pool:
-        pool.apply(make, (folder, which))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(make, folder, which).result()
 
 
 @pytest.fixture(scope="module")
