@@ -202,12 +202,21 @@ class Console:
         """Follow the link and press space, which begins and is never a label."""
         self.page.goto(link)
         self.wait("mode", lambda mode: mode in ("blocked", "playing"))
+        self.settle()
         if self.state("mode") == "blocked":
             self.page.keyboard.press(" ")
         self.wait("mode", lambda mode: mode == "playing")
         self.wait("ahead", lambda ahead: int(ahead or 0) >= 3)
-        self.page.wait_for_timeout(300)  # Streamlit may still put the page away and draw it once more
         return self
+
+    def settle(self) -> None:
+        """Wait until the console has stayed the same element: Streamlit may put a fresh page away and draw it anew."""
+        for _ in range(20):
+            drawn = self.page.locator(".console").element_handle()
+            self.page.wait_for_timeout(400)
+            if drawn is not None and drawn.evaluate("element => element.isConnected"):
+                return
+        raise AssertionError("the console is drawn again and again")
 
     def state(self, name: str) -> str | None:
         """What the console says of itself: mode, save or ahead."""
