@@ -201,9 +201,11 @@ class Console:
     def open(self, link: str) -> "Console":
         """Follow the link and press space, which begins and is never a label."""
         self.page.goto(link)
-        self.wait("mode", lambda mode: mode in ("blocked", "playing"))
-        self.settle()
-        if self.state("mode") == "blocked":
+        for _ in range(5):
+            self.wait("mode", lambda mode: mode in ("blocked", "playing"))
+            self.settle()
+            if self.state("mode") == "playing":
+                break
             self.page.keyboard.press(" ")
         self.wait("mode", lambda mode: mode == "playing")
         self.wait("ahead", lambda ahead: int(ahead or 0) >= 3)
