@@ -85,9 +85,6 @@ def test_refused_answers_stay_until_they_are_dismissed(app: App, console: Consol
 def test_answers_wait_and_the_reason_is_said(console: Console, status: int, words: str) -> None:
     with answered(console.page, "**/api/labels", status):
         console.press("1")
-        console.page.wait_for_timeout(1000)
-        if not stored(console, "pending"):  # a page drawn anew takes its first key as leave to play, never as a label
-            console.press("1")
         console.wait("save", lambda save: save == "waiting")
         wait_for_words(console, words)
         assert len(stored(console, "pending")) == 1

@@ -19,6 +19,7 @@ class Console {
     this.recalling = false;
     this.hint = null;
     this.dom = null;
+    this.turn = 0;
     this.actions = this.actionsByKey();
     this.player = new Player({
       current: () => this.current,
@@ -39,7 +40,13 @@ class Console {
 
   mount(root, data) {
     this.data = data;
-    if (this.dom?.root === root) return this.render();
+    this.turn += 1;
+    if (this.dom?.root !== root) this.drawInto(root);
+    this.render();
+    return this.turn;
+  }
+
+  drawInto(root) {
     this.dom = partsOf(root);
     this.picture?.close();
     this.picture = new Picture(this.dom.canvas);
@@ -49,7 +56,6 @@ class Console {
     this.calm.observe(document.body, { childList: true });
     closeDialogs();
     if (this.current && this.mode === "playing" && this.player.audio()?.paused) this.replay(); // back from another page
-    this.render();
   }
 
   unmount() {
@@ -312,10 +318,9 @@ export default function ({ parentElement, data }) {
     window.__workbenchConsole = new Console(data);
   }
   const console_ = window.__workbenchConsole;
-  clearTimeout(console_.leaving);
-  console_.mount(parentElement, data);
+  const turn = console_.mount(parentElement, data);
   return () => {
-    // Streamlit may take a component away and put it back within one redraw.
-    console_.leaving = setTimeout(() => console_.dom?.root === parentElement && console_.unmount(), 100);
+    // Streamlit may take a component away and put it back within one redraw, and may end the old one after that.
+    setTimeout(() => console_.turn === turn && console_.unmount(), 100);
   };
 }
