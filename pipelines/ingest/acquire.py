@@ -11,6 +11,7 @@ from pipelines.atomic import sha256_file
 from pipelines.audio import probe
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
+from pipelines.ingest.formats import SOUND
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.outlook import judge
 from pipelines.ingest.preflight import Plan
@@ -38,10 +39,13 @@ def take(
     shortest_s: Seconds,
     tell: Tell,
     *,
-    format_id: str = "",
+    formats: str = SOUND,
     stop: threading.Event | None = None,
 ) -> Taken:
-    """Fetch and look at it; touches nothing but its own partial file. Raises MediaError, Cancelled."""
+    """Fetch what `formats` chooses (see pipelines.ingest.formats) and look at it; touches nothing but its partial file.
+
+    Raises MediaError, Cancelled.
+    """
     from pipelines.ingest.fetch import fetch
 
     media.mkdir(parents=True, exist_ok=True)
@@ -58,7 +62,7 @@ def take(
         manners=manners,
         tell=tell,
         judge=look_at,
-        format_id=format_id,
+        formats=formats,
         stop=stop,
     )
     try:
@@ -67,6 +71,13 @@ def take(
         got.path.unlink()
         told = f"{url}: what the server gave {error.reason.split(': ', 1)[1]}"
         raise MediaError(error.reason_code, told, error.failure) from None
+    if facts.duration_s and got.duration_s and facts.duration_s < 0.95 * got.duration_s - 2:
+        got.path.unlink()
+        raise MediaError(
+            "broken_off",
+            f"{url}: lasts {facts.duration_s:.0f} s of the {got.duration_s:.0f} s that the site tells; ingest again",
+            "retry",
+        )
     return Taken(got.path, sha256_file(got.path), facts.duration_s, got.facts)
 
 

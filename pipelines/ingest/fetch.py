@@ -10,17 +10,20 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from yt_dlp.utils import DownloadCancelled
 
 from pipelines.atomic import write_json
 from pipelines.errors import Cancelled, MediaError
+from pipelines.ingest.formats import SOUND
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.refusals import Refused
 from pipelines.ingest.site import opened
-from pipelines.units import SourceId
+from pipelines.units import Seconds, SourceId
 
 #: Bytes done, bytes in all or None.
 Tell = Callable[[float, float | None], None]
@@ -29,12 +32,23 @@ Tell = Callable[[float, float | None], None]
 Judge = Callable[[Mapping[str, Any]], None]
 
 
+_SAID = {
+    "title": "title", "uploader": "uploader", "uploader_id": "uploader_id", "licence": "license",
+    "extractor": "extractor", "extractor_id": "id", "availability": "availability", "live_status": "live_status",
+    "format_id": "format_id",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A recording in the folder of partial files, whole, and what the site said about it, by column of sources.csv."""
+    """A recording in the folder of partial files, whole, and what the site said about it, by column of sources.csv.
+
+    `duration_s`: as the site has it, where it tells.
+    """
 
     path: Path
     facts: Mapping[str, str]
+    duration_s: Seconds | None = None
 
 
 def fetch(
@@ -45,13 +59,12 @@ def fetch(
     manners: Manners,
     tell: Tell,
     judge: Judge | None = None,
-    format_id: str = "",
+    formats: str = SOUND,
     stop: threading.Event | None = None,
 ) -> Fetched:
-    """Bring the best audio of `url` to `partial`/<source_id>.<ext>; a part left by an earlier try is continued where
-    the server proves that it is still the same file, else begun anew.
+    """Bring what `formats` chooses of `url` to `partial`/<source_id>.<ext>; a part left by an earlier try is continued
+    where the server proves that it is still the same file, else begun anew.
 
-    `format_id`: the format that was chosen before, taken again where it is still offered.
     Raises MediaError (not_found, refused, too_many_requests, web_page, playlist, unreachable, private_host, too_big,
     too_slow, disk_full, ...), and Cancelled out of `tell`. `stop` ends pauses between tries.
     """
@@ -69,12 +82,8 @@ def fetch(
             stopped.append(error)
             raise DownloadCancelled("stopped") from None
 
-    options: dict[str, Any] = {"progress_hooks": [hook]}
-    if re.fullmatch(r"[\w.-]+", format_id, re.ASCII):
-        pinned = f"[format_id={format_id}]"
-        options["format"] = f"bestaudio{pinned}/best{pinned}/bestaudio/best"
     try:
-        with opened(url, manners, options, stop) as (site, proxy):
+        with opened(url, manners, {"progress_hooks": [hook], "format": formats}, stop) as (site, proxy):
 
             def before(info: Mapping[str, Any]) -> None:
                 if judge is not None:
@@ -187,8 +196,23 @@ def _taken(url: str, info: Mapping[str, Any] | None) -> Fetched:
     file = Path(str(downloads[0]["filepath"])) if len(downloads) == 1 and downloads[0].get("filepath") else None
     if file is None or not file.is_file():
         raise MediaError("no_file", f"{url}: the site gave no file, and no reason; try again later", "retry")
-    names = {"title": "title", "extractor": "extractor", "extractor_id": "id", "format_id": "format_id"}
-    return Fetched(file, {column: str(info[key]) for column, key in names.items() if info.get(key)})
+    length = info.get("duration")
+    return Fetched(file, _facts(info), float(length) if isinstance(length, int | float) else None)
+
+
+def _facts(info: Mapping[str, Any]) -> dict[str, str]:
+    """Cells of sources.csv. Of the stream's own address only three numbers: the rest of it names who asked."""
+    facts = {column: " ".join(str(info[key]).split()) for column, key in _SAID.items() if info.get(key)}
+    if re.fullmatch(r"\d{8}", day := str(info.get("upload_date"))):
+        facts["upload_date"] = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    rate = info.get("abr") or info.get("tbr")
+    if isinstance(rate, int | float):
+        facts["bitrate_bps"] = str(round(rate * 1000))
+    asked = parse_qs(urlsplit(str(info.get("url") or "")).query)
+    for column, key in (("stream_clen", "clen"), ("stream_dur_s", "dur"), ("stream_lmt_us", "lmt")):
+        if re.fullmatch(r"\d+(\.\d+)?", told := asked.get(key, [""])[0]):
+            facts[column] = told
+    return {**facts, "ytdlp_version": version("yt-dlp")}
 
 
 def _too_big(manners: Manners) -> MediaError:

@@ -11,6 +11,7 @@ from pipelines.atomic import write_text
 from pipelines.errors import ConfigError, DataError, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.ingest.checks import Check, check_of, checks_file, read_checks, read_pcm16, write_checks
+from pipelines.ingest.formats import sound_formats
 from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.verify import Examined, Finding, Level, SourceTask, compare_file, counts, examine, moved
 from pipelines.ingest.whereabouts import find_media
@@ -201,7 +202,8 @@ def fetch_into(media: Path, settings: StudySettings) -> Fetch:
         from pipelines.ingest.manners import manners_of
 
         name = source.source_id
-        got = fetch(source.uri, name, media / "partial", manners=manners_of(settings), tell=tell)
+        formats = sound_formats(source.measured.get("format_id", ""), source.language or settings.language)
+        got = fetch(source.uri, name, media / "partial", manners=manners_of(settings), tell=tell, formats=formats)
         target = media / f"{name}{got.path.suffix}"
         got.path.replace(target)
         return target

@@ -4,12 +4,18 @@ import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import ContentTooShortError, GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
 
 from pipelines.errors import FailureClass, MediaError
 from pipelines.ingest.trouble import TooManyRequests, disk_full
+from pipelines.units import Seconds
+
+#: A server that asks for more is asked again after a day all the same.
+LONGEST_REST_S: Seconds = 24 * 3600
 
 
 class Refused(YoutubeDLError):  # type: ignore[misc]  # yt-dlp has no types
@@ -32,6 +38,12 @@ class _Words:
 
 #: First match counts. The words are those of yt-dlp's own extractors, read from its source and not from live sites.
 _WORDS = (
+    _Words(
+        r"got error: (?!.*more expected).*giving up after|fragment.* not found|unable to download fragment",
+        "pieces_missing",
+        "a piece of the stream could not be fetched, and no hole is left in a recording; ingest again to go on",
+        "retry",
+    ),
     _Words(
         r"no connection adapters|unsupported url scheme|unknown url type", "bad_address",
         "leads to something else than http or https, which is not fetched", "gone",
@@ -136,13 +148,25 @@ def _status(url: str, status: int, retry_after: str | None) -> MediaError:
     if status in (404, 410):
         return MediaError("not_found", f"{url}: is not there (the server says {status}); check the address", "gone")
     if status == 429:
-        rest_s = float(retry_after) if retry_after and retry_after.strip().isdecimal() else None
-        return TooManyRequests("too_many_requests", f"{url}: the server asks for a rest (429)", rest_s)
+        return TooManyRequests("too_many_requests", f"{url}: the server asks for a rest (429)", _rest_s(retry_after))
     if status in (401, 403):
         return MediaError("refused", f"{url}: the server refuses it (it says {status}); it may need an account", "gone")
     return MediaError(
         "server_error", f"{url}: the server could not give it (it says {status}); try again later", "retry"
     )
+
+
+def _rest_s(retry_after: str | None) -> Seconds | None:
+    """Seconds of a Retry-After in either form of RFC 9110, section 10.2.3; None where it says nothing sensible."""
+    text = (retry_after or "").strip()
+    if text.isdecimal():
+        return min(float(text), LONGEST_REST_S)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), LONGEST_REST_S)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

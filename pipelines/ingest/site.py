@@ -10,6 +10,7 @@ from yt_dlp import YoutubeDL
 from yt_dlp.utils import DownloadCancelled, YoutubeDLError
 
 from pipelines.errors import MediaError
+from pipelines.ingest.formats import SOUND
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.proxy import FilteringProxy
 from pipelines.ingest.refusals import Refused, sentence, told
@@ -137,7 +138,7 @@ class _Quiet:
 _RUNTIME = re.compile(r"java ?script runtime|js runtime|challenge|only images are available", re.IGNORECASE)
 
 _OPTIONS: Mapping[str, Any] = {
-    "format": "bestaudio/best",
+    "format": SOUND,
     "noplaylist": True,
     "extract_flat": "in_playlist",
     "fixup": "never",

@@ -19,8 +19,10 @@ CURATED = ("source_id", "uri", "rights_basis", "series", "season", "episode", "l
 
 #: What ingest adds. No times, attempts or local paths: those are private and change.
 MEASURED = (
-    "kind", "title", "extractor", "extractor_id", "format_id", "container", "acodec", "sample_rate_hz", "channels",
-    "bytes", "sha256", "decoded_samples", "pcm_sha256", "decoder", "group_id", "status", "reason_code",
+    "kind", "title", "uploader", "uploader_id", "upload_date", "licence", "extractor", "extractor_id", "availability",
+    "live_status", "ytdlp_version", "format_id", "bitrate_bps", "stream_clen", "stream_dur_s", "stream_lmt_us",
+    "container", "acodec", "sample_rate_hz", "channels", "bytes", "sha256", "decoded_samples", "pcm_sha256",
+    "decoder", "group_id", "status", "reason_code",
 )  # fmt: skip
 
 TAKEN_DOWN = "taken_down"

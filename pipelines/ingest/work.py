@@ -12,6 +12,7 @@ from pipelines.errors import Cancelled, MediaError
 from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
 from pipelines.ingest.acquire import Taken, settle, take
 from pipelines.ingest.analyse import Analysed, Task, analyse
+from pipelines.ingest.formats import sound_formats
 from pipelines.ingest.lanes import Done, Errand, Lanes, Rested, Told
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.preflight import Plan
@@ -53,9 +54,9 @@ def work(
         return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch")
 
     def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
-        pinned = formats[errand.key]
+        chosen = formats[errand.key]
         shortest_s = study.settings.clip.length_s
-        return take(errand.url, errand.key, study.media, manners, shortest_s, tell, format_id=pinned, stop=stop)
+        return take(errand.url, errand.key, study.media, manners, shortest_s, tell, formats=chosen, stop=stop)
 
     def fetched(timeout_s: float) -> Mapping[str, Task] | None:
         new: dict[str, Task] = {}
@@ -77,7 +78,7 @@ def work(
     first = dict(sorted(ready.items(), key=lambda one: -(one[1].duration_s or 0)))
     tasks = {name: task(name, plan) for name, plan in first.items()}
     workers = min(jobs or os.cpu_count() or 1, len(ready) + len(coming))
-    formats = {name: plan.source.measured.get("format_id", "") for name, plan in coming.items()}
+    formats = {name: _formats(study, plan) for name, plan in coming.items()}
     errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
     more = fetched if errands else None
     with Lanes(errands, bring, manners, queue.rests()) as lanes:
@@ -93,6 +94,11 @@ def work(
                 item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
                 queue.put(item, outcome.windows)
                 end(ended_row(replace(plan, item=item), queue, "ingested"))
+
+
+def _formats(study: Study, plan: Plan) -> str:
+    language = plan.source.language or study.settings.language
+    return sound_formats(plan.source.measured.get("format_id", ""), language)
 
 
 def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: str, manners: Manners) -> Plan:

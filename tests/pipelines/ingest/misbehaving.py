@@ -17,6 +17,7 @@ class Misbehaving:
         self.body = body
         self.asked: list[tuple[str, str, str]] = []
         self.times: dict[str, int] = {}
+        self.retry_after = "7200"
         self.at_once = 0
         self.most_at_once = 0
         self.gate = threading.Event()
@@ -66,7 +67,7 @@ class Misbehaving:
                 half = body[: len(body) // 2]
                 if name.startswith("error"):
                     status = int(name.removeprefix("error")[:3])
-                    rest = {"Retry_After": "7200"} if status == 429 else {}
+                    rest = {"Retry_After": site.retry_after} if status == 429 else {}
                     self.head(status, 0, **rest)
                 elif name == "drop" or (name == "edition" and number <= 2) or (name == "edition2" and number <= 2):
                     if number <= 2:

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ from pipelines import audio
 from pipelines.errors import MediaError
 from pipelines.ingest import run
 from pipelines.ingest.fetch import fetch
+from pipelines.ingest.formats import sound_formats
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.report import IngestReport, Row
 from pipelines.ingest.site import Site
+from pipelines.ingest.trouble import TooManyRequests
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
 from tests.pipelines.ingest.misbehaving import Misbehaving
@@ -184,9 +188,79 @@ def test_the_format_that_was_chosen_before_is_chosen_again(
     monkeypatch.setattr(Site, "extra", (TwoFormatsIE,))
     manners = Manners(allow_private=True, pause_s=0)
     url = site.url("a").replace("/a.mp4", "/watch/a")
-    got = fetch(url, "x", tmp_path, manners=manners, tell=lambda _done, _total: None, format_id=pinned)
+    got = fetch(url, "x", tmp_path, manners=manners, tell=lambda _done, _total: None, formats=sound_formats(pinned))
     assert got.facts["format_id"] == taken and [path for path, *_ in site.asked] == [f"/{taken}.mp4"]
     assert got.path == tmp_path / "x.mp4" and got.facts["title"] == "A title/../../with %(id)s"
+
+
+class TonguesIE(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no types
+    """A site that offers a dubbed track of a higher rate beside the original, and tells more than is asked of it."""
+
+    _VALID_URL = r"(?P<host>http://127\.0\.0\.1:\d+)/film/(?P<id>\w+)"
+
+    def _real_extract(self, url: str) -> dict[str, Any]:
+        host = self._match_valid_url(url)["host"]
+        stream = "clen=1234&dur=6.5&lmt=1700000000000001&ip=203.0.113.9"
+        formats = [
+            {"format_id": name, "url": f"{host}/{name}.mp4?{stream}", "ext": "mp4", "vcodec": "none", "abr": rate,
+             "language": name}
+            for name, rate in (("zh-Hant", 64), ("en", 128))
+        ]  # fmt: skip
+        said = {"uploader": "A  channel\nof theirs", "upload_date": "20260102", "license": "CC BY 4.0"}
+        return {
+            "id": "x",
+            "title": "t",
+            "formats": formats,
+            "duration": 3600 if self._match_id(url) == "long" else 8,
+            **said,
+        }
+
+
+@pytest.mark.parametrize(("language", "taken"), [("zh-Hant-TW", "zh-Hant"), ("ja", "en"), ("", "en"), ("z]/[", "en")])
+def test_the_language_of_the_source_is_preferred(
+    site: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, taken: str
+) -> None:
+    monkeypatch.setattr(Site, "extra", (TonguesIE,))
+    manners = Manners(allow_private=True, pause_s=0)
+    url = site.url("a").replace("/a.mp4", "/film/a")
+    formats = sound_formats("", language)
+    got = fetch(url, "x", tmp_path, manners=manners, tell=lambda _done, _total: None, formats=formats)
+    assert got.facts["format_id"] == taken
+    assert {name: got.facts[name] for name in ("uploader", "upload_date", "licence", "bitrate_bps")} == {
+        "uploader": "A channel of theirs", "upload_date": "2026-01-02", "licence": "CC BY 4.0",
+        "bitrate_bps": {"zh-Hant": "64000", "en": "128000"}[taken],
+    }  # fmt: skip
+    stream = {name: got.facts[name] for name in ("stream_clen", "stream_dur_s", "stream_lmt_us")}
+    assert stream == {"stream_clen": "1234", "stream_dur_s": "6.5", "stream_lmt_us": "1700000000000001"}
+    assert not any("203.0.113.9" in cell for cell in got.facts.values())
+
+
+def test_a_recording_shorter_than_its_site_tells_is_not_the_whole(
+    site: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Site, "extra", (TonguesIE,))
+    study = make_study(tmp_path)
+    (row,) = run.ingest(study, [site.url("a").replace("/a.mp4", "/film/long")], jobs=1).sources
+    assert (row.reason_code, row.failure) == ("broken_off", "retry") and "of the 3600 s" in row.reason
+    assert not list(study.media.rglob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("said", "low", "high"),
+    [
+        ("120", 120, 120), ("9999999", 86400, 86400), ("soon", None, None), ("", None, None),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True), 7100, 7201),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=2), usegmt=True), 0, 0),
+    ],
+)  # fmt: skip
+def test_a_rest_is_kept_as_the_server_words_it(
+    site: Misbehaving, tmp_path: Path, said: str, low: float | None, high: float | None
+) -> None:
+    site.retry_after = said
+    with pytest.raises(TooManyRequests) as caught:
+        fetch(site.url("error429"), "x", tmp_path, manners=Manners(allow_private=True, pause_s=0), tell=lambda *_: None)
+    rest_s = caught.value.rest_s
+    assert rest_s == low if low is None or high is None else rest_s is not None and low <= rest_s <= high
 
 
 def test_less_announced_than_there_is_gives_a_row_not_half_a_recording(site: Misbehaving, tmp_path: Path) -> None:
