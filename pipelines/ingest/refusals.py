@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, TransportError
 from yt_dlp.utils import ContentTooShortError, GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
 
 from pipelines.errors import FailureClass, MediaError
@@ -120,6 +120,12 @@ def sentence(url: str, error: YoutubeDLError) -> MediaError:
             return MediaError("broken_off", f"{url}: broke off before its end; ingest again to go on", "retry")
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return disk_full(url)
+        if isinstance(cause, CertificateVerifyError):
+            return MediaError(
+                "bad_certificate",
+                f"{url}: the server's certificate cannot be trusted ({_plain(cause)}); it may not be who it says it is",
+                "fix",
+            )
         if isinstance(cause, TransportError):
             if re.search(r"incomplete ?read|bytes (read|expected)|broken", str(cause), re.IGNORECASE):
                 return MediaError("broken_off", f"{url}: broke off before its end; ingest again to go on", "retry")
