@@ -1,14 +1,18 @@
 """datasheet.md: what a release is, for people; after Gebru et al. (2021), Datasheets for Datasets."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipelines.manifest import read_table
+from pipelines.schema import Clip
 from pipelines.study import Study
+from pipelines.units import SourceId
 
 
-def datasheet(study: Study, facts: Mapping[str, Any]) -> str:
-    """The datasheet of a release as Markdown; a function of its facts and of the study's source list alone."""
+def datasheet(study: Study, facts: Mapping[str, Any], clips: Sequence[Clip]) -> str:
+    """The datasheet of a release of `clips` as Markdown; a function of its arguments and the study's source list."""
     scheme = facts["scheme"]
     counts = facts["counts"]
     per_label = ", ".join(f"{label} {count}" for label, count in counts["labels"].items())
@@ -37,7 +41,7 @@ def datasheet(study: Study, facts: Mapping[str, Any]) -> str:
         "pseudonyms; times and notes are left out."
     )
     parts += ["## The rule", f"{facts['rule']}: {facts['rule_sentence']}."]
-    parts += ["## How far to trust it", *_estimates(facts), "## Rights", *_rights(study)]
+    parts += ["## How far to trust it", *_estimates(facts), "## Rights", *_rights(study, clips)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,9 +62,39 @@ def _words(estimate: Mapping[str, Any]) -> str:
     return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f}, n = {estimate['n']})"
 
 
-def _rights(study: Study) -> list[str]:
+def _rights(study: Study, clips: Sequence[Clip]) -> list[str]:
+    """What was collected under what: a row per ground, over the sources that these clips are of."""
     rows = read_table(study.sources_csv) if study.sources_csv.is_file() else []
-    grounds = sorted({row.get("rights_basis", "").strip() or study.settings.rights_basis for row in rows} - {""})
-    grounds = grounds or [study.settings.rights_basis or "none was stated"]
-    lines = [f"The recordings of {len(rows)} sources were used on this ground: {'; '.join(grounds)}."]
-    return [*lines, "The recordings belong to their owners; this release gives no right to them."]
+    listed = {row.get("source_id", ""): row for row in rows}
+    of_source = Counter(clip.source_id for clip in clips)
+    grounds: dict[tuple[str, str, str], list[SourceId]] = {}
+    for name in sorted(of_source):
+        row = listed.get(name, {})
+        ground = row.get("rights_basis", "").strip() or study.settings.rights_basis or "none was stated"
+        where = (urlsplit(row.get("uri", "")).hostname or "") if row.get("kind") == "url" else "a file of the curator"
+        grounds.setdefault((ground, row.get("licence", "").strip(), where or "not known"), []).append(name)
+    lines = [
+        "| used on this ground | licence as stated | from | sources | hours | clips |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (ground, licence, where), names in sorted(grounds.items()):
+        hours = sum(_hours(listed.get(name, {})) for name in names)
+        cells = (
+            ground,
+            licence or "none was found",
+            where,
+            len(names),
+            f"{hours:.2f}",
+            sum(of_source[n] for n in names),
+        )
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return [
+        f"The clips were cut from {len(of_source)} recordings, collected like this:",
+        "\n".join(lines),
+        "The recordings belong to their owners; this release gives no right to them.",
+    ]
+
+
+def _hours(row: Mapping[str, str]) -> float:
+    samples, rate_hz = row.get("decoded_samples", ""), row.get("sample_rate_hz", "")
+    return int(samples) / int(rate_hz) / 3600 if samples.isdecimal() and rate_hz.isdecimal() and int(rate_hz) else 0.0

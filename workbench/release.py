@@ -120,13 +120,14 @@ def gather(study: Study, rule: str, *, pass_: str = "audio") -> Content:
     ratings = from_votes(given, study.scheme.label_names, found.groups)
     made = RULES[rule](ratings)
     answered = {one.clip_id for one in found.annotations}
+    clips = [clip for clip in found.clips if clip.clip_id in answered]
 
     def describe() -> tuple[Mapping[str, Any], str]:
         facts = _facts(study, rule, pass_, found, names, ratings, made, given)
-        return facts, datasheet(study, facts)
+        return facts, datasheet(study, facts, clips)
 
     return Content(
-        clips=[clip for clip in found.clips if clip.clip_id in answered],
+        clips=clips,
         labels=ratings.labels,
         views=_coarser(study),
         label_rows=_label_rows(study, rule, ratings, made, sorted(answered)),

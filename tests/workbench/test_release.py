@@ -2,11 +2,12 @@
 
 import json
 import os
+from collections import Counter
 
 import pytest
 
 from pipelines.errors import ConfigError, DataError, UnknownName
-from pipelines.manifest import read_clips, read_table
+from pipelines.manifest import read_clips, read_table, table_to_csv
 from pipelines.release import labelled_clips, open_release, release_names
 from tests.workbench.builders import study_with_clips
 from workbench.label_queue import items
@@ -291,3 +292,19 @@ def test_the_datasheet_says_on_what_ground(study):
     text = (create_release(study, "r1").folder / "datasheet.md").read_text()
     assert "made up for a test" in text and "6 clips of 3 s" in text and "Krippendorff's alpha" in text
     assert "None" not in text
+
+
+def test_the_datasheet_says_what_was_collected_under_what(study):
+    answer(study, THREE)
+    clips = read_clips(study.clips_csv)
+    first, *others = sorted({clip.source_id for clip in clips})
+    rows = [{"source_id": first, "uri": "https://tv.example/a?b=c", "kind": "url", "licence": "CC BY | 4.0",
+             "rights_basis": "licence", "sample_rate_hz": 16000, "decoded_samples": 16000 * 1800}]  # fmt: skip
+    rows += [{"source_id": name, "uri": f"{name}.wav", "kind": "file"} for name in others]
+    study.sources_csv.write_text(table_to_csv(tuple(rows[0]), rows), encoding="utf-8")
+    release = create_release(study, "r1")
+    count = Counter(clip.source_id for clip in read_clips(release.folder / "clips.csv"))
+    text = (release.folder / "datasheet.md").read_text()
+    assert f"| licence | CC BY \\| 4.0 | tv.example | 1 | 0.50 | {count[first]} |" in text
+    rest = sum(count[name] for name in others)
+    assert f"| made up for a test | none was found | a file of the curator | {len(count) - 1} | 0.00 | {rest} |" in text
