@@ -37,11 +37,26 @@ class PlaceSettings(Strict):
     min_silence_s: Annotated[float, Field(gt=0)] = 0.1
 
 
-class Bounds(Strict):
-    """What a screen keeps: min <= score <= max; None is open."""
+Bound = Annotated[float, Field(allow_inf_nan=False)] | None
 
-    min: float | None = None
-    max: float | None = None
+
+class Bounds(Strict):
+    """What a screen keeps: min <= score <= max; None is open.
+
+    What lies outside, but not below `review_min` nor above `review_max`, is for a person to look at. How the four may
+    stand to each other: pipelines.ingest.screen.check_bounds.
+    """
+
+    min: Bound = None
+    max: Bound = None
+    review_min: Bound = None
+    review_max: Bound = None
+
+
+class SelectSettings(Strict):
+    """Which windows are kept whatever the finer screens say, so that one can see what those throw away."""
+
+    random_share: Annotated[float, Field(ge=0, le=1)] = 0.1
 
 
 class LabelSettings(Strict):
@@ -73,6 +88,7 @@ class StudySettings(Strict):
     clip: ClipSettings = ClipSettings()
     place: PlaceSettings = PlaceSettings()
     screen: Mapping[str, Bounds] = {}
+    select: SelectSettings = SelectSettings()
     labels: LabelSettings = LabelSettings()
 
 

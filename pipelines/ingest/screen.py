@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipelines.audio import Pcm16
-from pipelines.errors import UnknownName
+from pipelines.errors import ConfigError, UnknownName
 from pipelines.ingest import levels
 from pipelines.ingest.speech import Span
 from pipelines.manifest import digest
@@ -34,11 +34,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A score and the bounds that hold where the study says nothing. A score of None, not known, passes."""
+    """A score and the bounds that hold where the study says nothing. A score of None, not known, passes.
+
+    A window of the random arm is held to `hard` screens only: what they refuse is no speech, whatever it sounds like.
+    """
 
     score: Callable[[Window], float | None]
     bounds: Bounds
     says: str
+    hard: bool = False
 
 
 def speech_ratio(window: Window) -> float:
@@ -63,21 +67,35 @@ def dropout_ratio(window: Window) -> float | None:
 
 #: In the order in which their scores stand in the tables; a rejected window is counted under the first that refuses it.
 SCREENS: Mapping[str, Screen] = {
-    "speech_ratio": Screen(speech_ratio, Bounds(min=0.6), "share of the clip that is speech"),
+    "speech_ratio": Screen(
+        speech_ratio, Bounds(min=0.6, review_min=0.4), "share of the clip that is speech", hard=True
+    ),
     "longest_pause_s": Screen(longest_pause_s, Bounds(max=1.0), "longest stretch without speech, in seconds"),
     "clip_ratio": Screen(lambda w: levels.clip_ratio(w.pcm), Bounds(max=0.01), "share of clipped samples"),
-    "dropout_ratio": Screen(dropout_ratio, Bounds(max=0.05), "share of the speech that is digital silence"),
+    "dropout_ratio": Screen(dropout_ratio, Bounds(max=0.05), "share of the speech that is digital silence", hard=True),
     "peak_dbfs": Screen(lambda w: levels.peak_dbfs(w.pcm), Bounds(), "peak, dB below full scale"),
     "loudness_lufs": Screen(lambda w: levels.loudness_lufs(w.pcm, w.rate_hz), Bounds(), "integrated loudness, LUFS"),
 }
 
 
 def bounds_of(settings: StudySettings) -> Mapping[str, Bounds]:
-    """The bounds in force, by screen. Raises UnknownName for a [screen.NAME] that no screen has."""
-    for name in settings.screen:
+    """The bounds in force, by screen. Raises UnknownName for a [screen.NAME] that no screen has, and ConfigError."""
+    for name, limit in settings.screen.items():
         if name not in SCREENS:
             raise UnknownName("screen", name, SCREENS, hint="(in study.toml)")
+        check_bounds(name, limit)
     return {name: settings.screen.get(name, screen.bounds) for name, screen in SCREENS.items()}
+
+
+def check_bounds(name: str, limit: Bounds) -> None:
+    """Raise ConfigError unless review_min <= min <= max <= review_max; a zone of review needs the bound it widens."""
+    where = f"study.toml, [screen.{name}]"
+    if limit.min is not None and limit.max is not None and limit.min > limit.max:
+        raise ConfigError(f"{where}: keeps nothing: min {limit.min:g} is above max {limit.max:g}; swap them")
+    if limit.review_min is not None and (limit.min is None or limit.review_min > limit.min):
+        raise ConfigError(f"{where}: review_min {limit.review_min:g} has to lie below min; review is what min refuses")
+    if limit.review_max is not None and (limit.max is None or limit.review_max < limit.max):
+        raise ConfigError(f"{where}: review_max {limit.review_max:g} has to lie above max; review is what max refuses")
 
 
 def scores_of(window: Window) -> dict[str, float | None]:
@@ -85,28 +103,44 @@ def scores_of(window: Window) -> dict[str, float | None]:
     return {name: screen.score(window) for name, screen in SCREENS.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reason code, `<screen>_low` or `<screen>_high`; whether a hard screen says it, and whether for review only."""
+
+    reason: str
+    hard: bool
+    review: bool
+
+
 def refusals(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -> tuple[str, ...]:
     """Reason codes, `<screen>_low` or `<screen>_high`, in the order of SCREENS; empty for a window that is kept."""
+    return tuple(refusal.reason for refusal in weigh(scores, bounds))
+
+
+def weigh(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -> tuple[Refusal, ...]:
+    """What speaks against a window and how much, in the order of SCREENS; nothing against one that is kept."""
     found = []
     for name, limit in bounds.items():
         score = scores.get(name)
         if score is None:
             continue
         if limit.min is not None and score < limit.min:
-            found.append(f"{name}_low")
+            near = limit.review_min is not None and score >= limit.review_min
+            found.append(Refusal(f"{name}_low", SCREENS[name].hard, near))
         elif limit.max is not None and score > limit.max:
-            found.append(f"{name}_high")
+            near = limit.review_max is not None and score <= limit.review_max
+            found.append(Refusal(f"{name}_high", SCREENS[name].hard, near))
     return tuple(found)
 
 
 def config_hash(settings: StudySettings, recipe: str) -> str:
-    """16 hex digits over everything that decides which clips there are: form, places, bounds in force, recipe.
+    """16 hex digits over all that decides which clips there are: form, places, bounds in force, random arm, recipe.
 
     A screen without bounds decides nothing, and a bound that says what holds anyway changes nothing.
     """
     bounds = {name: limit.model_dump(mode="json", exclude_none=True) for name, limit in bounds_of(settings).items()}
     deciding = {
-        **settings.model_dump(mode="json", include={"clip", "place"}),
+        **settings.model_dump(mode="json", include={"clip", "place", "select"}),
         "bounds": {name: limit for name, limit in bounds.items() if limit},
         "recipe": recipe,
     }
