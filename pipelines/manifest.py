@@ -17,6 +17,9 @@ FIXED = (
 )  # fmt: skip
 TAIL = ("text", "speaker", "gender", "arm", "config_hash")
 
+#: Characters in one cell. Python's own limit is 131,072; the fingerprint of ten hours has ten times as many.
+LONGEST_CELL = 2**26
+
 
 def clips_to_csv(clips: Iterable[Clip]) -> str:
     """The table as text: sorted by source and start, metric columns between the fixed ones, same clips same bytes."""
@@ -64,6 +67,8 @@ def read_table(path: Path, *, required: Sequence[str] = ()) -> list[dict[str, st
     except UnicodeDecodeError:
         raise TableError(path.name, "is not UTF-8 text; save it as CSV UTF-8") from None
     try:
+        if csv.field_size_limit() < LONGEST_CELL:  # a limit of the whole process, so it is only ever raised
+            csv.field_size_limit(LONGEST_CELL)
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(reader, None)
         if header is None:

@@ -5,7 +5,7 @@ Each step may be done twice, and the record is written first: whatever stopped a
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipelines.atomic import write_text
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.ingest.checks import checks_file, read_checks, write_checks
 from pipelines.ingest.queue import Item, Queue, open_queue, path_text
-from pipelines.ingest.sources import TAKEN_DOWN, Source, read_sources, sources_to_csv
+from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
 from pipelines.manifest import read_clips, write_clips
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study
@@ -199,7 +199,10 @@ def _remove_clips(work: _Work) -> None:
 def _close(work: _Work) -> None:
     if work.item is not None:
         told = f"source '{work.source_id}' was taken down"
-        end = replace(work.item, path="", status="failed", reason_code=TAKEN_DOWN, reason=told, failure="gone")
+        facts = _forgotten(work.item.facts)
+        end = replace(
+            work.item, path="", status="failed", reason_code=TAKEN_DOWN, reason=told, failure="gone", facts=facts
+        )
         work.queue.put(end, ())
 
 
@@ -210,7 +213,12 @@ STEPS: Sequence[Callable[[_Work], None]] = (
 
 
 def _tombstone(source: Source) -> Source:
-    return replace(source, measured={**source.measured, "status": TAKEN_DOWN, "reason_code": TAKEN_DOWN})
+    return replace(source, measured={**_forgotten(source.measured), "status": TAKEN_DOWN, "reason_code": TAKEN_DOWN})
+
+
+def _forgotten(facts: Mapping[str, str]) -> dict[str, str]:
+    """Facts without the fingerprint: that was made of the sound. The checksum stays and keeps the file out."""
+    return {name: cell for name, cell in facts.items() if name not in FINGERPRINT}
 
 
 def _files(work: _Work) -> Iterator[Path]:

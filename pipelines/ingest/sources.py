@@ -23,7 +23,11 @@ MEASURED = (
     "live_status", "ytdlp_version", "format_id", "bitrate_bps", "stream_clen", "stream_dur_s", "stream_lmt_us",
     "container", "acodec", "sample_rate_hz", "channels", "bytes", "sha256", "decoded_samples", "pcm_sha256",
     "decoder", "group_id", "status", "reason_code",
+    "dup_of", "dup_overlap", "fp_algo", "fp_b64",
 )  # fmt: skip
+
+#: The cells that hold a recording's fingerprint and the name of its form.
+FINGERPRINT = ("fp_algo", "fp_b64")
 
 TAKEN_DOWN = "taken_down"
 

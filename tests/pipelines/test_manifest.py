@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import TableError
-from pipelines.manifest import clips_to_csv, read_clips, read_table, write_clips
+from pipelines.manifest import LONGEST_CELL, clips_to_csv, read_clips, read_table, table_to_csv, write_clips
 from pipelines.schema import Clip, clip_id
 
 names = st.text("abcdefgh0123456789-", min_size=1, max_size=12)
@@ -93,6 +93,17 @@ def test_a_number_that_is_none_is_named_by_row_and_column(tmp_path):
         TableError, match=r"clips.csv, row 1, column 'n_samples': expected a whole number, found 'many'"
     ):
         read_clips(path)
+
+
+def test_a_cell_may_hold_the_fingerprint_of_a_hundred_hours(tmp_path):
+    path = tmp_path / "sources.csv"
+    longest = "A" * (100 * 3600 * 35)  # some 35 characters a second
+    path.write_text(table_to_csv(("source_id", "fp_b64"), [{"source_id": "a", "fp_b64": longest}]))
+    (row,) = read_table(path)
+    assert row["fp_b64"] == longest
+    path.write_text('source_id\n"' + "A" * (LONGEST_CELL + 1) + '"\n')
+    with pytest.raises(TableError, match="field larger than field limit"):
+        read_table(path)
 
 
 def test_latin_1_is_refused_in_words(tmp_path):
