@@ -74,6 +74,7 @@ class FetchSettings(Strict):
     pause_s: Annotated[float, Field(ge=0)] = 3.0
     rest_min: Annotated[float, Field(ge=0)] = 60.0
     reserve_gb: Annotated[float, Field(ge=0)] = 1.0
+    video: bool = False
 
 
 class StudySettings(Strict):
@@ -147,6 +148,11 @@ class Study:
     @property
     def media(self) -> Path:
         return self.private / "media"
+
+    @property
+    def video(self) -> Path:
+        """Small films for the context pass, where the study keeps them."""
+        return self.private / "video"
 
     @property
     def audio(self) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.atomic import sha256_file
-from pipelines.errors import ConfigError
+from pipelines.errors import ConfigError, MediaError
 from pipelines.ingest.analyse import Scored
 from pipelines.ingest.manners import Rest
 from pipelines.ingest.outlook import Outlook, outlook_of
@@ -36,6 +36,9 @@ CREATE TABLE IF NOT EXISTS files (
 );
 CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, until REAL NOT NULL, strikes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS waits (source_id TEXT PRIMARY KEY, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS videos (
+    source_id TEXT PRIMARY KEY, reason_code TEXT NOT NULL, reason TEXT NOT NULL, failure TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS outlooks (uri TEXT PRIMARY KEY, asked REAL NOT NULL, outlook TEXT NOT NULL);
 """
 
@@ -132,6 +135,19 @@ class Queue:
         """Keep until when a source is left alone."""
         with self._db:
             self._db.execute("INSERT OR REPLACE INTO waits VALUES (?, ?)", (source_id, until))
+
+    def videos_failed(self) -> dict[SourceId, MediaError]:
+        """Sources whose film could not be had, and why."""
+        rows = self._db.execute("SELECT source_id, reason_code, reason, failure FROM videos ORDER BY source_id")
+        return {name: MediaError(code, reason, failure) for name, code, reason, failure in rows}
+
+    def put_video(self, source_id: SourceId, error: MediaError | None) -> None:
+        """Keep why a film could not be had; None where it was."""
+        with self._db:
+            self._db.execute("DELETE FROM videos WHERE source_id = ?", (source_id,))
+            if error is not None:
+                row = (source_id, error.reason_code, error.reason, error.failure)
+                self._db.execute("INSERT INTO videos VALUES (?, ?, ?, ?)", row)
 
     def status(self, source_id: SourceId) -> Status | None:
         """How far a source is, None where it was never met."""
