@@ -16,35 +16,31 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
-import soxr
 
 from pipelines.audio import decode_blocks, probe, resample, to_mono
 from pipelines.errors import DataError
-from pipelines.units import Audio, Floats, Hertz, Samples, Seconds, SourceId
+from pipelines.ingest.spectra import FRAME, FULL_SCALE, MODEL_HZ, STEP, Spectra, To16k, power_of
+from pipelines.units import Audio, Floats, Hertz, Reals, Samples, Seconds, SourceId
 
 Items = npt.NDArray[np.uint32]
 
 #: Names the form of the bits. Saved tables carry it: any change to the numbers below asks for a new name.
 ALGORITHM = "slopes-1"
-MODEL_HZ: Hertz = 16000
 ITEM: Samples = 2000
 ITEM_S: Seconds = ITEM / MODEL_HZ
 #: Written where nothing changes (silence, a steady tone): such an item is no evidence of anything.
 NOTHING = 0
 
-_FRAME, _HOP = 1024, 500
-_FRAMES_PER_ITEM = ITEM // _HOP
+_FRAMES_PER_ITEM = ITEM // STEP
 _SLOPE_FRAMES = 5.0  # standard deviation of the Gaussian whose derivative is the slope: 156 ms
 _REACH = 15
 #: How far within a stretch its own sound alone decides an item.
-INNER_S: Seconds = (_REACH * _HOP + _FRAME // 2) / MODEL_HZ
+INNER_S: Seconds = (_REACH * STEP + FRAME // 2) / MODEL_HZ
 _BANDS, _LOW_HZ, _HIGH_HZ = 33, 300.0, 3500.0
 #: Power to this is near loudness; unlike a logarithm it keeps signs free of gain and quiet noise without weight.
 _COMPRESSION = 0.25
 _FLOOR = 1e-7  # about -85 dBFS of noise in one band
 _STILL = 0.02  # mean slope against mean level below which nothing changes
-_BATCH = 256 * _FRAMES_PER_ITEM  # frames of one pass: fixed, so that bits do not depend on how blocks were cut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,43 +52,49 @@ class Fingerprint:
     items: Items
 
 
+class Slopes:
+    """Items from power spectra, pass by pass as `spectra.Spectra` gives them; memory grows by 32 bytes a second."""
+
+    def __init__(self) -> None:
+        self._levels = np.zeros((_REACH, _BANDS), np.float32)
+        self._items: list[Items] = []
+
+    def take(self, power: Reals) -> None:
+        """One pass of power, float32 [BATCH, BINS]."""
+        levels = np.concatenate([self._levels, _levels(power)])
+        items = (len(levels) - 2 * _REACH - 1) // _FRAMES_PER_ITEM + 1
+        self._items.append(_bits(levels, items))
+        self._levels = levels[items * _FRAMES_PER_ITEM :]
+
+    def items(self, duration_s: Seconds) -> Items:
+        """Items [ceil(duration / 0.125 s)], once the spectra are finished."""
+        return np.concatenate(self._items)[: int(np.ceil(duration_s / ITEM_S - 1e-9))]
+
+
 class Fingerprinter:
-    """Feed a recording block by block, float32 [n] at `rate_hz`; memory grows by 32 bytes a second."""
+    """Feed a recording block by block, float32 [n] at `rate_hz`."""
 
     def __init__(self, rate_hz: Hertz) -> None:
         self._rate_hz = rate_hz
-        self._resampler = None if rate_hz == MODEL_HZ else soxr.ResampleStream(rate_hz, MODEL_HZ, 1, "float32", "HQ")
-        self._rest = np.zeros(_FRAME // 2, np.float32)  # frame 0 is centred on the first sample
-        self._levels = np.zeros((_REACH, _BANDS), np.float32)
-        self._items: list[Items] = []
+        self._resampler, self._spectra, self._slopes = To16k(rate_hz), Spectra(), Slopes()
         self._heard: Samples = 0
 
     def feed(self, mono: Audio) -> None:
         """One block of the channel mean."""
         self._heard += len(mono)
-        self._take(mono if self._resampler is None else self._resampler.resample_chunk(mono))
+        self._take(self._resampler.take(mono))
 
     def finish(self, source_id: SourceId) -> Fingerprint:
         """The whole recording's fingerprint; ceil(duration / 0.125 s) items."""
-        if self._resampler is not None:
-            self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        self._take(self._resampler.finish())
+        for power in self._spectra.finish():
+            self._slopes.take(power)
         duration_s = self._heard / self._rate_hz
-        self._take(np.zeros(_BATCH * _HOP + _FRAME, np.float32))
-        self._take(np.zeros(_BATCH * _HOP, np.float32))
-        wanted = int(np.ceil(duration_s / ITEM_S - 1e-9))
-        return Fingerprint(source_id, duration_s, np.concatenate(self._items)[:wanted])
+        return Fingerprint(source_id, duration_s, self._slopes.items(duration_s))
 
     def _take(self, heard: Audio) -> None:
-        sound = np.concatenate([self._rest, heard])
-        step = _BATCH * _HOP
-        at = 0
-        while len(sound) - at >= step + _FRAME - _HOP:
-            levels = np.concatenate([self._levels, _levels(sound[at : at + step + _FRAME - _HOP])])
-            items = (len(levels) - 2 * _REACH - 1) // _FRAMES_PER_ITEM + 1
-            self._items.append(_bits(levels, items))
-            self._levels = levels[items * _FRAMES_PER_ITEM :]
-            at += step
-        self._rest = sound[at:]
+        for power in self._spectra.take(heard):
+            self._slopes.take(power)
 
 
 def fingerprint(path: Path, source_id: SourceId, track: int = 0) -> Fingerprint:
@@ -114,11 +116,11 @@ def inner_items(mono: Audio, rate_hz: Hertz) -> Items:
     The first is centred on INNER_S after its beginning, and so on each 0.125 s; none under 1.01 s.
     """
     sound = resample(mono, rate_hz, MODEL_HZ)
-    frames = (len(sound) - _FRAME) // _HOP + 1
+    frames = (len(sound) - FRAME) // STEP + 1
     count = (frames - 2 * _REACH - 1) // _FRAMES_PER_ITEM + 1
     if count < 1:
         return np.zeros(0, np.uint32)
-    return _bits(_levels(sound[: (frames - 1) * _HOP + _FRAME]), count)
+    return _bits(_levels(power_of(sound[: (frames - 1) * STEP + FRAME])), count)
 
 
 def bit_errors(a: Items, b: Items) -> Floats:
@@ -157,7 +159,7 @@ def from_text(source_id: SourceId, algorithm: str, text: str) -> Fingerprint:
 
 def _band_weights() -> npt.NDArray[np.float32]:
     edges = np.geomspace(_LOW_HZ, _HIGH_HZ, _BANDS + 2)
-    hz = np.arange(int(_HIGH_HZ / MODEL_HZ * _FRAME) + 2) * MODEL_HZ / _FRAME
+    hz = np.arange(int(_HIGH_HZ / MODEL_HZ * FRAME) + 2) * MODEL_HZ / FRAME
     low, middle, high = (edges[i : _BANDS + i, None] for i in range(3))
     triangles = np.clip(np.minimum((hz - low) / (middle - low), (high - hz) / (high - middle)), 0, None)
     weights: npt.NDArray[np.float32] = (triangles / triangles.sum(axis=1, keepdims=True)).T.astype(np.float32)
@@ -165,21 +167,16 @@ def _band_weights() -> npt.NDArray[np.float32]:
 
 
 _WEIGHTS = _band_weights()
-_WINDOW = np.hanning(_FRAME).astype(np.float32)
-_FULL_SCALE = float(np.square(_WINDOW).sum())
 _TIMES = np.arange(-_REACH, _REACH + 1) / _SLOPE_FRAMES
 _BELL = (np.exp(-np.square(_TIMES) / 2) / np.exp(-np.square(_TIMES) / 2).sum()).astype(np.float32)
 _SLOPE = (_TIMES * _BELL / np.abs(_TIMES * _BELL).sum()).astype(np.float32)
 _PLACES = (np.uint32(1) << np.arange(_BANDS - 1, dtype=np.uint32)).astype(np.uint32)
 
 
-def _levels(sound: Audio) -> npt.NDArray[np.float32]:
-    """Compressed power in each band, [frames, bands], of samples [frames * hop + frame - hop]."""
-    frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_HOP]
-    spectrum = scipy.fft.rfft(frames * _WINDOW, axis=1)[:, : len(_WEIGHTS)]
-    power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ _WEIGHTS
-    scaled: npt.NDArray[np.float32] = power / np.float32(_FULL_SCALE) + np.float32(_FLOOR)
-    levels: npt.NDArray[np.float32] = scaled ** np.float32(_COMPRESSION)
+def _levels(power: Reals) -> Reals:
+    """Compressed power in each band, [frames, bands], of power spectra [frames, BINS]."""
+    scaled: Reals = power[:, : len(_WEIGHTS)] @ _WEIGHTS / np.float32(FULL_SCALE) + np.float32(_FLOOR)
+    levels: Reals = scaled ** np.float32(_COMPRESSION)
     return levels
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,14 +19,23 @@ from pipelines.manifest import digest
 from pipelines.study import Bounds, StudySettings
 from pipelines.units import Hertz, Seconds
 
+if TYPE_CHECKING:  # it brings in scipy.fft and the network, which bounds and decisions do without
+    from pipelines.ingest.hearing import Tracks
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a screen hears: exactly the samples of the clip, and the speech found in it, in seconds from its start."""
+    """What a screen hears: exactly the samples of the clip, and the speech found in it, in seconds from its start.
+
+    `tracks` is what was heard of the whole recording, in which the clip begins at `start_s`; without it, the scores
+    that rest on it are not known.
+    """
 
     pcm: Pcm16
     rate_hz: Hertz
     speech: tuple[Span, ...]
+    start_s: Seconds = 0.0
+    tracks: "Tracks | None" = None
 
     @property
     def length_s(self) -> Seconds:
@@ -64,6 +74,9 @@ def dropout_ratio(window: Window) -> float | None:
     spoken = np.concatenate(parts) if parts else window.pcm[:0]
     return levels.zero_ratio(spoken, window.rate_hz) if len(spoken) else None
 
+
+#: Raised with every change to what a score says, so that recordings are heard again.
+SCORES_VERSION = "scores-1"
 
 #: In the order in which their scores stand in the tables; a rejected window is counted under the first that refuses it.
 SCREENS: Mapping[str, Screen] = {

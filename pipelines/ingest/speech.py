@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from pipelines.ingest.silero import BATCH, HOP, Silero
+from pipelines.ingest.spectra import MODEL_HZ, To16k
 from pipelines.study import PlaceSettings
 from pipelines.units import Audio, Hertz, Seconds
 
-MODEL_HZ: Hertz = 16000
 HOP_S: Seconds = HOP / MODEL_HZ
 
 
@@ -36,7 +35,7 @@ class SpeechTracker:
 
     def __init__(self, rate_hz: Hertz) -> None:
         self._model = Silero()
-        self._resampler = None if rate_hz == MODEL_HZ else soxr.ResampleStream(rate_hz, MODEL_HZ, 1, "float32", "HQ")
+        self._resampler = To16k(rate_hz)
         self._batch = np.zeros(BATCH * HOP, np.float32)
         self._filled = 0
         self._heard = 0
@@ -45,12 +44,11 @@ class SpeechTracker:
 
     def feed(self, mono: Audio) -> None:
         """One block, float32 [n] at the recording's rate."""
-        self._take(mono if self._resampler is None else self._resampler.resample_chunk(mono))
+        self._take(self._resampler.take(mono))
 
     def finish(self) -> npt.NDArray[np.float32]:
         """Probabilities [hops] of the whole recording; the last part of a hop is filled up with zeros."""
-        if self._resampler is not None:
-            self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        self._take(self._resampler.finish())
         hops = -(-self._heard // HOP)
         if self._filled:
             self._batch[self._filled :] = 0
