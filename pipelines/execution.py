@@ -1,23 +1,27 @@
 """Run the same function over many tasks in worker processes, with progress, cancelling and crashes contained.
 
-One outcome per task, as it comes. A task that raises, or whose process dies, is Failed and never ends the run.
+One outcome per task, as it comes. A task that raises, or whose process dies, is Failed and never ends the run. Worker
+processes live within limits of time and memory, since a spoilt file may send a decoder round for ever.
 """
 
+import faulthandler
 import multiprocessing
 import multiprocessing.connection
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TextIO, TypeVar
 
 from pipelines.errors import Cancelled, PipelineError
 from pipelines.progress import Progress, Report
+from pipelines.units import Seconds
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -35,7 +39,19 @@ class Failed:
 
 
 class WorkerCrashed(PipelineError):
-    """The process that did a task died twice: a fault in native code, or no memory."""
+    """The process that did a task died twice: a fault in native code, no memory, or no word for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker process may take: seconds without a word from its task, and bytes of data in memory.
+
+    A process that is silent for too long ends itself, whatever its native code does; memory is refused (MemoryError)
+    where the system can do that (Linux).
+    """
+
+    silence_s: Seconds = 900.0
+    memory_bytes: int = 4 * 2**30
 
 
 class _News(Protocol):
@@ -77,25 +93,30 @@ def run_each(
     stage: str,
     report: Report,
     more: "More[Task] | None" = None,
+    limits: Limits = Limits(),
 ) -> Iterator[tuple[str, Result | Failed]]:
     """Yield (key, outcome) for every task, in the order in which they end.
 
-    `jobs` of 1 works in a thread of this process; more work in fresh (spawned) processes, for which `work` is a
-    module-level function and tasks and results can be pickled. Progress comes as `stage` with the key as item.
-    A task whose process dies is tried once more alone, so that it takes no other with it. Leaving the loop early,
-    also by Cancelled out of `report`, stops what runs and waits for it to tidy up. `more` is asked for further tasks
-    while others run, in the caller's thread.
+    `jobs` of 1 works in a thread of this process, without limits; more work in fresh (spawned) processes, for which
+    `work` is a module-level function and tasks and results can be pickled. Progress comes as `stage` with the key as
+    item. A task whose process dies or falls silent is tried once more alone, so that it takes no other with it.
+    Leaving the loop early, also by Cancelled out of `report`, stops what runs and waits for it to tidy up. `more` is
+    asked for further tasks while others run, in the caller's thread.
     """
     suspects: list[str] = []
     tasks = dict(tasks)
-    yield from _run(work, tasks, jobs, stage, report, suspects, more)
+    yield from _run(work, tasks, jobs, stage, report, suspects, limits, more)
     for key in suspects:
         again: list[str] = []
-        yield from _run(work, {key: tasks[key]}, 2, stage, report, again)
+        yield from _run(work, {key: tasks[key]}, 2, stage, report, again, limits)
         if again:
             yield (
                 key,
-                Failed(WorkerCrashed("the process that read it died twice; see whether another program can read it")),
+                Failed(
+                    WorkerCrashed(
+                        "the process that read it died or hung twice; see whether another program can read it"
+                    )
+                ),
             )
 
 
@@ -106,12 +127,13 @@ def _run(
     stage: str,
     report: Report,
     crashed: list[str],
+    limits: Limits,
     more: "More[Task] | None" = None,
 ) -> Iterator[tuple[str, Result | Failed]]:
     if not tasks and more is None:
         return
     workers = jobs if more is not None else min(jobs, len(tasks))
-    with _threads() if jobs == 1 else _processes(workers) as (executor, line):
+    with _threads() if jobs == 1 else _processes(workers, limits) as (executor, line):
         waiting: dict[Future[Any], str] = {}
 
         def submit(new: Mapping[str, Task]) -> None:
@@ -158,12 +180,12 @@ def _threads() -> Iterator[tuple[Executor, _Line]]:
 
 
 @contextmanager
-def _processes(jobs: int) -> Iterator[tuple[Executor, _Line]]:
+def _processes(jobs: int, limits: Limits) -> Iterator[tuple[Executor, _Line]]:
     context = multiprocessing.get_context("spawn")
     news = context.SimpleQueue()
     line = _Line(news, context.Event())
     with _one_thread_each():
-        executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(line,))
+        executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(line, limits))
         try:
             yield executor, line
         finally:
@@ -189,13 +211,20 @@ def _one_thread_each() -> Iterator[None]:
 
 
 _line: _Line | None = None
+_silence_s: Seconds = 0.0
 
 
-def _begin(line: _Line) -> None:
-    global _line
-    _line = line
+def _begin(line: _Line, limits: Limits) -> None:
+    global _line, _silence_s
+    _line, _silence_s = line, limits.silence_s
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what Ctrl-C means
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        if most == resource.RLIM_INFINITY or limits.memory_bytes < most:
+            resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, most))
 
 
 def _leave_with_parent() -> None:
@@ -209,4 +238,20 @@ def _leave_with_parent() -> None:
 def _in_worker(work: "Work[Task, Result]", key: str, task: Task) -> Result:
     if _line is None:
         raise RuntimeError("this worker was not begun")
-    return work(task, _line.tell(key))
+    told = _line.tell(key)
+
+    def tell(done: float, total: float | None) -> None:
+        _wait_for_a_word(unheard)
+        told(done, total)
+
+    with open(os.devnull, "w") as unheard:  # noqa: PTH123
+        _wait_for_a_word(unheard)
+        try:
+            return work(task, tell)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _wait_for_a_word(unheard: TextIO) -> None:
+    """End this process unless called again in time. Its watch needs no Python: native code may hold the interpreter."""
+    faulthandler.dump_traceback_later(_silence_s, exit=True, file=unheard)

@@ -1,13 +1,14 @@
 """pipelines.execution: outcomes for all, whatever one task does."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import Cancelled, MediaError
-from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
+from pipelines.execution import Failed, Limits, Tell, WorkerCrashed, run_each
 from pipelines.progress import Progress, silent
 
 
@@ -52,6 +53,42 @@ def test_a_dying_process_takes_no_other_task_with_it(tmp_path: Path) -> None:
     assert isinstance(failed, Failed) and isinstance(failed.error, WorkerCrashed)
     assert outcomes == {name: name for name in names if name != "bad"}
     assert tasks["bad"].read_text() == "tried\n" * 2
+
+
+def hang(task: Path, tell: Tell) -> str:
+    """Holds the interpreter in native code for as long as it is let, unless it is `slow`, which says that it lives."""
+    if task.name == "bad":
+        with task.open("a") as file:
+            file.write("tried\n")
+        sum(range(10**15))
+    for turn in range(8):
+        time.sleep(0.1)
+        tell(turn, 8)
+    return task.name
+
+
+def gorge(task: int, tell: Tell) -> int:
+    return len(bytearray(task))
+
+
+def test_a_task_that_hangs_in_native_code_is_ended_and_takes_no_other_with_it(tmp_path: Path) -> None:
+    tasks = {name: tmp_path / name for name in ("bad", "slow")}
+    limits = Limits(silence_s=0.5)
+    outcomes = dict(run_each(hang, tasks, jobs=2, stage="try", report=silent, limits=limits))
+    failed = outcomes.pop("bad")
+    assert isinstance(failed, Failed) and isinstance(failed.error, WorkerCrashed)
+    assert "died or hung twice" in str(failed.error)
+    assert tasks["bad"].read_text() == "tried\n" * 2
+    assert outcomes == {"slow": "slow"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux refuses memory to a process")
+def test_a_task_that_asks_for_too_much_memory_is_refused_it() -> None:
+    limits = Limits(memory_bytes=2**28)
+    outcomes = dict(run_each(gorge, {"a": 2**20, "b": 2**29}, jobs=2, stage="try", report=silent, limits=limits))
+    failed = outcomes.pop("b")
+    assert isinstance(failed, Failed) and isinstance(failed.error, MemoryError)
+    assert outcomes == {"a": 2**20}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
