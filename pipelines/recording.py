@@ -192,6 +192,15 @@ def probe(path: Path, track: Which = 0) -> Probe:
         return recording.facts
 
 
+def has_picture(path: Path) -> bool:
+    """Whether a file holds moving pictures; a cover is none. False where it cannot be read."""
+    try:
+        with _opened(path) as container:
+            return any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video)
+    except MediaError:
+        return False
+
+
 def decode_blocks(path: Path, track: int = 0, block_s: Seconds = 30.0) -> Iterator[Audio]:
     """The whole of one audio track from its first sample, in blocks of about `block_s`.
 
