@@ -53,3 +53,24 @@ def _annotation_table(name: str) -> sa.Table:
 EVENTS = _annotation_table("annotation_events")
 #: A view: the last event per rater and item, where that is an answer.
 STANDING = _annotation_table("standing")
+
+#: What curators do by hand; rows are only ever added.
+CURATION = sa.Table(
+    "curation_events",
+    METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("client_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("rater", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Text, nullable=False),
+    sa.Column("clip_id", sa.Text, nullable=False),
+    sa.Column("start_sample", sa.BigInteger),
+    sa.Column("n_samples", sa.BigInteger),
+    sa.Column("scheme", sa.Text, nullable=False),
+    sa.Column("label", sa.Text),
+    sa.Column("speaker", sa.Text, nullable=False),
+    sa.Column("gender", sa.Text, nullable=False),
+    sa.Column("undoes", sa.Text),
+    sa.Column("time", sa.Text, nullable=False),
+    sa.Column("received", sa.Text, nullable=False),
+)

@@ -1,0 +1,310 @@
+"""Clips that a curator picks by hand, nominations and speakers: stored as events, checked, and handed on to ingest.
+
+The store is the truth. picks.csv, speakers.csv and the clips' files follow from it, and whatever stopped a program
+between the two is made good by the next one that calls `write_tables`. Nominations never leave the store.
+"""
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Literal, get_args
+
+import sqlalchemy as sa
+
+from pipelines.atomic import write_text
+from pipelines.audio import write_pcm16
+from pipelines.errors import DataError
+from pipelines.ingest.picks import (
+    Pick,
+    gender_problem,
+    picks_file,
+    picks_to_csv,
+    speaker_problem,
+    speakers_file,
+    speakers_to_csv,
+)
+from pipelines.ingest.sound import open_sound
+from pipelines.schema import Clip, clip_id
+from pipelines.study import Study
+from pipelines.units import ClipId, Hertz, Samples, SourceId
+from workbench.curated import Curated, curated, with_tables
+from workbench.recordings import Mined, clip_samples, clips_of, mineable, tables, withdrawn
+from workbench.store import Refused, Store
+from workbench.store.curation import CurationEvent, CurationKind, add_curation, curation_events, stored_among
+from workbench.store.tables import ASSIGNMENTS, RATERS, STANDING
+from workbench.store.values import plain, to_text
+
+Taken = Literal["labelled", "heard"]
+_TAKEN: Mapping[Taken, str] = {
+    "labelled": "somebody has labelled the clip at {at} s already",
+    "heard": "somebody is labelling the clip at {at} s just now",
+}
+#: A clip that clips.csv no longer lists is known by the milliseconds in its id alone.
+_ROUNDED = timedelta(milliseconds=1)
+_LONGEST_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a batch. `acked`: safely stored, now or before; `new`: just now; `undone`: what that took back."""
+
+    acked: tuple[str, ...]
+    refused: tuple[Refused, ...] = ()
+    new: tuple[CurationEvent, ...] = ()
+    undone: tuple[CurationEvent, ...] = ()
+
+
+class Desk:
+    """The picks of one study. Safe to share between threads; several processes may each have one."""
+
+    def __init__(self, study: Study, store: Store) -> None:
+        self.study = study
+        self.store = store
+        self._lock = threading.Lock()
+        self._events: tuple[CurationEvent, ...] = ()
+        self._stands = Curated()
+
+    def stands(self) -> Curated:
+        """What stands now, the tables' rows from other machines with it. Raises TableError."""
+        with self.store.reading() as connection:
+            self._read(connection)
+        return self._with_tables(self._stands)
+
+    def taken(self, source_id: SourceId) -> Mapping[ClipId, Taken]:
+        """Clips of the source that people have labelled or are hearing: those stay as they are."""
+        with self.store.reading() as connection:
+            return _taken(connection, source_id, datetime.now(UTC))
+
+    def record(self, events: Sequence[CurationEvent]) -> Done:
+        """Store events in the order given, in one transaction; what is acknowledged survives a power cut.
+
+        Idempotent by client id. An event that does not fit (an overlap, a clip that is labelled) is refused by itself,
+        in one sentence. Raises TableError, StoreError.
+        """
+        now = datetime.now(UTC)
+        acked: list[str] = []
+        refused: list[Refused] = []
+        new: list[CurationEvent] = []
+        with self.store.writing() as connection:
+            before = self._read(connection)
+            known = dict(stored_among(connection, [event.client_id for event in events]))
+            for given in events:
+                problem: str | None = None
+                if given.client_id not in known:
+                    stands = self._with_tables(curated([*before, *new]) if new else self._stands)
+                    event = self._completed(given, stands)
+                    if isinstance(event, str):
+                        problem = event
+                    elif (problem := self._problem(event, stands, (*before, *new), connection, now)) is None:
+                        add_curation(connection, event, now)
+                        known[event.client_id] = event
+                        new.append(event)
+                elif known[given.client_id].rater != given.rater:
+                    problem = "another person's pick has this id"
+                if problem is None:
+                    acked.append(given.client_id)
+                else:
+                    refused.append(Refused(given.client_id, problem))
+        of = {event.client_id: event for event in (*before, *new)}
+        undone = tuple(of[event.undoes] for event in new if event.undoes is not None)
+        return Done(tuple(dict.fromkeys(acked)), tuple(refused), tuple(new), undone)
+
+    def write_tables(self) -> bool:
+        """Bring picks.csv and speakers.csv up to what stands; returns whether a byte changed.
+
+        Within a transaction, so that no later state can be overwritten by an earlier one. Raises TableError, and
+        DataError where a table from elsewhere holds a pick that overlaps one of this store.
+        """
+        study = self.study
+        with self.store.writing() as connection:
+            self._read(connection)
+            stands = self._with_tables(self._stands)
+            gone = withdrawn(study)
+            picks = {name: found.values() for name, found in stands.picks.items() if name not in gone}
+            for name in picks:
+                _check_apart(name, stands.picks_of(name))
+            speakers = {name: one for name, one in stands.speakers.items() if name.rpartition("-")[0] not in gone}
+            changed = False
+            if any(picks.values()) or picks_file(study).is_file():
+                changed |= write_text(picks_file(study), picks_to_csv(picks))
+            if speakers or speakers_file(study).is_file():
+                changed |= write_text(speakers_file(study), speakers_to_csv(speakers))
+        return changed
+
+    def _read(self, connection: sa.Connection) -> tuple[CurationEvent, ...]:
+        with self._lock:
+            newer = curation_events(connection, after=self._events[-1].seq if self._events else 0)
+            if newer:
+                self._events += newer
+                self._stands = curated(self._events)
+            return self._events
+
+    def _with_tables(self, here: Curated) -> Curated:
+        return with_tables(here, *tables(self.study))
+
+    def _completed(self, event: CurationEvent, stands: Curated) -> CurationEvent | str:
+        """The event with all that follows from what it says, or what is wrong with it whatever else stands."""
+        if event.kind not in get_args(CurationKind):  # it may have come over a wire
+            return f"'{event.kind}' is nothing that can be done; expected one of {', '.join(get_args(CurationKind))}"
+        if not event.client_id or len(event.client_id) > _LONGEST_ID or not event.client_id.isprintable():
+            return "it needs an id of 1 to 200 printable characters"
+        if event.kind == "undo":
+            return event if event.undoes else "it does not say what is taken back"
+        mined = mineable(self.study).get(event.source_id)
+        if isinstance(mined, str) or mined is None:
+            return mined or f"there is no source '{event.source_id}' in this study"
+        start = event.start_sample
+        if start is None or start < 0:
+            return "it does not say where"
+        labels = self.study.scheme.label_names
+        if event.label is not None and event.label not in labels:
+            return f"unknown emotion '{event.label}'; known: {', '.join(labels)}"
+        speaker = " ".join(plain(event.speaker).split())
+        problem = speaker_problem(speaker) or gender_problem(event.gender)
+        if problem is not None:
+            return problem
+        length = clip_samples(self.study, mined.rate_hz)
+        if event.kind == "pick":
+            if event.n_samples not in (None, length):
+                return f"a clip of this study lasts {self.study.settings.clip.length_s:g} s: expected {length} samples"
+            if start + length > mined.n_samples:
+                return f"the recording ends at {mined.n_samples / mined.rate_hz:.3f} s: a clip from there would not fit"
+        if event.kind in ("nominate", "speaker") and not self._has_clip(event.source_id, start, stands):
+            return f"there is no clip at {start / mined.rate_hz:.3f} s"
+        return replace(
+            event,
+            clip_id=clip_id(event.source_id, start, mined.rate_hz),
+            n_samples=length if event.kind == "pick" else None,
+            scheme=self.study.settings.scheme,
+            speaker=speaker,
+        )
+
+    def _has_clip(self, source_id: SourceId, start: Samples, stands: Curated) -> bool:
+        listed = any(clip.start_sample == start for clip in clips_of(self.study, source_id))
+        return listed or start in stands.picks.get(source_id, {})
+
+    def _problem(
+        self,
+        event: CurationEvent,
+        stands: Curated,
+        history: Sequence[CurationEvent],
+        connection: sa.Connection,
+        now: datetime,
+    ) -> str | None:
+        if event.kind == "undo":
+            of = next((one for one in history if one.client_id == event.undoes), None)
+            if of is None:
+                return "what is to be taken back is not here"
+            if of.kind in ("undo", "unpick"):
+                return "what was taken back comes back by doing it again"
+            if of.kind == "pick":
+                return _kept(of.source_id, of.clip_id, connection, now)
+            return None
+        if event.kind == "unpick":
+            if event.start_sample not in stands.picks.get(event.source_id, {}):
+                return "there is no pick at this place"
+            return _kept(event.source_id, event.clip_id, connection, now)
+        if event.kind == "pick" and event.start_sample is not None and event.n_samples is not None:
+            source_id = event.source_id
+            mined = mineable(self.study)[source_id]
+            if isinstance(mined, str):
+                return mined
+            pick = Pick(event.start_sample, event.n_samples)
+            taken = _taken(connection, source_id, now)
+            fixed = _stretches(taken, clips_of(self.study, source_id), mined.rate_hz, event.n_samples)
+            return overlap(pick, stands.picks_of(source_id), fixed, mined.rate_hz)
+        return None
+
+
+def overlap(pick: Pick, picks: Sequence[Pick], fixed: Sequence[tuple[Pick, Taken]], rate_hz: Hertz) -> str | None:
+    """Why `pick` cannot stand beside other picks and beside clips that must stay; None where it can."""
+    for other in picks:
+        if _meet(pick, other):
+            return f"overlaps the clip picked at {other.start_sample / rate_hz:.3f} s"
+    for other, how in fixed:
+        if _meet(pick, other):
+            why = _TAKEN[how].format(at=f"{other.start_sample / rate_hz:.3f}")
+            return f"{why}, and it stays as it is: nominate that one, or pick beside it"
+    return None
+
+
+def cut(study: Study, mined: Mined, pick: Pick) -> bool:
+    """Write the clip's file from the exact sound; False while that is not made, and ingest cuts it then.
+
+    Raises MediaError, OSError.
+    """
+    sound = open_sound(study, mined.source_id, mined.sha256)
+    if sound is None:
+        return False
+    path = study.clip_path(clip_id(mined.source_id, pick.start_sample, mined.rate_hz))
+    write_pcm16(path, sound.samples(pick.start_sample, pick.n_samples), mined.rate_hz)
+    return True
+
+
+def follow(study: Study, done: Done) -> None:
+    """Make or remove the files of what was picked or taken back just now. Raises MediaError, OSError."""
+    for event in (*done.undone, *(event for event in done.new if event.kind == "unpick")):
+        if event.kind in ("pick", "unpick"):
+            study.clip_path(event.clip_id).unlink(missing_ok=True)  # a model clip of the same id is cut again by ingest
+    taken_back = {event.client_id for event in done.undone}
+    for event in done.new:
+        mined = mineable(study).get(event.source_id)
+        if event.kind != "pick" or event.client_id in taken_back or not isinstance(mined, Mined):
+            continue
+        if event.start_sample is not None and event.n_samples is not None:
+            cut(study, mined, Pick(event.start_sample, event.n_samples))
+
+
+def _meet(one: Pick, other: Pick) -> bool:
+    return one.start_sample < other.end_sample and other.start_sample < one.end_sample
+
+
+def _check_apart(source_id: SourceId, picks: Sequence[Pick]) -> None:
+    for before, after in pairwise(picks):
+        if _meet(before, after):
+            raise DataError(
+                f"picks.csv and the picks made on this machine have overlapping clips of '{source_id}', at samples "
+                f"{before.start_sample} and {after.start_sample}: take one of them out of picks.csv, or unpick it here"
+            )
+
+
+def _kept(source_id: SourceId, name: ClipId, connection: sa.Connection, now: datetime) -> str | None:
+    how = _taken(connection, source_id, now).get(name)
+    if how is None:
+        return None
+    return (
+        "somebody has labelled this clip already: it stays"
+        if how == "labelled"
+        else ("somebody is labelling this clip just now: it stays")
+    )
+
+
+def _taken(connection: sa.Connection, source_id: SourceId, now: datetime) -> dict[ClipId, Taken]:
+    own = re.compile(rf"{re.escape(source_id)}-\d{{9}}")
+    people = sa.select(RATERS.c.rater).where(RATERS.c.kind != "machine")
+    answered = sa.select(STANDING.c.clip_id).where(
+        STANDING.c.clip_id.startswith(f"{source_id}-", autoescape=True), STANDING.c.rater.in_(people)
+    )
+    heard = sa.select(ASSIGNMENTS.c.clip_id).where(
+        ASSIGNMENTS.c.clip_id.startswith(f"{source_id}-", autoescape=True),
+        ASSIGNMENTS.c.lease_until > to_text(now),
+        ASSIGNMENTS.c.rater.in_(people),
+    )
+    taken: dict[ClipId, Taken] = {name: "heard" for name in connection.scalars(heard) if own.fullmatch(name)}
+    taken |= {name: "labelled" for name in connection.scalars(answered) if own.fullmatch(name)}
+    return taken
+
+
+def _stretches(
+    taken: Mapping[ClipId, Taken], clips: Sequence[Clip], rate_hz: Hertz, length: Samples
+) -> list[tuple[Pick, Taken]]:
+    listed = {clip.clip_id: Pick(clip.start_sample, clip.n_samples) for clip in clips}
+    slack = round(_ROUNDED.total_seconds() * rate_hz)
+    found = []
+    for name, how in taken.items():
+        about = round(int(name[-9:]) * rate_hz / 1000)
+        found.append((listed.get(name) or Pick(about + slack, max(1, length - 2 * slack)), how))
+    return sorted(found)
