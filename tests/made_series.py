@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from pipelines.audio import Codec, encode
+from pipelines.audio import Codec, encode, resample
 from pipelines.units import Audio, Hertz, Samples, Seconds, SourceId
+from tests.builders import noise, voice
 
 RATE_HZ: Hertz = 16000
 SUFFIXES: dict[Codec, str] = {"aac": "m4a", "opus": "webm", "mp3": "mp3", "flac": "flac", "pcm16": "wav"}
@@ -46,6 +48,19 @@ class Series:
 
     files: dict[SourceId, Path]
     planted: tuple[Planted, ...]
+
+
+@cache
+def talk(seconds: Seconds, seed: int) -> Audio:
+    """Babble in phrases of many lengths, pitches and throats, with pauses; it does not repeat. Level near a tune's."""
+    rng = np.random.default_rng(seed)
+    parts: list[Audio] = []
+    while sum(map(len, parts)) < seconds * RATE_HZ:
+        seconds_here, throat = rng.uniform(0.8, 2.5), int(rng.integers(800, 1250))
+        phrase = voice(seconds_here, pitch_hz=rng.uniform(110, 200), seed=int(rng.integers(2**31)))
+        phrase = resample(phrase, 1000, throat)
+        parts += [np.float32(0.5) * phrase, noise(rng.uniform(0.1, 0.6), level=1e-3, seed=int(rng.integers(2**31)))]
+    return np.concatenate(parts)[: round(seconds * RATE_HZ)]
 
 
 def tune(seconds: Seconds, seed: int) -> Audio:

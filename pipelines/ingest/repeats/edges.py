@@ -1,7 +1,7 @@
 """Edges of repeats from the sound itself: where two recordings, laid over each other, stop moving together."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import scipy.signal
 import soxr
 
 from pipelines.audio import decode_blocks, probe, to_mono
-from pipelines.ingest.repeats.model import Interval, Repeat
+from pipelines.ingest.repeats.model import Interval, Repeat, united
 from pipelines.progress import Progress, Report, silent
 from pipelines.units import Audio, Floats, Hertz, Seconds, SourceId
 
@@ -53,21 +53,43 @@ def refine(repeats: Sequence[Repeat], listen: Listen, report: Report = silent) -
     that runs at another speed; but under 6 s and at equal speed it was a match by chance, and is left out. Raises what
     `listen` raises, and Cancelled out of `report`.
     """
-    wanted: dict[SourceId, dict[Interval, Audio]] = defaultdict(dict)
-    nothing = np.zeros(0, np.float32)
+    return tuple(repeat for repeat in listened(repeats, listen, report) if repeat is not None)
+
+
+def listened(repeats: Sequence[Repeat], listen: Listen, report: Report = silent) -> tuple[Repeat | None, ...]:
+    """What `refine` makes of each repeat, in their order; None for a match by chance."""
+    found: list[Repeat | None] = []
+    wanted = spans_of(repeats)
+    sounds: dict[SourceId, Sound] = {}
+    for number, (source, spans) in enumerate(wanted.items()):
+        report(Progress("listening to repeats", number, len(wanted) + 1, source))
+        sounds[source] = Sound(spans, listen(source, spans))
+    for number, repeat in enumerate(repeats):
+        if number % 50 == 0:
+            report(Progress("listening to repeats", len(wanted) + number / len(repeats), len(wanted) + 1))
+        refined = _refined(repeat, sounds) if repeat.kind != "reupload" else repeat
+        found.append(None if _by_chance(refined) else refined)
+    return tuple(found)
+
+
+def spans_of(repeats: Iterable[Repeat]) -> dict[SourceId, tuple[Interval, ...]]:
+    """What `refine` listens to: of each source, in order and without overlap.
+
+    The spans of a song that fifty episodes share are nearly one; heard pair by pair they would take gigabytes.
+    """
+    held: dict[SourceId, list[tuple[Seconds, Seconds]]] = defaultdict(list)
     for repeat in repeats:
         for edge in _edges(repeat):
-            wanted[repeat.source_a][edge.span(in_b=False)] = nothing
-            wanted[repeat.source_b][edge.span(in_b=True)] = nothing
-    for number, (source, spans) in enumerate(wanted.items()):
-        report(Progress("listening to repeats", number, len(wanted), source))
-        spans.update(zip(spans, _heard(source, list(spans), listen), strict=True))
-    heard = (_refined(repeat, wanted[repeat.source_a], wanted[repeat.source_b]) for repeat in repeats)
-    return tuple(repeat for repeat in heard if not _by_chance(repeat))
+            for source, span in (
+                (repeat.source_a, edge.span(in_b=False)),
+                (repeat.source_b, edge.span(in_b=True)),
+            ):
+                held[source].append((max(0.0, span.start_s), max(0.0, span.end_s)))
+    return {source: tuple(Interval(*span) for span in united(spans)) for source, spans in held.items()}
 
 
-def from_files(paths: Mapping[SourceId, Path]) -> Listen:
-    """Listening by one linear decode of the source's file; MediaError as `decode_blocks`."""
+def from_files(paths: Mapping[SourceId, Path], tell: Callable[[Seconds], None] = lambda _: None) -> Listen:
+    """Listening by one linear decode of the source's file; MediaError as `decode_blocks`, and what `tell` raises."""
 
     def listen(source: SourceId, spans: Sequence[Interval]) -> Sequence[Audio]:
         path = paths[source]
@@ -83,9 +105,14 @@ def from_files(paths: Mapping[SourceId, Path]) -> Listen:
                     held.append(block[max(0, low) : high].copy())
             at += len(block)
 
+        last = max(round(span.end_s * EDGE_HZ) for span in spans)
         for block in decode_blocks(path):
             take(resampler.resample_chunk(to_mono(block)))
-        take(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+            tell(at / EDGE_HZ)
+            if at >= last:  # an opening costs no more than the beginning of a file
+                break
+        else:
+            take(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         return [np.concatenate(held) if held else np.zeros(0, np.float32) for held in parts]
 
     return listen
@@ -101,16 +128,21 @@ def _edges(repeat: Repeat) -> tuple[_Edge, ...]:
     )
 
 
-def _heard(source: SourceId, spans: Sequence[Interval], listen: Listen) -> list[Audio]:
-    """The sound of each span, filled up with zeros where it reaches over an end of the source."""
-    inside = [Interval(max(0.0, span.start_s), span.end_s) for span in spans]
-    filled: list[Audio] = []
-    for span, part, sound in zip(spans, inside, listen(source, inside), strict=True):
-        whole = np.zeros(round(span.end_s * EDGE_HZ) - round(span.start_s * EDGE_HZ), np.float32)
-        at = round(part.start_s * EDGE_HZ) - round(span.start_s * EDGE_HZ)
-        whole[at : at + len(sound)] = sound[: len(whole) - at]
-        filled.append(whole)
-    return filled
+class Sound:
+    """The stretches of one source that were heard."""
+
+    def __init__(self, spans: Sequence[Interval], parts: Sequence[Audio]) -> None:
+        self._parts = [(round(span.start_s * EDGE_HZ), part) for span, part in zip(spans, parts, strict=True)]
+
+    def of(self, span: Interval) -> Audio:
+        """The sound of a span within them, filled up with zeros where it reaches over an end of the source."""
+        low, high = round(span.start_s * EDGE_HZ), round(span.end_s * EDGE_HZ)
+        whole = np.zeros(high - low, np.float32)
+        for start, part in self._parts:
+            begin, end = max(low, start), min(high, start + len(part))
+            if begin < end:
+                whole[begin - low : end - low] = part[begin - start : end - start]
+        return whole
 
 
 def _by_chance(repeat: Repeat) -> bool:
@@ -118,9 +150,12 @@ def _by_chance(repeat: Repeat) -> bool:
     return short and not repeat.refined and repeat.speed == 1.0
 
 
-def _refined(repeat: Repeat, in_a: Mapping[Interval, Audio], in_b: Mapping[Interval, Audio]) -> Repeat:
+def _refined(repeat: Repeat, sounds: Mapping[SourceId, Sound]) -> Repeat:
     edges = _edges(repeat)
-    pairs = [(_brightened(in_a[edge.span(in_b=False)]), _brightened(in_b[edge.span(in_b=True)])) for edge in edges]
+    in_a, in_b = sounds[repeat.source_a], sounds[repeat.source_b]
+    pairs = [
+        (_brightened(in_a.of(edge.span(in_b=False))), _brightened(in_b.of(edge.span(in_b=True)))) for edge in edges
+    ]
     lags = [_lag(edge, *pair) for edge, pair in zip(edges, pairs, strict=True)]
     known = next((lag for lag in lags if lag is not None), None)
     if known is None:

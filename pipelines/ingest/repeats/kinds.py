@@ -1,6 +1,6 @@
 """Opening, ending, recap or re-upload: told from where a repeat stands and how many recordings share it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from pipelines.ingest.fingerprint import ITEM_S, Fingerprint
@@ -18,24 +18,38 @@ SONG_SOURCES = 3
 REUPLOAD_SHARE = 0.8
 
 
-def find_repeats(fingerprints: Sequence[Fingerprint], report: Report = silent) -> tuple[Repeat, ...]:
+def find_repeats(
+    fingerprints: Sequence[Fingerprint], report: Report = silent, *, series: Sequence[str] | None = None
+) -> tuple[Repeat, ...]:
     """Every stretch of 3 s or more that sounds twice in recordings given in the order in which they aired.
 
     Sorted by source b, then place, in that order. Edges are good to about a quarter of a second; `refine` does better
-    where the sound is at hand. Raises Cancelled out of `report`.
+    where the sound is at hand. `series` names the series of each recording (none given: all are of one); only
+    recordings of one series share an opening or ending. Raises Cancelled out of `report`.
     """
+    series = series if series is not None else [""] * len(fingerprints)
     found = stretches(fingerprints, report)
     copies = _reuploads(found, fingerprints)
-    families = _families(found)
     later_copies = {b for _, b in copies}
-    sharing: dict[int, set[int]] = defaultdict(set)
+    episodes = Counter(name for number, name in enumerate(series) if number not in later_copies)
+    sharing: dict[tuple[int, str], set[int]] = defaultdict(set)
+    longest: dict[int, Seconds] = defaultdict(float)
+    families = _families(found)
     for stretch, family in zip(found, families, strict=True):
-        sharing[family] |= {stretch.source_a, stretch.source_b} - later_copies
-    enough = min(SONG_SOURCES, len(fingerprints) - len(later_copies))
+        longest[family] = max(longest[family], stretch.length * ITEM_S)
+        for source in {stretch.source_a, stretch.source_b} - later_copies:
+            sharing[family, series[source]].add(source)
+
+    def is_song(stretch: Stretch, family: int) -> bool:
+        """By all its family: where speech lies over a song, one pair of episodes shows only a part of it."""
+        name = series[stretch.source_a]
+        shared = len(sharing[family, name]) >= min(SONG_SOURCES, episodes[name])
+        return shared and name == series[stretch.source_b] and longest[family] >= SONG_S
+
     kinds: list[Kind] = [
         "reupload"
         if (stretch.source_a, stretch.source_b) in copies
-        else _kind(stretch, fingerprints, shared=len(sharing[family]) >= enough)
+        else _kind(stretch, fingerprints, is_song=is_song(stretch, family))
         for stretch, family in zip(found, families, strict=True)
     ]
     order = sorted(range(len(found)), key=lambda i: (found[i].source_b, found[i].start_b, found[i].source_a))
@@ -60,8 +74,8 @@ def _repeat(stretch: Stretch, kind: Kind, fingerprints: Sequence[Fingerprint]) -
     )
 
 
-def _kind(stretch: Stretch, fingerprints: Sequence[Fingerprint], *, shared: bool) -> Kind:
-    if not shared or stretch.source_a == stretch.source_b or stretch.length * ITEM_S < SONG_S:
+def _kind(stretch: Stretch, fingerprints: Sequence[Fingerprint], *, is_song: bool) -> Kind:
+    if not is_song or stretch.source_a == stretch.source_b:
         return "recap"
     middles = [
         (start + stretch.length / 2) * ITEM_S / fingerprints[source].duration_s

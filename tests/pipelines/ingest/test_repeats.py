@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +16,8 @@ from pipelines.ingest.repeats.edges import EDGE_HZ
 from pipelines.ingest.repeats.model import Kind
 from pipelines.progress import Progress
 from pipelines.units import Audio, Seconds, SourceId
-from tests.builders import noise, silence, tone, voice
-from tests.made_series import RATE_HZ, Plan, Series, make, tune
-
-
-@cache
-def talk(seconds: Seconds, seed: int) -> Audio:
-    """Babble in phrases of many lengths, pitches and throats, with pauses; it does not repeat. Level near a tune's."""
-    rng = np.random.default_rng(seed)
-    parts: list[Audio] = []
-    while sum(map(len, parts)) < seconds * RATE_HZ:
-        seconds_here, throat = rng.uniform(0.8, 2.5), int(rng.integers(800, 1250))
-        phrase = voice(seconds_here, pitch_hz=rng.uniform(110, 200), seed=int(rng.integers(2**31)))
-        phrase = resample(phrase, 1000, throat)
-        parts += [np.float32(0.5) * phrase, noise(rng.uniform(0.1, 0.6), level=1e-3, seed=int(rng.integers(2**31)))]
-    return np.concatenate(parts)[: round(seconds * RATE_HZ)]
+from tests.builders import noise, silence, tone
+from tests.made_series import RATE_HZ, Plan, Series, make, talk, tune
 
 
 def joined(*sounds: Audio) -> Audio:

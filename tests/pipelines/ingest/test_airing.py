@@ -1,0 +1,55 @@
+"""The order of airing is one for the same sources, however they come; of equal clips one stays."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.ingest.airing import airing, twins
+from pipelines.ingest.queue import Item
+from pipelines.ingest.sources import Source
+from pipelines.schema import Clip, clip_id
+
+SOURCES = (
+    Source("b1", "b1.mp4", series="Night Bus", season=1, episode=1),
+    Source("a2", "a2.mp4", series="Night Bus", season=1, episode=2),
+    Source("c1", "c1.mp4", series="night bus", season=2, episode=1),
+    Source("y", "y.mp4", series="Night Bus", measured={"upload_date": "20200101"}),
+    Source("x", "x.mp4", series="Night Bus", measured={"upload_date": "20200102"}),
+    Source("w", "w.mp4", series="Night Bus"),
+    Source("old", "old.mp4", measured={"upload_date": "19990101"}),
+    Source("a", "a.mp4"),
+)
+
+
+@given(st.permutations(SOURCES))
+def test_the_order_is_by_episode_then_date_then_name_however_they_come(shuffled):
+    assert airing(shuffled) == SOURCES
+
+
+def test_the_date_that_this_machine_measured_counts_first():
+    items = {"a": Item("a", "a.mp4", facts={"upload_date": "19800101"})}
+    assert [source.source_id for source in airing(SOURCES, items)][-2:] == ["a", "old"]
+
+
+def test_a_row_without_an_id_has_no_place():
+    assert airing([Source("", "new.mp4")]) == ()
+
+
+def clip(source: str, second: int, mark: str, arm: str = "model") -> Clip:
+    start = second * 16000
+    return Clip(clip_id(source, start, 16000), source, start, 48000, 16000, source, pcm_sha256=mark, arm=arm)
+
+
+CLIPS = (
+    clip("e1", 5, "same"), clip("e2", 3, "same"), clip("e2", 9, "same"), clip("e1", 20, "own"), clip("e2", 30, ""),
+    clip("e3", 1, ""), clip("e1", 40, "by hand"), clip("e3", 7, "by hand", "picked"), clip("away", 1, "own"),
+)  # fmt: skip
+
+
+@given(st.permutations(CLIPS))
+def test_the_earliest_clip_stays_but_for_one_that_was_picked(shuffled):
+    assert twins(shuffled, ["e1", "e2", "e3"]) == {
+        "e2-000003000": "e1-000005000",
+        "e2-000009000": "e1-000005000",
+        "e1-000040000": "e3-000007000",
+        "away-000001000": "e1-000020000",
+    }
