@@ -42,6 +42,12 @@ class Candidates:
         return len(self.clip_ids)
 
     @property
+    def lengths_s(self) -> npt.NDArray[np.float64]:
+        """How long each window is: [n]."""
+        pairs = zip(self.windows, self.source_ids, strict=True)
+        return np.array([window.n_samples / self.rates_hz[source_id] for window, source_id in pairs])
+
+    @property
     def kept(self) -> npt.NDArray[np.bool_]:
         """Which were kept when the table was written: [n]."""
         return np.array([status == "keep" for status in self.status], dtype=bool)
@@ -88,7 +94,7 @@ def read_candidates(path: Path) -> Candidates:
         )
     cells = {name: table.column(name).to_pylist() for name in wanted}
     reasons = tuple(tuple(filter(None, (text or "").split(";"))) for text in cells["reasons"])
-    scores = {name: _as_written(np.array(cells[name], dtype=np.float32)) for name in SCREENS}
+    scores = {name: np.array(cells[name], dtype=np.float64) for name in SCREENS}
     by_row = np.stack(list(scores.values()), axis=1).tolist()
     windows = tuple(
         Scored(
@@ -117,11 +123,6 @@ def read_candidates(path: Path) -> Candidates:
         rates_hz={source_id: int(cells["rate_hz"][rows[0]]) for source_id, rows in places.items()},
         places={source_id: tuple(rows) for source_id, rows in places.items()},
     )
-
-
-def _as_written(scores: npt.NDArray[np.float32]) -> Scores:
-    """The shortest number that each stands for: 0.05, which as float32 is a little more, passes a bound of 0.05."""
-    return scores.astype("U").astype(np.float64)
 
 
 def what_if(
