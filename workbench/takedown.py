@@ -17,7 +17,7 @@ from pipelines.ingest.checks import checks_file, read_checks, write_checks
 from pipelines.ingest.queue import Item, Queue, open_queue, path_text
 from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
 from pipelines.manifest import read_clips, write_clips
-from pipelines.schema import Clip, clip_id
+from pipelines.schema import Clip
 from pipelines.study import Study
 from pipelines.takedowns import Takedown, read_takedowns, withdrawn_among, write_takedowns
 from pipelines.units import ClipId, Hertz, SourceId
@@ -109,11 +109,10 @@ def _work(study: Study, queue: Queue, source_id: SourceId, reason: str, now: dat
     listed = [clip for clip in _clips(study) if clip.source_id == source_id]
     sounds = {(clip.pcm_sha256, clip.rate_hz) for clip in listed}
     ids = [clip.clip_id for clip in listed]
-    if item is not None and "sample_rate_hz" in item.facts:
-        rate_hz = int(item.facts["sample_rate_hz"])
-        kept = [window for window in queue.windows(source_id) if window.kept]
-        sounds |= {(window.pcm_sha256, rate_hz) for window in kept}
-        ids += [clip_id(source_id, window.start_sample, rate_hz) for window in kept]
+    if item is not None:
+        kept = queue.kept(item)
+        sounds |= {(one.window.pcm_sha256, item.rate_hz) for one in kept}
+        ids += [one.clip_id for one in kept]
     earlier = [row for row in read_takedowns(study) if row.source_id == source_id]
     ids += [clip for row in earlier for clip in row.clips]
     clips = tuple(sorted(set(ids)))

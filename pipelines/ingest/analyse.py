@@ -1,44 +1,50 @@
-"""One recording, decoded once from its first sample: where speech is, which windows are kept and why, the clips cut.
+"""One recording, decoded once from its first sample: where speech is, every window's scores, and the clips cut.
+
+Which windows are clips is decided elsewhere (pipelines.ingest.decide), as often as one likes; what is cut here is what
+this recording alone would give, so that few are left to be cut when others and people have had their say.
 
 Clip recipe pcm16-v1: samples [start, start + n) of the linear decode at the recording's own rate, channel mean in
 float32, rounded half to even to s16. Never resampled, never normalised: loudness carries arousal.
 """
 
 import hashlib
+import json
 import tempfile
-from collections import deque
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 
-from pipelines.audio import Pcm16, Probe, open_recording, pcm_sha256, to_mono, to_pcm16, write_pcm16
+from pipelines.audio import Pcm16, Probe, open_recording, pcm_sha256, to_mono, to_pcm16
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
-from pipelines.ingest.place import best_coverage, candidates
-from pipelines.ingest.screen import Window, bounds_of, refusals, scores_of
-from pipelines.ingest.speech import Span, SpeechTracker, spans, speech_between
-from pipelines.schema import clip_id
-from pipelines.study import StudySettings
+from pipelines.ingest.cut import BLOCK_S, ClipWriter
+from pipelines.ingest.decide import Decision, Scored, decide, named
+from pipelines.ingest.fingerprint import ALGORITHM as FP_ALGORITHM
+from pipelines.ingest.fingerprint import Fingerprint, to_text
+from pipelines.ingest.hearing import Listener, Tracks
+from pipelines.ingest.place import candidates
+from pipelines.ingest.screen import SCORES_VERSION, SCREENS, Window, scores_of
+from pipelines.ingest.speech import Span, spans, speech_between
+from pipelines.manifest import digest
+from pipelines.study import Study, StudySettings
 from pipelines.units import Hertz, Samples, Seconds, SourceId
 
 RECIPE = "pcm16-v1"
-OVERLAP = "overlap"
-WRITERS = 8
-#: Short blocks stay in the processor's cache: 30 s cost a tenth more time and 40 MiB.
-BLOCK_S: Seconds = 5.0
 
 #: Containers whose header states the length of the sound itself, so that a missing end can be told.
 _HONEST_LENGTH = frozenset({"mov", "wav", "aiff"})
+_OF_SAMPLES_ALONE = frozenset({"clip_ratio", "peak_dbfs", "loudness_lufs"})
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One recording to analyse. `clips` is where kept clips go, `scratch` where the decoded sound may lie meanwhile."""
+    """One recording to analyse. `clips` is where kept clips go, `scratch` where the decoded sound may lie meanwhile.
+
+    `tracks` is the file that what was heard is saved to; with None it is not.
+    """
 
     source_id: SourceId
     path: Path
@@ -46,27 +52,15 @@ class Task:
     clips: Path
     scratch: Path
     track: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A candidate window with all its scores. `reasons` is empty and `pcm_sha256` set where it is kept."""
-
-    start_sample: Samples
-    n_samples: Samples
-    onset_s: Seconds
-    scores: dict[str, float | None]
-    reasons: tuple[str, ...]
-    pcm_sha256: str = ""
-
-    @property
-    def kept(self) -> bool:
-        return not self.reasons
+    tracks: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """What one decode gave. `pcm_sha256` is over the whole recording as the mono s16 that clips are cut from."""
+    """What one decode gave. `pcm_sha256` is over the whole recording as the mono s16 that clips are cut from.
+
+    `decisions`: one per window, provisional. `fingerprint`: its algorithm and text.
+    """
 
     container: str
     codec: str
@@ -76,10 +70,27 @@ class Analysed:
     pcm_sha256: str
     speech_s: Seconds
     windows: tuple[Scored, ...]
+    decisions: tuple[Decision, ...]
+    fingerprint: tuple[str, str]
+
+
+def analysis_hash(settings: StudySettings) -> str:
+    """16 hex digits over all that a recording has to be heard again for: length and places of windows, and scores.
+
+    Bounds are no part of it, nor is the form of a clip's file.
+    """
+    deciding = {
+        "length_s": settings.clip.length_s,
+        "place": settings.place.model_dump(mode="json"),
+        "scores": [SCORES_VERSION, *SCREENS],
+        "fingerprint": FP_ALGORITHM,
+        "recipe": RECIPE,
+    }
+    return digest(json.dumps(deciding, sort_keys=True))[:16]
 
 
 def analyse(task: Task, tell: Tell) -> Analysed:
-    """Decode, find speech, place, screen, cut. Memory does not grow with the recording; a scratch file holds its sound.
+    """Decode, find speech, place, score, cut. Memory does not grow with the recording; a scratch file holds its sound.
 
     Raises MediaError (as pipelines.audio does, and too_short, cut_short), and Cancelled out of `tell`.
     """
@@ -87,7 +98,7 @@ def analyse(task: Task, tell: Tell) -> Analysed:
     task.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=task.scratch) as spool:
         facts, heard = _heard(task, spool, tell)
-        seconds = heard.samples / facts.rate_hz
+        seconds = heard.tracks.duration_s
         if facts.container in _HONEST_LENGTH and facts.duration_s and seconds < facts.duration_s * 0.98 - 1:
             raise MediaError(
                 "cut_short",
@@ -97,19 +108,27 @@ def analyse(task: Task, tell: Tell) -> Analysed:
             )
         if seconds < settings.clip.length_s:
             raise too_short(task.path, seconds, settings)
-        speech = spans(heard.probabilities, settings.place)
-        windows = _screened(spool, heard, speech, facts.rate_hz, settings)
-        done = _cut(spool, windows, task, facts.rate_hz)
+        speech = spans(heard.tracks.speech, settings.place)
+        windows = _scored(spool, heard.tracks, speech, settings)
+        decisions = decide(windows, facts.rate_hz, settings, source_id=task.source_id)
+        with ClipWriter(task.clips, settings.clip.format, facts.rate_hz) as writer:
+            for one in named(windows, decisions, task.source_id, facts.rate_hz):
+                if one.decision.kept:
+                    writer.write(one.clip_id, _samples(spool, one.window.start_sample, one.window.n_samples))
+    if task.tracks is not None:
+        heard.tracks.save(task.tracks)
     tell(seconds, seconds)
     return Analysed(
         container=facts.container,
         codec=facts.codec,
         rate_hz=facts.rate_hz,
         channels=facts.channels,
-        decoded_samples=heard.samples,
+        decoded_samples=heard.tracks.samples,
         pcm_sha256=heard.pcm_sha256,
         speech_s=sum(span.length_s for span in speech),
-        windows=done,
+        windows=windows,
+        decisions=decisions,
+        fingerprint=(FP_ALGORITHM, to_text(Fingerprint(task.source_id, seconds, heard.tracks.items))),
     )
 
 
@@ -124,12 +143,10 @@ def too_short(path: Path, seconds: Seconds, settings: StudySettings) -> MediaErr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Heard:
-    """What stays of a recording besides the scratch file: `probabilities` of speech and `power`, both [hops]."""
+    """What stays of a recording besides the scratch file."""
 
-    samples: Samples
     pcm_sha256: str
-    probabilities: npt.NDArray[np.float32]
-    power: npt.NDArray[np.float32]
+    tracks: Tracks
 
 
 def _heard(task: Task, spool: IO[bytes], tell: Tell) -> tuple[Probe, _Heard]:
@@ -138,58 +155,48 @@ def _heard(task: Task, spool: IO[bytes], tell: Tell) -> tuple[Probe, _Heard]:
     samples = 0
     with open_recording(task.path, task.track) as recording:
         facts = recording.facts
-        tracker = SpeechTracker(facts.rate_hz)
+        listener = Listener(facts.rate_hz)
         for block in recording.blocks(BLOCK_S):
             mono = to_mono(block)
             raw = to_pcm16(mono).astype("<i2", copy=False).data
             spool.write(raw)
             whole.update(raw)
-            tracker.feed(mono)
+            listener.feed(mono)
             samples += len(mono)
             tell(samples / facts.rate_hz, facts.duration_s)
-    return facts, _Heard(samples, whole.hexdigest(), tracker.finish(), tracker.power)
+    return facts, _Heard(whole.hexdigest(), listener.finish())
 
 
-def _screened(
-    spool: IO[bytes], heard: _Heard, speech: tuple[Span, ...], rate_hz: Hertz, settings: StudySettings
-) -> tuple[Scored, ...]:
-    bounds = bounds_of(settings)
+def tracks_file(study: Study, source_id: SourceId) -> Path:
+    """Where what was heard of a source is kept; made again where it is missing."""
+    return study.cache / "tracks" / f"{source_id}.npz"
+
+
+def scores_at(
+    pcm: Pcm16, rate_hz: Hertz, start_sample: Samples, speech: Sequence[Span], tracks: Tracks | None
+) -> dict[str, float | None]:
+    """Every screen's score of the samples `pcm` [n] that stand at `start_sample` of what `tracks` were heard of.
+
+    Without tracks, those that their samples alone tell. Rounded to 32 bits, as candidates.parquet holds them, so that
+    whoever decides from there decides the same.
+    """
+    start_s = start_sample / rate_hz
+    inside = speech_between(speech, start_s, start_s + len(pcm) / rate_hz)
+    scores = scores_of(Window(pcm, rate_hz, inside, start_s=start_s, tracks=tracks))
+    known = SCREENS if tracks is not None else _OF_SAMPLES_ALONE
+    return {
+        name: None if score is None or name not in known else float(np.float32(score)) for name, score in scores.items()
+    }
+
+
+def _scored(spool: IO[bytes], tracks: Tracks, speech: Sequence[Span], settings: StudySettings) -> tuple[Scored, ...]:
+    places = candidates(tracks.speech, tracks.power, tracks.samples, tracks.rate_hz, settings.clip, settings.place)
     found: list[Scored] = []
-    worth: list[float] = []
-    places = candidates(heard.probabilities, heard.power, heard.samples, rate_hz, settings.clip, settings.place)
     for place in places:
-        start_s = place.start_sample / rate_hz
-        inside = speech_between(speech, start_s, start_s + place.n_samples / rate_hz)
-        window = Window(_samples(spool, place.start_sample, place.n_samples), rate_hz, inside)
-        scores = scores_of(window)
-        reasons = refusals(scores, bounds)
-        found.append(Scored(place.start_sample, place.n_samples, place.onset_s, scores, reasons))
-        worth.append(0.0 if reasons else sum(span.length_s for span in inside))
-    chosen = set(best_coverage(places, worth))
-    return tuple(
-        window if window.reasons or number in chosen else replace(window, reasons=(OVERLAP,))
-        for number, window in enumerate(found)
-    )
-
-
-def _cut(spool: IO[bytes], windows: Iterable[Scored], task: Task, rate_hz: Hertz) -> tuple[Scored, ...]:
-    done: list[Scored] = []
-    waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(WRITERS) as writers:  # a disk syncs several small files in about the time of one
-        for window in windows:
-            if not window.kept:
-                done.append(window)
-                continue
-            pcm = _samples(spool, window.start_sample, window.n_samples)
-            name = clip_id(task.source_id, window.start_sample, rate_hz)
-            path = task.clips / f"{name}.{task.settings.clip.format}"
-            waiting.append(writers.submit(write_pcm16, path, pcm, rate_hz))
-            if len(waiting) > 2 * WRITERS:
-                waiting.popleft().result()
-            done.append(replace(window, pcm_sha256=pcm_sha256(pcm)))
-        for written in waiting:
-            written.result()
-    return tuple(done)
+        pcm = _samples(spool, place.start_sample, place.n_samples)
+        scores = scores_at(pcm, tracks.rate_hz, place.start_sample, speech, tracks)
+        found.append(Scored(place.start_sample, place.n_samples, place.onset_s, scores, pcm_sha256(pcm)))
+    return tuple(found)
 
 
 def _samples(spool: IO[bytes], start: Samples, count: Samples) -> Pcm16:

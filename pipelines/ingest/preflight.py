@@ -13,7 +13,6 @@ from pipelines.ingest.hosts import check_host
 from pipelines.ingest.inputs import MEDIA_SUFFIXES, Wanted, no_media
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.sources import Source, new_source_id, url_mark
-from pipelines.schema import clip_id
 from pipelines.study import Study
 from pipelines.takedowns import read_takedowns
 from pipelines.units import Seconds, SourceId
@@ -206,14 +205,7 @@ class Preflight:
         return next((name for name, source in self._known.items() if source.measured.get("sha256") == sha256), "")
 
     def _is_done(self, item: Item) -> bool:
-        if item.status != "done" or item.config_hash != self._config:
-            return False
-        rate_hz = int(item.facts["sample_rate_hz"])
-        return all(
-            self._study.clip_path(clip_id(item.source_id, window.start_sample, rate_hz)).is_file()
-            for window in self._queue.windows(item.source_id)
-            if window.kept
-        )
+        return item.status == "done" and item.config_hash == self._config
 
     def _done(self, one: Wanted, item: Item) -> Plan:
         self._met.add(item.source_id)

@@ -1,22 +1,26 @@
 """ingest.db: what was done to which source, on this machine. A source is done when one transaction says so.
 
 Everything that changes from run to run lives here and not in the shareable tables: local paths, attempts, file times.
+What was heard (scores) and what was decided from it stand in columns of their own: deciding anew rewrites the latter.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from pipelines.atomic import sha256_file
 from pipelines.errors import ConfigError, MediaError
-from pipelines.ingest.analyse import Scored
+from pipelines.ingest.cut import Slice
+from pipelines.ingest.decide import Arm, Decided, Decision, Scored, named
+from pipelines.ingest.decide import Status as DecisionStatus
 from pipelines.ingest.manners import Rest
 from pipelines.ingest.outlook import Outlook, outlook_of
-from pipelines.units import SourceId
+from pipelines.schema import clip_id
+from pipelines.units import Hertz, SourceId
 
 Status = Literal["new", "fetched", "done", "failed", "duplicate"]
 
@@ -25,11 +29,17 @@ CREATE TABLE IF NOT EXISTS items (
     source_id TEXT PRIMARY KEY, uri TEXT NOT NULL, path TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '',
     status TEXT NOT NULL, reason_code TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
     failure TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0, config_hash TEXT NOT NULL DEFAULT '',
-    facts TEXT NOT NULL DEFAULT '{}', changed TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+    facts TEXT NOT NULL DEFAULT '{}', changed TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    decided_by TEXT NOT NULL DEFAULT '', clips_hash TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS candidates (
     source_id TEXT NOT NULL, start_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL, onset_s REAL NOT NULL,
-    scores TEXT NOT NULL, reasons TEXT NOT NULL, pcm_sha256 TEXT NOT NULL, PRIMARY KEY (source_id, start_sample)
+    scores TEXT NOT NULL, reasons TEXT NOT NULL, pcm_sha256 TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT '', arm TEXT NOT NULL DEFAULT '', PRIMARY KEY (source_id, start_sample)
+);
+CREATE TABLE IF NOT EXISTS picked (
+    source_id TEXT NOT NULL, start_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL, scores TEXT NOT NULL,
+    pcm_sha256 TEXT NOT NULL, PRIMARY KEY (source_id, start_sample, n_samples)
 );
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
@@ -42,10 +52,25 @@ CREATE TABLE IF NOT EXISTS videos (
 CREATE TABLE IF NOT EXISTS outlooks (uri TEXT PRIMARY KEY, asked REAL NOT NULL, outlook TEXT NOT NULL);
 """
 
+#: Columns that a database of an earlier version lacks, and how they are filled from what it has.
+_ADDED = """
+ALTER TABLE items ADD COLUMN decided_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE items ADD COLUMN clips_hash TEXT NOT NULL DEFAULT '';
+ALTER TABLE candidates ADD COLUMN status TEXT NOT NULL DEFAULT '';
+ALTER TABLE candidates ADD COLUMN arm TEXT NOT NULL DEFAULT '';
+UPDATE items SET clips_hash = config_hash;
+UPDATE candidates SET status = CASE reasons WHEN '' THEN 'keep' ELSE 'reject' END,
+    arm = CASE reasons WHEN '' THEN 'model' ELSE '' END;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The state of one source. `facts` are cells of sources.csv that were measured, plus speech_s and rate_hz."""
+    """The state of one source. `facts` are cells of sources.csv that were measured, plus speech_s.
+
+    `config_hash` says how it was listened to (pipelines.ingest.analyse.analysis_hash), `decided_by` from what its
+    windows were decided last, empty for not yet, and `clips_hash` is the config_hash of its clips.
+    """
 
     source_id: SourceId
     uri: str
@@ -58,6 +83,13 @@ class Item:
     attempts: int = 0
     config_hash: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+    decided_by: str = ""
+    clips_hash: str = ""
+
+    @property
+    def rate_hz(self) -> Hertz:
+        """Of the recording; KeyError for one that was never decoded."""
+        return int(self.facts["sample_rate_hz"])
 
 
 _FIELDS = tuple(Item.__slots__)
@@ -69,49 +101,141 @@ class Queue:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self._db.executescript(_TABLES)
+        if "arm" not in {row[1] for row in self._db.execute("PRAGMA table_info(candidates)")}:
+            self._db.executescript(f"BEGIN; {_ADDED} COMMIT;")
 
     def items(self) -> dict[SourceId, Item]:
         """All sources ever met, by id."""
         rows = self._db.execute(f"SELECT {', '.join(_FIELDS)} FROM items ORDER BY source_id")
-        items = [Item(**{**dict(zip(_FIELDS, row, strict=True)), "facts": json.loads(row[-1])}) for row in rows]
+        cells = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
+        items = [Item(**{**one, "facts": json.loads(one["facts"])}) for one in cells]
         return {item.source_id: item for item in items}
 
-    def put(self, item: Item, windows: tuple[Scored, ...] | None = None) -> None:
-        """Write one item and, where given, all its candidate windows in place of the old ones: one transaction."""
-        cells = {name: getattr(item, name) for name in _FIELDS} | {
-            "facts": json.dumps(dict(item.facts), sort_keys=True)
-        }
+    def put(
+        self,
+        item: Item,
+        windows: Sequence[Scored] | None = None,
+        decisions: Sequence[Decision] = (),
+    ) -> None:
+        """Write one item and, where given, all its candidate windows in place of the old ones: one transaction.
+
+        `decisions`: one per window.
+        """
+        if windows is not None:
+            item = replace(item, decided_by="")
         with self._db:
-            self._db.execute(
-                f"INSERT OR REPLACE INTO items ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})",
-                [cells[name] for name in _FIELDS],
-            )
+            self._write(item)
             if windows is None:
                 return
             self._db.execute("PRAGMA user_version = 1")
-            self._db.execute("DELETE FROM candidates WHERE source_id = ?", (item.source_id,))
+            for table in ("candidates", "picked"):
+                self._db.execute(f"DELETE FROM {table} WHERE source_id = ?", (item.source_id,))
             self._db.executemany(
-                "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         item.source_id, window.start_sample, window.n_samples, window.onset_s,
-                        json.dumps(window.scores), ";".join(window.reasons), window.pcm_sha256,
+                        json.dumps(dict(window.scores)), ";".join(one.reasons), window.pcm_sha256, one.status, one.arm,
                     )
-                    for window in windows
+                    for window, one in zip(windows, decisions, strict=True)
                 ],
             )  # fmt: skip
 
+    def _write(self, item: Item) -> None:
+        cells = {name: getattr(item, name) for name in _FIELDS} | {
+            "facts": json.dumps(dict(item.facts), sort_keys=True)
+        }
+        self._db.execute(
+            f"INSERT OR REPLACE INTO items ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})",
+            [cells[name] for name in _FIELDS],
+        )
+
     def windows(self, source_id: SourceId) -> tuple[Scored, ...]:
         """The candidate windows of one source, in order."""
+        return tuple(window for window, _ in self._windows(source_id, ""))
+
+    def decided(self, item: Item) -> tuple[Decided, ...]:
+        """The candidate windows of a source that was heard, in order, with what was decided; hand picks elsewhere."""
+        pairs = self._windows(item.source_id, "")
+        return named((window for window, _ in pairs), (one for _, one in pairs), item.source_id, item.rate_hz)
+
+    def kept(self, item: Item) -> tuple[Decided, ...]:
+        """The windows that are clips, in order; hand picks that are no candidates too. None of one never heard."""
+        if "sample_rate_hz" not in item.facts:
+            return ()
+        pairs = [*self._windows(item.source_id, "AND status = 'keep'"), *self.picked(item.source_id)]
+        pairs.sort(key=lambda pair: pair[0].start_sample)
+        return named((window for window, _ in pairs), (one for _, one in pairs), item.source_id, item.rate_hz)
+
+    def slices(self, item: Item) -> tuple[Slice, ...]:
+        """The same as `kept`, without scores: cheap for many."""
         rows = self._db.execute(
-            "SELECT start_sample, n_samples, onset_s, scores, reasons, pcm_sha256 FROM candidates "
-            "WHERE source_id = ? ORDER BY start_sample",
+            "SELECT start_sample, n_samples, pcm_sha256 FROM candidates WHERE source_id = ? AND status = 'keep' "
+            "UNION ALL SELECT start_sample, n_samples, pcm_sha256 FROM picked WHERE source_id = ? ORDER BY 1",
+            (item.source_id, item.source_id),
+        )
+        return tuple(Slice(clip_id(item.source_id, row[0], item.rate_hz), *row) for row in rows)
+
+    def tally(self, source_id: SourceId) -> Sequence[tuple[Decision, int]]:
+        """How many windows of a source each decision met."""
+        rows = self._db.execute(
+            "SELECT status, reasons, arm, COUNT(*) FROM candidates WHERE source_id = ? GROUP BY 1, 2, 3 "
+            "UNION ALL SELECT 'keep', '', 'picked', COUNT(*) FROM picked WHERE source_id = ?",
+            (source_id, source_id),
+        )
+        return [(_decision(*row[:3]), row[3]) for row in rows if row[3]]
+
+    def decide(self, item: Item, decisions: Sequence[Decision], before: Sequence[Decision]) -> bool:
+        """Write what was decided of the source's windows, in their order, and `item`: one transaction.
+
+        Returns whether anything is another than `before`.
+        """
+        starts = [row[0] for row in self._db.execute(_STARTS, (item.source_id,))]
+        moved = [
+            (one.status, ";".join(one.reasons), one.arm, item.source_id, start)
+            for start, one, earlier in zip(starts, decisions, before, strict=True)
+            if one != earlier
+        ]
+        with self._db:
+            self._write(item)
+            if moved:
+                self._db.execute("PRAGMA user_version = 1")
+                self._db.executemany(
+                    "UPDATE candidates SET status = ?, reasons = ?, arm = ? WHERE source_id = ? AND start_sample = ?",
+                    moved,
+                )
+        return bool(moved)
+
+    def picked(self, source_id: SourceId) -> list[tuple[Scored, Decision]]:
+        """Windows of a source that somebody picked and that are no candidates."""
+        rows = self._db.execute(
+            "SELECT start_sample, n_samples, scores, pcm_sha256 FROM picked WHERE source_id = ? ORDER BY 1",
             (source_id,),
         )
-        return tuple(
-            Scored(start, count, onset_s, json.loads(scores), tuple(filter(None, reasons.split(";"))), pcm)
-            for start, count, onset_s, scores, reasons, pcm in rows
+        return [
+            (Scored(row[0], row[1], 0.0, json.loads(row[2]), row[3]), Decision("keep", (), "picked")) for row in rows
+        ]
+
+    def put_picked(self, source_id: SourceId, windows: Sequence[Scored]) -> None:
+        """Write the picked windows of a source in place of the old ones."""
+        with self._db:
+            self._db.execute("PRAGMA user_version = 1")
+            self._db.execute("DELETE FROM picked WHERE source_id = ?", (source_id,))
+            self._db.executemany(
+                "INSERT INTO picked VALUES (?, ?, ?, ?, ?)",
+                [
+                    (source_id, one.start_sample, one.n_samples, json.dumps(dict(one.scores)), one.pcm_sha256)
+                    for one in windows
+                ],
+            )
+
+    def _windows(self, source_id: SourceId, which: str) -> list[tuple[Scored, Decision]]:
+        rows = self._db.execute(
+            "SELECT start_sample, n_samples, onset_s, scores, pcm_sha256, status, reasons, arm FROM candidates "
+            f"WHERE source_id = ? {which} ORDER BY start_sample",
+            (source_id,),
         )
+        return [(Scored(row[0], row[1], row[2], json.loads(row[3]), row[4]), _decision(*row[5:])) for row in rows]
 
     def rests(self) -> dict[str, Rest]:
         """Hosts that asked to be left alone."""
@@ -206,6 +330,13 @@ class Queue:
             (path_text(path), state.st_size, state.st_mtime_ns),
         ).fetchone()
         return None if row is None else str(row[0])
+
+
+_STARTS = "SELECT start_sample FROM candidates WHERE source_id = ? ORDER BY start_sample"
+
+
+def _decision(status: str, reasons: str, arm: str) -> Decision:
+    return Decision(cast(DecisionStatus, status), tuple(filter(None, reasons.split(";"))), cast(Arm, arm))
 
 
 def path_text(path: Path) -> str:

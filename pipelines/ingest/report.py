@@ -1,11 +1,11 @@
 """What an ingest did: a row per source, clips kept, windows rejected by reason, in seconds and in JSON."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipelines.ingest.analyse import Scored
+from pipelines.ingest.decide import Decision
 from pipelines.units import Seconds, SourceId
 
 #: `planned` stands in dry runs only; `unlisted` is a source that somebody took out of sources.csv.
@@ -23,6 +23,8 @@ class Row:
     reason: str = ""
     clips: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
+    #: Kept clips by how they came in: model, random or picked.
+    arms: Mapping[str, int] = field(default_factory=dict)
     duration_s: Seconds | None = None
     speech_s: Seconds | None = None
     #: Of what is not ingested: gone, defer, retry, fix or bug (see pipelines.errors.MediaError).
@@ -56,11 +58,13 @@ class IngestReport:
 
     @property
     def rejected(self) -> Mapping[str, int]:
-        """Windows rejected, each under the first reason against it."""
-        total: Counter[str] = Counter()
-        for row in self.sources:
-            total.update(row.rejected)
-        return dict(sorted(total.items()))
+        """Windows that are not kept, each under the first reason against it."""
+        return _total(row.rejected for row in self.sources)
+
+    @property
+    def arms(self) -> Mapping[str, int]:
+        """Kept clips by how they came in."""
+        return _total(row.arms for row in self.sources)
 
     @property
     def failed(self) -> tuple[Row, ...]:
@@ -82,6 +86,7 @@ class IngestReport:
             "changed": self.changed,
             "clips": self.clips,
             "rejected": dict(self.rejected),
+            "arms": dict(self.arms),
             "skipped_files": self.skipped,
             "seconds": round(self.seconds, 3),
             **(
@@ -108,6 +113,7 @@ class IngestReport:
                     ),
                     "clips": row.clips,
                     "rejected": dict(row.rejected),
+                    "arms": dict(row.arms),
                     "duration_s": row.duration_s,
                     "speech_s": row.speech_s,
                 }
@@ -116,7 +122,20 @@ class IngestReport:
         }
 
 
-def tally(windows: tuple[Scored, ...]) -> tuple[int, dict[str, int]]:
-    """Kept windows, and rejected ones by the first reason against each."""
-    reasons = Counter(window.reasons[0] for window in windows if window.reasons)
-    return sum(window.kept for window in windows), dict(sorted(reasons.items()))
+def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items()))
+
+
+def tally(counts: Sequence[tuple[Decision, int]]) -> tuple[int, dict[str, int], dict[str, int]]:
+    """Kept windows, the others by the first reason against each, and the kept ones by how they came in."""
+    reasons: Counter[str] = Counter()
+    arms: Counter[str] = Counter()
+    for decision, count in counts:
+        if decision.kept:
+            arms[decision.arm] += count
+        else:
+            reasons[decision.reasons[0]] += count
+    return arms.total(), dict(sorted(reasons.items())), dict(sorted(arms.items()))

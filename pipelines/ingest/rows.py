@@ -5,17 +5,16 @@ from dataclasses import replace
 
 from pipelines.ingest.outlook import refused
 from pipelines.ingest.preflight import Need, Plan
-from pipelines.ingest.queue import Queue
+from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rehearse import Rehearsal
 from pipelines.ingest.report import Row, RowStatus, tally
 from pipelines.ingest.tables import Ended
 
 
-def ended_row(plan: Plan, queue: Queue, status: RowStatus | None = None) -> Ended:
-    """How a plan ended, by its need or as `status`."""
+def ended_row(plan: Plan, status: RowStatus | None = None) -> Ended:
+    """How a plan ended, by its need or as `status`; without counts, since what is kept is decided at the end."""
     by_need: Mapping[Need, RowStatus] = {"nothing": "unchanged", "duplicate": "duplicate", "failed": "failed"}
     status = status or by_need[plan.need]
-    kept, rejected = tally(queue.windows(plan.item.source_id)) if status in ("ingested", "unchanged") else (0, {})
     facts = plan.item.facts
     measured = status in ("ingested", "unchanged")
     duration_s = int(facts["decoded_samples"]) / int(facts["sample_rate_hz"]) if measured else plan.duration_s
@@ -26,18 +25,36 @@ def ended_row(plan: Plan, queue: Queue, status: RowStatus | None = None) -> Ende
         reason_code=plan.problem.reason_code if plan.problem else "",
         reason=plan.problem.reason if plan.problem else "",
         failure=plan.problem.failure if plan.problem and status == "failed" else "",
-        clips=kept,
-        rejected=rejected,
         duration_s=duration_s,
         speech_s=float(facts["speech_s"]) if measured else None,
     )
     return Ended(plan, row, plan.source, plan.item)
 
 
-def rehearsed_row(plan: Plan, queue: Queue, rehearsal: Rehearsal) -> Ended:
+def heard_row(item: Item) -> Row:
+    """The row of a source that was ingested before."""
+    facts = item.facts
+    return Row(
+        given=item.uri,
+        status="unchanged",
+        source_id=item.source_id,
+        duration_s=int(facts["decoded_samples"]) / item.rate_hz,
+        speech_s=float(facts["speech_s"]),
+    )
+
+
+def counted(row: Row, queue: Queue) -> Row:
+    """The row of an ingested source with what is kept of it and what is not, as the queue has it now."""
+    if row.status not in ("ingested", "unchanged"):
+        return row
+    kept, rejected, arms = tally(queue.tally(row.source_id))
+    return replace(row, clips=kept, rejected=rejected, arms=arms)
+
+
+def rehearsed_row(plan: Plan, rehearsal: Rehearsal) -> Ended:
     """How a plan would end, in a dry run."""
     if plan.need not in ("fetch", "analyse"):
-        end = ended_row(plan, queue)
+        end = ended_row(plan)
         failed = end.row.status == "failed"
         verdict = refused(plan.problem).verdict if failed and plan.problem else "reject" if plan.problem else "accept"
         return replace(end, row=replace(end.row, verdict=verdict))
@@ -45,7 +62,7 @@ def rehearsed_row(plan: Plan, queue: Queue, rehearsal: Rehearsal) -> Ended:
     status: RowStatus = (
         "planned" if one.verdict == "accept" else "duplicate" if one.reason_code == "duplicate" else "failed"
     )
-    end = ended_row(plan, queue, status)
+    end = ended_row(plan, status)
     row = replace(
         end.row,
         verdict=one.verdict,

@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipelines.errors import ConfigError
-from pipelines.ingest.analyse import RECIPE
+from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.inputs import Wanted, wanted
 from pipelines.ingest.manners import Manners, manners_of
+from pipelines.ingest.picks import read_picks, read_speakers
 from pipelines.ingest.preflight import Preflight
-from pipelines.ingest.queue import open_queue
+from pipelines.ingest.queue import Queue, open_queue
 from pipelines.ingest.rehearse import Rehearsal, rehearse
 from pipelines.ingest.report import IngestReport, Row
-from pipelines.ingest.rows import rehearsed_row
+from pipelines.ingest.rows import counted, heard_row, rehearsed_row
 from pipelines.ingest.screen import config_hash
+from pipelines.ingest.settle import Settled, settle
 from pipelines.ingest.sources import Source, read_sources
-from pipelines.ingest.tables import Ended, write_tables
+from pipelines.ingest.tables import Ended, edited_since
 from pipelines.ingest.work import work
 from pipelines.progress import Progress, Report, silent
 from pipelines.study import Study
@@ -45,14 +48,15 @@ def ingest(
     began = time.perf_counter()
     if jobs is not None and jobs < 1:
         raise ConfigError(f"jobs: expected 1 or more, found {jobs}")
-    config = config_hash(study.settings, RECIPE)
+    config_hash(study.settings, RECIPE)
+    config = analysis_hash(study.settings)
     rights = _rights_basis(rights_basis or study.settings.rights_basis, given=bool(rights_basis))
     known = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
+    read_picks(study), read_speakers(study)
     asked = wanted(inputs, study, known)
     _check_rights(asked, known, rights)
     with open_queue(study.ingest_db) as queue:
         _sweep(study)
-        left: tuple[Row, ...] = ()
         ended: list[Ended] = []
 
         def end(one: Ended) -> None:
@@ -69,21 +73,26 @@ def ingest(
         rehearsal: Rehearsal | None = None
         if dry_run:
             rehearsal = rehearse(study, queue, plans, manners, jobs, report, retry_failed=retry_failed)
-            ended = [rehearsed_row(plan, queue, rehearsal) for plan in plans]
-            changed = False
+            ended = [rehearsed_row(plan, rehearsal) for plan in plans]
+            settled = None
         else:
             try:
                 work(study, queue, plans, config, jobs, manners, report, end)
+            except BaseException:
+                settle(study, queue, known, ended, report, stopped=True)
+                raise
             finally:
-                changed, left = write_tables(study, queue, known, ended)
                 _sweep(study)
-    order = {id(plan.wanted): number for number, plan in enumerate(plans)}
-    ended.sort(key=lambda end: order[id(end.plan.wanted)])
+            now = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()  # a night is long
+            settled = settle(_now(study), queue, now, edited_since(ended, known, now), report, jobs=jobs)
+        order = {id(plan.wanted): number for number, plan in enumerate(plans)}
+        ended.sort(key=lambda end: order[id(end.plan.wanted)])
+        rows = _rows([end.row for end in ended], queue, settled)
     return IngestReport(
         study=study.name,
-        sources=(*(end.row for end in ended), *left),
+        sources=rows,
         seconds=time.perf_counter() - began,
-        changed=changed,
+        changed=settled.changed if settled else False,
         skipped=preflight.skipped,
         dry_run=dry_run,
         disk_needed=rehearsal.disk_needed if rehearsal else None,
@@ -92,14 +101,55 @@ def ingest(
     )
 
 
+def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -> IngestReport:
+    """Bring decisions, clips and tables up to what study.toml, picks.csv and speakers.csv say now.
+
+    Nothing is fetched or heard, and a recording is decoded only where a window that is kept now was never cut.
+    Raises ConfigError while an ingest runs, which does the same at its own end; TableError.
+    """
+    began = time.perf_counter()
+    config_hash(study.settings, RECIPE)
+    known = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
+    with open_queue(study.ingest_db) as queue:
+        settled = settle(study, queue, known, (), report, jobs=jobs)
+        items = queue.items()
+        done = [items[one.source_id] for one in known if one.source_id in items and not one.is_taken_down]
+        rows = _rows([heard_row(item) for item in done if item.status == "done"], queue, settled)
+        _sweep(study)
+    return IngestReport(study.name, rows, time.perf_counter() - began, settled.changed)
+
+
+def _now(study: Study) -> Study:
+    """The study with what its study.toml says by now; as it was where that does not parse at the moment."""
+    fresh = Study(study.root, study.name)
+    try:
+        config_hash(fresh.settings, RECIPE)
+    except ConfigError:
+        return study
+    return fresh
+
+
+def _rows(rows: Sequence[Row], queue: Queue, settled: Settled | None) -> tuple[Row, ...]:
+    if settled is None:
+        return tuple(rows)
+    told = {row.source_id for row in rows if row.status == "failed"}
+    moved = [
+        replace(row, status="ingested") if row.status == "unchanged" and row.source_id in settled.redone else row
+        for row in rows
+    ]
+    return (*(counted(row, queue) for row in moved), *(row for row in settled.rows if row.source_id not in told))
+
+
 def _sweep(study: Study) -> None:
     """Take away what a killed run left half-made; the lock on the queue says that no other run is making it."""
     for folder, pattern in (
         (study.audio, ".*.*"),
+        (study.cache / "tracks", ".*.*"),
         (study.manifests, ".clips.csv.*"),
         (study.manifests, ".clips_check.parquet.*"),
         (study.manifests, ".sources.csv.*"),
         (study.private, ".candidates.parquet.*"),
+        (study.private, ".repeats.json.*"),
     ):
         for file in folder.glob(pattern):
             file.unlink(missing_ok=True)

@@ -52,7 +52,12 @@ class Source:
 
     @property
     def group_id(self) -> str:
-        """What splits keep together: series, season and episode where the episode is known, else the source."""
+        """What splits keep together: what the table says, else what follows from series and episode."""
+        return self.measured.get("group_id") or self.derived_group_id
+
+    @property
+    def derived_group_id(self) -> str:
+        """Series, season and episode where the episode is known, else the source."""
         series = slug(self.series)
         if not series or self.episode is None:
             return self.source_id

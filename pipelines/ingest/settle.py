@@ -1,0 +1,238 @@
+"""What every recording together, the bounds in force and people's picks make of the candidates: decided, cut, written.
+
+A pure function of the study's state: whatever ran before, in whatever order, and wherever it was killed, the same
+bytes. Nothing is listened to here; a recording is decoded again only where a window that is kept has no file yet.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelines.audio import pcm_sha256
+from pipelines.errors import DataError, MediaError
+from pipelines.execution import Failed, WorkerCrashed, run_each
+from pipelines.ingest.analyse import RECIPE, analysis_hash, scores_at, tracks_file
+from pipelines.ingest.checks import read_pcm16
+from pipelines.ingest.cut import CutTask, Slice, cut
+from pipelines.ingest.decide import Scored, decide
+from pipelines.ingest.picks import Pick, read_picks, read_speakers
+from pipelines.ingest.queue import Item, Queue
+from pipelines.ingest.report import Row
+from pipelines.ingest.screen import SCREENS, config_hash
+from pipelines.ingest.sources import Source
+from pipelines.ingest.speech import spans
+from pipelines.ingest.tables import Ended, Present, merged, write_tables
+from pipelines.ingest.trouble import disk_full
+from pipelines.manifest import digest
+from pipelines.progress import Progress, Report
+from pipelines.schema import clip_id
+from pipelines.study import Study, StudySettings
+from pipelines.units import SourceId
+
+_AWAY = "away"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What settling did. `changed`: whether a byte of the tables is another; `redone`: sources decided anew or cut;
+    `rows`: what somebody has to know beside the sources' own rows."""
+
+    changed: bool
+    redone: frozenset[SourceId]
+    rows: tuple[Row, ...]
+
+
+def settle(
+    study: Study,
+    queue: Queue,
+    known: Sequence[Source],
+    ended: Iterable[Ended],
+    report: Report,
+    *,
+    jobs: int | None = None,
+    stopped: bool = False,
+) -> Settled:
+    """Bring decisions, clips and tables up to date. With `stopped` nothing is looked for or cut, only written.
+
+    Raises TableError for picks.csv or speakers.csv that do not parse, and Cancelled out of `report`; the tables hold
+    what is done by then.
+    """
+    sources = _grouped(queue, merged(known, ended))
+    speakers, picks = read_speakers(study), read_picks(study)
+    step = _Settling(study, queue, sources, picks, report, jobs)
+    try:
+        if not stopped:
+            step.decide()
+            step.cut()
+    finally:
+        changed, left = write_tables(study, queue, sources, speakers, unlisted_leave=bool(known))
+    return Settled(changed, frozenset(step.redone), (*step.rows, *left))
+
+
+def _grouped(queue: Queue, sources: Sequence[Source]) -> list[Source]:
+    """A group_id that a person wrote stays; one that ingest derived from series and episode follows them."""
+    items = queue.items()
+    found = []
+    for source in sources:
+        item = items.get(source.source_id)
+        if item is not None and item.status == "done" and not source.is_taken_down:
+            derived, last = source.derived_group_id, item.facts.get("derived_group_id", "")
+            if last != derived:
+                queue.put(replace(item, facts={**item.facts, "derived_group_id": derived}))
+            if source.measured.get("group_id", "") in ("", last):
+                source = replace(source, measured={**source.measured, "group_id": derived})
+        found.append(source)
+    return found
+
+
+def decided_from(settings: StudySettings, masked: Sequence[object], picks: Sequence[Pick]) -> str:
+    """A digest of all that the windows of a source are decided from, besides their scores."""
+    inputs = [config_hash(settings, RECIPE), [str(one) for one in masked], [str(pick) for pick in picks]]
+    return digest(json.dumps(inputs))[:16]
+
+
+class _Settling:
+    """One settling: the sources that were heard, and what was found to be done."""
+
+    def __init__(
+        self,
+        study: Study,
+        queue: Queue,
+        sources: Sequence[Source],
+        picks: Mapping[SourceId, tuple[Pick, ...]],
+        report: Report,
+        jobs: int | None,
+    ) -> None:
+        self._study = study
+        self._settings = study.settings
+        self._queue = queue
+        self._report = report
+        self._jobs = jobs
+        items = queue.items()
+        self._sources = {one.source_id: one for one in sources if one.source_id and not one.is_taken_down}
+        self._items = {
+            name: items[name] for name in sorted(self._sources) if name in items and items[name].status == "done"
+        }
+        self._picks = picks
+        self.redone: set[SourceId] = set()
+        self.rows: list[Row] = []
+
+    def decide(self) -> None:
+        """Decide anew where bounds, repeats or picks are others than the last time; scores of an older kind stay."""
+        heard_as, clips_hash = analysis_hash(self._settings), config_hash(self._settings, RECIPE)
+        for name in self._picks:
+            if name not in self._items:
+                self._tell(name, "no_recording", f"picks.csv: source '{name}' has not been ingested; its picks wait")
+        for done, (name, item) in enumerate(self._items.items()):
+            if item.config_hash != heard_as:
+                continue
+            masked, picks = (), self._picks_of(item)
+            by = decided_from(self._settings, masked, picks)
+            if item.decided_by == by:
+                continue
+            self._report(Progress("decide", done, len(self._items), name))
+            before = self._queue.decided(item)
+            windows = [one.window for one in before]
+            found = decide(windows, item.rate_hz, self._settings, source_id=name, masked=masked, picks=picks)
+            self._forget_picks(item, windows, picks)
+            self._items[name] = replace(item, decided_by=by, clips_hash=clips_hash)
+            if self._queue.decide(self._items[name], found, [one.decision for one in before]):
+                self.redone.add(name)
+
+    def cut(self) -> None:
+        """Make the files of kept windows that have none."""
+        present = Present(self._study)
+        tasks: dict[str, CutTask] = {}
+        for name, item in self._items.items():
+            slices = tuple(one for one in self._queue.slices(item) if not (one.clip_id in present and one.pcm_sha256))
+            if not slices:
+                continue
+            path = Path(item.path)
+            if not self._is_here(item, path):
+                self._tell(
+                    name,
+                    _AWAY,
+                    f"{name}: {len(slices)} of its clips have no sound here, and its recording is not at {path} any "
+                    "more; bring it back and ingest again",
+                )
+                continue
+            tasks[name] = CutTask(name, path, self._study.audio, self._settings.clip.format, slices)
+        workers = min(self._jobs or os.cpu_count() or 1, max(1, len(tasks)))
+        for name, outcome in run_each(cut, tasks, jobs=workers, stage="cut", report=self._report):
+            if isinstance(outcome, Failed):
+                self._tell(name, *_told(name, outcome.error))
+                continue
+            self.redone.add(name)
+            self._score_picks(self._items[name], tasks[name].slices)
+
+    def _picks_of(self, item: Item) -> tuple[Pick, ...]:
+        """Those within the recording; of each other one a row says so."""
+        length = int(item.facts["decoded_samples"])
+        picks = self._picks.get(item.source_id, ())
+        for pick in picks:
+            if pick.end_sample > length:
+                self._tell(
+                    item.source_id,
+                    "outside",
+                    f"picks.csv: source '{item.source_id}' ends at sample {length}; the pick of {pick.n_samples} "
+                    f"samples from {pick.start_sample} reaches over its end and is left out",
+                )
+        return tuple(pick for pick in picks if pick.end_sample <= length)
+
+    def _forget_picks(self, item: Item, windows: Sequence[Scored], picks: Sequence[Pick]) -> None:
+        """Let picks that are no candidates be known before they are cut, and the files of former ones go before that.
+
+        A pick may bear the id of a candidate that begins within the same millisecond: no file must outlive its row.
+        """
+        there = {(one.start_sample, one.n_samples) for one in windows}
+        wanted = {(pick.start_sample, pick.n_samples) for pick in picks} - there
+        had = {(one.start_sample, one.n_samples): one for one, _ in self._queue.picked(item.source_id)}
+        if wanted == had.keys():
+            return
+        for start, _ in had.keys() - wanted:
+            self._study.clip_path(clip_id(item.source_id, start, item.rate_hz)).unlink(missing_ok=True)
+        now = [had.get(place, Scored(*place, 0.0, dict.fromkeys(SCREENS))) for place in sorted(wanted)]
+        self._queue.put_picked(item.source_id, now)
+
+    def _score_picks(self, item: Item, slices: Sequence[Slice]) -> None:
+        """What can be said of picks that have just been cut: all where the tracks are here, else what samples tell."""
+        from pipelines.ingest.hearing import load
+
+        new = {one.start_sample: one for one in slices if not one.pcm_sha256}
+        if not new:
+            return
+        try:
+            tracks = load(tracks_file(self._study, item.source_id))
+        except DataError:
+            tracks = None
+        speech = spans(tracks.speech, self._settings.place) if tracks is not None else ()
+        found = []
+        for window, _ in self._queue.picked(item.source_id):
+            one = new.get(window.start_sample)
+            if one is not None:
+                pcm, rate_hz = read_pcm16(self._study.clip_path(one.clip_id))
+                scores = scores_at(pcm, rate_hz, one.start_sample, speech, tracks)
+                window = replace(window, pcm_sha256=pcm_sha256(pcm), scores=scores)
+            found.append(window)
+        self._queue.put_picked(item.source_id, found)
+
+    def _is_here(self, item: Item, path: Path) -> bool:
+        return path.is_file() and (self._queue.is_as_it_was(path) or self._queue.sha256(path) == item.sha256)
+
+    def _tell(self, name: SourceId, code: str, reason: str, failure: str = "fix") -> None:
+        self.rows.append(Row(name, "failed", name, code, reason, failure=failure))
+
+
+def _told(name: SourceId, error: BaseException) -> tuple[str, str, str]:
+    if isinstance(error, MediaError):
+        return error.reason_code, error.reason, error.failure
+    if isinstance(error, WorkerCrashed):
+        return "crashed", f"{name}: {error}", "fix"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk_full", disk_full(name).reason, "fix"
+    if isinstance(error, OSError):
+        return "disk", f"{name}: {error.strerror or error}; see to the disk and ingest again", "fix"
+    raise error
