@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.audio import pcm_sha256
 from pipelines.errors import DataError, MediaError
@@ -20,6 +21,7 @@ from pipelines.ingest.cut import CutTask, Slice, cut
 from pipelines.ingest.decide import Scored, decide
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
+from pipelines.ingest.repeated import repeats_of
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS, config_hash
 from pipelines.ingest.sources import Source
@@ -31,6 +33,9 @@ from pipelines.progress import Progress, Report
 from pipelines.schema import clip_id
 from pipelines.study import Study, StudySettings
 from pipelines.units import SourceId
+
+if TYPE_CHECKING:  # the package imports scipy.signal, which takes a second
+    from pipelines.ingest.repeats.model import Interval
 
 _AWAY = "away"
 
@@ -123,13 +128,14 @@ class _Settling:
     def decide(self) -> None:
         """Decide anew where bounds, repeats or picks are others than the last time; scores of an older kind stay."""
         heard_as, clips_hash = analysis_hash(self._settings), config_hash(self._settings, RECIPE)
+        masks = self._masks()
         for name in self._picks:
             if name not in self._items:
                 self._tell(name, "no_recording", f"picks.csv: source '{name}' has not been ingested; its picks wait")
         for done, (name, item) in enumerate(self._items.items()):
             if item.config_hash != heard_as:
                 continue
-            masked, picks = (), self._picks_of(item)
+            masked, picks = masks.get(name, ()), self._picks_of(item)
             by = decided_from(self._settings, masked, picks)
             if item.decided_by == by:
                 continue
@@ -159,7 +165,7 @@ class _Settling:
                     "more; bring it back and ingest again",
                 )
                 continue
-            tasks[name] = CutTask(name, path, self._study.audio, self._settings.clip.format, slices)
+            tasks[name] = CutTask(name, path, self._study.audio, self._settings.clip.format, slices, item.track)
         workers = min(self._jobs or os.cpu_count() or 1, max(1, len(tasks)))
         for name, outcome in run_each(cut, tasks, jobs=workers, stage="cut", report=self._report):
             if isinstance(outcome, Failed):
@@ -167,6 +173,11 @@ class _Settling:
                 continue
             self.redone.add(name)
             self._score_picks(self._items[name], tasks[name].slices)
+
+    def _masks(self) -> "Mapping[SourceId, tuple[Interval, ...]]":
+        if not self._items:
+            return {}
+        return repeats_of(self._study, self._queue, self._sources.values(), self._report, jobs=self._jobs).masks
 
     def _picks_of(self, item: Item) -> tuple[Pick, ...]:
         """Those within the recording; of each other one a row says so."""

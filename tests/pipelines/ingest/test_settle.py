@@ -29,12 +29,12 @@ RATE = 16000
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two recordings: speech with short and long pauses, quiet and loud."""
     folder = tmp_path_factory.mktemp("recordings")
-    for name, seed in (("one.wav", 0), ("two.flac", 20)):
+    turns = ((3.4, 0.6), (1.2, 0.9), (1.6, 0.7), (1.1, 1.3), (4.5, 0.4), (0.9, 2.0), (6.5, 1.0), (1.5, 1.3), (1.4, 1.5))
+    for name, seed, pitch_hz, told in (("one.wav", 0, 115.0, turns), ("two.flac", 20, 190.0, turns[::-1])):
         parts = []
-        for turn, (length, pause) in enumerate(
-            ((3.4, 0.6), (1.2, 0.9), (1.6, 0.7), (1.1, 1.3), (4.5, 0.4), (0.9, 2.0), (6.5, 1.0), (1.5, 1.3), (1.4, 1.5))
-        ):
-            parts += [noise(pause, RATE, 0.001), (0.1 + 0.05 * turn) * voice(length, RATE, seed=seed + turn)]
+        for turn, (length, pause) in enumerate(told):
+            spoken = (0.1 + 0.05 * turn) * voice(length, RATE, pitch_hz + 9 * turn, seed + turn)
+            parts += [noise(pause, RATE, 0.001, seed + turn), spoken]
         audio.encode(folder / name, np.concatenate(parts), RATE, "flac" if name.endswith("flac") else "pcm16")
     return folder
 
