@@ -268,6 +268,7 @@ class _Hearing:
 
     source_id: SourceId
     path: Path
+    track: int
     spans: "tuple[Interval, ...]"
 
 
@@ -280,7 +281,7 @@ def _listened(
     if not repeats:
         return {}
     wanted = {
-        source: _Hearing(source, Path(items[source].path), spans)
+        source: _Hearing(source, Path(items[source].path), int(items[source].facts.get("track") or 0), spans)
         for source, spans in spans_of(repeats.values()).items()
     }
     sounds: dict[SourceId, Sound] = {}
@@ -291,7 +292,7 @@ def _listened(
         elif not isinstance(outcome.error, MediaError | OSError | WorkerCrashed):
             raise outcome.error
     clear = {key: repeat for key, repeat in repeats.items() if sounds.keys() >= set(_pair(repeat))}
-    results = listened(list(clear.values()), lambda source, spans: [sounds[source].of(span) for span in spans])
+    results = listened(list(clear.values()), lambda name, spans: [sounds[name].of(span) for span in spans], report)
     return dict(zip(clear, results, strict=True))
 
 
@@ -300,4 +301,5 @@ def _hear(task: _Hearing, tell: Tell) -> Sequence[Audio]:
 
     length_s = task.spans[-1].end_s
     tell(0.0, length_s)
-    return from_files({task.source_id: task.path}, lambda done_s: tell(done_s, length_s))(task.source_id, task.spans)
+    listen = from_files({task.source_id: task.path}, lambda done_s: tell(done_s, length_s), track=task.track)
+    return listen(task.source_id, task.spans)

@@ -9,6 +9,8 @@ import pytest
 
 from pipelines import audio
 from pipelines.ingest import run
+from pipelines.ingest.repeated import Copy, Repeated
+from pipelines.ingest.repeats import Repeat
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
 from tests.builders import noise, voice
@@ -90,3 +92,35 @@ def test_a_manifest_from_outside_needs_a_place(
     shutil.rmtree(tmp_path / "out")
     code, out = call(capsys, *words, "--media", media)
     assert code == 0 and f"{len(moved)} exact" in out
+
+
+def test_repeats_are_told_and_drawn(
+    study: Study, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Repeated(
+        order=("e1", "e2", "away"),
+        seconds={"e1": 60.0, "e2": 70.0},
+        repeats=(Repeat("e1", 5.0, "e2", 8.0, 4.0, "recap", 0.9, refined=True),),
+        copies={"e2": Copy("e1", 0.9)},
+        unread=("away",),
+    )
+    monkeypatch.setattr("pipelines.ingest.repeated.read_repeated", lambda _: told)
+    code, out = call(capsys, "clips", "repeats", "--json", "--picture", str(tmp_path / "repeats.svg"))
+    document = json.loads(out)
+    assert code == 0 and (tmp_path / "repeats.svg").read_bytes().startswith(b"<?xml")
+    assert [source["masked_s"] for source in document["sources"]] == [0.0, 4.0, 0.0]
+    assert document["sources"][1]["dup_of"] == "e1" and document["not_compared"] == ["away"]
+    (group,) = document["groups"]
+    assert [(one["source_id"], one["start_s"], one["masked"]) for one in group["places"]] == [
+        ("e1", 5.0, False), ("e2", 8.0, True),
+    ]  # fmt: skip
+    code, out = call(capsys, "clips", "repeats")
+    assert "  e1  0:05 to 0:09  kept" in out and "1 recap in 2 recordings" in out and "Not compared" in out
+
+
+def test_repeats_of_nothing_say_what_makes_them(
+    study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.ingest.repeated.read_repeated", lambda _: Repeated())
+    code, out = call(capsys, "clips", "repeats")
+    assert code == 0 and "Nothing was compared yet" in out

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli import repeats
 from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pipelines.study import Study
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The clips of a study.")
+app.command("repeats")(repeats.repeats)
 
 
 @app.command("list")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import scipy.signal
 import soxr
 
 from pipelines.audio import decode_blocks, probe, to_mono
@@ -88,12 +87,14 @@ def spans_of(repeats: Iterable[Repeat]) -> dict[SourceId, tuple[Interval, ...]]:
     return {source: tuple(Interval(*span) for span in united(spans)) for source, spans in held.items()}
 
 
-def from_files(paths: Mapping[SourceId, Path], tell: Callable[[Seconds], None] = lambda _: None) -> Listen:
+def from_files(
+    paths: Mapping[SourceId, Path], tell: Callable[[Seconds], None] = lambda _: None, *, track: int = 0
+) -> Listen:
     """Listening by one linear decode of the source's file; MediaError as `decode_blocks`, and what `tell` raises."""
 
     def listen(source: SourceId, spans: Sequence[Interval]) -> Sequence[Audio]:
         path = paths[source]
-        resampler = soxr.ResampleStream(probe(path).rate_hz, EDGE_HZ, 1, "float32", "HQ")
+        resampler = soxr.ResampleStream(probe(path, track).rate_hz, EDGE_HZ, 1, "float32", "HQ")
         parts: list[list[Audio]] = [[] for _ in spans]
         at = 0
 
@@ -106,7 +107,7 @@ def from_files(paths: Mapping[SourceId, Path], tell: Callable[[Seconds], None] =
             at += len(block)
 
         last = max(round(span.end_s * EDGE_HZ) for span in spans)
-        for block in decode_blocks(path):
+        for block in decode_blocks(path, track):
             take(resampler.resample_chunk(to_mono(block)))
             tell(at / EDGE_HZ)
             if at >= last:  # an opening costs no more than the beginning of a file
@@ -183,6 +184,8 @@ def _brightened(sound: Audio) -> Floats:
 
 def _lag(edge: _Edge, x: Floats, y: Floats) -> int | None:
     """How many samples b is later than a's span in b's longer one; None where the inner parts do not correlate."""
+    import scipy.signal  # takes a second to import, and pages read what was found without listening
+
     inside, slack = round(edge.inside_s * EDGE_HZ), round(_SLACK_S * EDGE_HZ)
     anchor = slice(len(x) - inside, len(x)) if edge.is_start else slice(0, inside)
     searched = y[anchor.start : anchor.stop + 2 * slack]
@@ -209,6 +212,8 @@ def _moved(edge: _Edge, x: Floats, y: Floats, lag: int) -> tuple[Seconds, Second
 
 def _moving_together(x: Floats, y: Floats) -> Floats:
     """Correlation within 60 ms of every sample less what overlaid sound has at least; 0 where both are quiet."""
+    import scipy.signal
+
     bell = np.hanning(round(_WINDOW_S * EDGE_HZ))
     xy, xx, yy = (scipy.signal.fftconvolve(product, bell, "same") for product in (x * y, x * x, y * y))
     xx, yy = np.maximum(xx, 0.0), np.maximum(yy, 0.0)

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from pipelines.ingest.fingerprint import ITEM_S, Fingerprint
-from pipelines.ingest.repeats.model import Kind, Repeat, united
+from pipelines.ingest.repeats.model import Kind, Repeat, families_of, united
 from pipelines.ingest.repeats.search import Stretch, stretches
 from pipelines.progress import Report, silent
 from pipelines.units import Seconds
@@ -34,7 +34,15 @@ def find_repeats(
     episodes = Counter(name for number, name in enumerate(series) if number not in later_copies)
     sharing: dict[tuple[int, str], set[int]] = defaultdict(set)
     longest: dict[int, Seconds] = defaultdict(float)
-    families = _families(found)
+    families = families_of(
+        [
+            (
+                (stretch.source_a, stretch.start_a, stretch.length),
+                (stretch.source_b, stretch.start_b, stretch.length * stretch.speed),
+            )
+            for stretch in found
+        ]
+    )
     for stretch, family in zip(found, families, strict=True):
         longest[family] = max(longest[family], stretch.length * ITEM_S)
         for source in {stretch.source_a, stretch.source_b} - later_copies:
@@ -101,28 +109,3 @@ def _reuploads(found: Sequence[Stretch], fingerprints: Sequence[Fingerprint]) ->
         if sum(end - start for start, end in united(spans)) * ITEM_S
         >= REUPLOAD_SHARE * fingerprints[pair[1]].duration_s
     }
-
-
-def _families(found: Sequence[Stretch]) -> list[int]:
-    """A number per stretch; stretches that overlap by half in a source they share have the same one."""
-    parent = list(range(len(found)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    places: dict[int, list[tuple[float, float, int]]] = defaultdict(list)
-    for number, stretch in enumerate(found):
-        places[stretch.source_a].append((stretch.start_a, stretch.length, number))
-        places[stretch.source_b].append((stretch.start_b, stretch.length * stretch.speed, number))
-    for here in places.values():
-        open_ones: list[tuple[float, float, int]] = []
-        for start, length, number in sorted(here):
-            open_ones = [one for one in open_ones if one[0] + one[1] > start]
-            for earlier, other, neighbour in open_ones:
-                if min(earlier + other, start + length) - start > max(length, other) / 2:
-                    parent[root(number)] = root(neighbour)
-            open_ones.append((start, length, number))
-    return [root(number) for number in range(len(found))]

@@ -1,7 +1,8 @@
 """What is said of a repeat, and where clips must not stand because of it."""
 
 import math
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,3 +76,32 @@ def united(spans: Iterable[tuple[Seconds, Seconds]]) -> list[tuple[Seconds, Seco
         else:
             found.append((start, end))
     return found
+
+
+#: A place of a repeat: its source by name or number, where it starts, how long it is.
+Span = tuple[Hashable, float, float]
+
+
+def families_of(pairs: Sequence[tuple[Span, Span]]) -> list[int]:
+    """A number per repeat, given as its two places; repeats that overlap by half in a source they share have one."""
+    parent = list(range(len(pairs)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    places: dict[Hashable, list[tuple[float, float, int]]] = defaultdict(list)
+    for number, pair in enumerate(pairs):
+        for source, start, length in pair:
+            places[source].append((start, length, number))
+    for here in places.values():
+        open_ones: list[tuple[float, float, int]] = []
+        for start, length, number in sorted(here):
+            open_ones = [one for one in open_ones if one[0] + one[1] > start]
+            for earlier, other, neighbour in open_ones:
+                if min(earlier + other, start + length) - start > max(length, other) / 2:
+                    parent[root(number)] = root(neighbour)
+            open_ones.append((start, length, number))
+    return [root(number) for number in range(len(pairs))]

@@ -1,0 +1,80 @@
+"""What sounds twice among the recordings of a study."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.console import JsonOption, StudyOption, say, show
+
+
+def repeats(
+    picture: Annotated[Path | None, typer.Option(help="Also draw it into this file: .png, .svg or .pdf.")] = None,
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which stretches sound twice among the recordings, and where therefore no clip stands.
+
+    Openings, endings, recaps and re-uploads, as the last ingest found them.
+
+    Example: workbench clips repeats --picture repeats.png --study night
+    """
+    from pipelines.ingest.repeated import read_repeated
+    from pipelines.ingest.repeats import drawing
+    from pipelines.ingest.repeats.picture import clock, picture_of
+    from pipelines.study import open_study
+
+    opened = open_study(study)
+    found = read_repeated(opened)
+    shown = picture_of(found.order, found.seconds, found.repeats, found.masks)
+    if picture is not None:
+        drawing.save(shown, picture)
+    masked = {row.source_id: row.masked_s for row in shown.rows}
+    document = {
+        "study": opened.name,
+        "sources": [
+            {
+                "source_id": name,
+                "seconds": round(found.seconds[name], 3) if name in found.seconds else None,
+                "masked_s": round(masked.get(name, 0.0), 3),
+                "dup_of": found.copies[name].dup_of if name in found.copies else None,
+                "dup_overlap": found.copies[name].overlap if name in found.copies else None,
+            }
+            for name in found.order
+        ],
+        "groups": [
+            {
+                "name": group.name,
+                "kind": group.kind,
+                "places": [
+                    {
+                        "source_id": place.source_id,
+                        "start_s": round(place.start_s, 3),
+                        "end_s": round(place.end_s, 3),
+                        "masked": place.is_masked,
+                    }
+                    for place in group.places
+                ],
+            }
+            for group in shown.groups
+        ],
+        "not_compared": list(found.unread),
+        "picture": str(picture) if picture is not None else None,
+    }
+
+    def people() -> None:
+        for group in shown.groups:
+            say(f"{group.name}, {max(place.end_s - place.start_s for place in group.places):.1f} s:")
+            for place in group.places:
+                fate = "" if place.is_masked else "  kept"
+                say(f"  {place.source_id}  {clock(place.start_s)} to {clock(place.end_s)}{fate}")
+        if found.order:
+            say(drawing.title(shown))
+        else:
+            say("Nothing was compared yet: workbench ingest looks for repeats when it ends.")
+        if found.unread:
+            say(f"Not compared, for want of a fingerprint of this version: {', '.join(found.unread)}")
+        if picture is not None:
+            say(f"Written: {picture}")
+
+    show(document, as_json=as_json, people=people)
