@@ -62,6 +62,9 @@ class Decision:
         return self.status == "keep"
 
 
+PICKED = Decision("keep", arm="picked")
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A window under the name that its clip has, or would have."""
@@ -141,7 +144,7 @@ def _decided(
     decisions = []
     for i in range(len(windows)):
         if picked[i]:
-            decisions.append(Decision("keep", arm="picked"))
+            decisions.append(PICKED)
         elif i in random or i in model:
             decisions.append(Decision("keep", arm="random" if i in random else "model"))
         else:

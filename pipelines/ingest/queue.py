@@ -15,10 +15,11 @@ from typing import Literal, cast
 from pipelines.atomic import sha256_file
 from pipelines.errors import ConfigError, MediaError
 from pipelines.ingest.cut import Slice
-from pipelines.ingest.decide import Arm, Decided, Decision, Scored, named
+from pipelines.ingest.decide import PICKED, Arm, Decided, Decision, Scored, named
 from pipelines.ingest.decide import Status as DecisionStatus
 from pipelines.ingest.manners import Rest
 from pipelines.ingest.outlook import Outlook, outlook_of
+from pipelines.ingest.reading import State, state_of
 from pipelines.schema import clip_id
 from pipelines.units import Hertz, SourceId
 
@@ -85,6 +86,11 @@ class Item:
     facts: Mapping[str, str] = field(default_factory=dict)
     decided_by: str = ""
     clips_hash: str = ""
+
+    @property
+    def track(self) -> int:
+        """The audio track that was heard."""
+        return int(self.facts.get("track", "0"))
 
     @property
     def rate_hz(self) -> Hertz:
@@ -155,17 +161,19 @@ class Queue:
         return tuple(window for window, _ in self._windows(source_id, ""))
 
     def decided(self, item: Item) -> tuple[Decided, ...]:
-        """The candidate windows of a source that was heard, in order, with what was decided; hand picks elsewhere."""
-        pairs = self._windows(item.source_id, "")
-        return named((window for window, _ in pairs), (one for _, one in pairs), item.source_id, item.rate_hz)
+        """The candidate windows of a source that was heard, in order, with what was decided."""
+        return _named(item, self._windows(item.source_id, ""))
+
+    def everything(self, item: Item) -> tuple[Decided, ...]:
+        """The candidates and the hand picks that are none, in order."""
+        pairs = [*self._windows(item.source_id, ""), *self.picked(item.source_id)]
+        return _named(item, pairs)
 
     def kept(self, item: Item) -> tuple[Decided, ...]:
         """The windows that are clips, in order; hand picks that are no candidates too. None of one never heard."""
         if "sample_rate_hz" not in item.facts:
             return ()
-        pairs = [*self._windows(item.source_id, "AND status = 'keep'"), *self.picked(item.source_id)]
-        pairs.sort(key=lambda pair: pair[0].start_sample)
-        return named((window for window, _ in pairs), (one for _, one in pairs), item.source_id, item.rate_hz)
+        return _named(item, [*self._windows(item.source_id, "AND status = 'keep'"), *self.picked(item.source_id)])
 
     def slices(self, item: Item) -> tuple[Slice, ...]:
         """The same as `kept`, without scores: cheap for many."""
@@ -212,9 +220,7 @@ class Queue:
             "SELECT start_sample, n_samples, scores, pcm_sha256 FROM picked WHERE source_id = ? ORDER BY 1",
             (source_id,),
         )
-        return [
-            (Scored(row[0], row[1], 0.0, json.loads(row[2]), row[3]), Decision("keep", (), "picked")) for row in rows
-        ]
+        return [(Scored(row[0], row[1], 0.0, json.loads(row[2]), row[3]), PICKED) for row in rows]
 
     def put_picked(self, source_id: SourceId, windows: Sequence[Scored]) -> None:
         """Write the picked windows of a source in place of the old ones."""
@@ -307,32 +313,43 @@ class Queue:
         remembered = self._remembered(path)
         if remembered is not None:
             return remembered
+        before = state_of(path)  # a file that grows meanwhile must not pass for what was read of it
         found = sha256_file(path)
-        self.remember(path, found)
+        self.remember(path, found, before)
         return found
 
-    def remember(self, path: Path, sha256: str) -> None:
-        """Keep a file's checksum with its size and time of change."""
-        state = path.stat()
+    def remember(self, path: Path, sha256: str, state: State | None = None) -> None:
+        """Keep a file's checksum with its state, by default that of now."""
+        state = state or state_of(path)
         with self._db:
             self._db.execute(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
-                (path_text(path), state.st_size, state.st_mtime_ns, sha256),
+                (path_text(path), state.size, state.mtime_ns, sha256),
             )
+
+    def state(self, path: Path) -> State | None:
+        """The state in which the file's checksum was taken."""
+        row = self._db.execute("SELECT bytes, mtime_ns FROM files WHERE path = ?", (path_text(path),)).fetchone()
+        return None if row is None else State(*row)
 
     def _remembered(self, path: Path) -> str | None:
         try:
-            state = path.stat()
+            state = state_of(path)
         except OSError:
             return None
         row = self._db.execute(
             "SELECT sha256 FROM files WHERE path = ? AND bytes = ? AND mtime_ns = ?",
-            (path_text(path), state.st_size, state.st_mtime_ns),
+            (path_text(path), state.size, state.mtime_ns),
         ).fetchone()
         return None if row is None else str(row[0])
 
 
 _STARTS = "SELECT start_sample FROM candidates WHERE source_id = ? ORDER BY start_sample"
+
+
+def _named(item: Item, pairs: Sequence[tuple[Scored, Decision]]) -> tuple[Decided, ...]:
+    ordered = sorted(pairs, key=lambda pair: (pair[0].start_sample, pair[0].n_samples))
+    return named((window for window, _ in ordered), (decision for _, decision in ordered), item.source_id, item.rate_hz)
 
 
 def _decision(status: str, reasons: str, arm: str) -> Decision:

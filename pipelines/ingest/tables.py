@@ -146,7 +146,7 @@ def merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
 
 def _completed(source: Source, item: Item) -> Source:
     facts = {name: item.facts[name] for name in MEASURED if name in item.facts}
-    state = {"sha256": item.sha256, "group_id": source.group_id, "status": "ok", "reason_code": ""}
+    state = {"sha256": item.sha256, "group_id": source.group_id, "status": "ok", "reason_code": item.reason_code}
     return replace(source, measured={**source.measured, **facts, **state})
 
 
@@ -166,6 +166,7 @@ def _clips(source: Source, item: Item, queue: Queue) -> list[Clip]:
             start_sample=one.window.start_sample,
             n_samples=one.window.n_samples,
             rate_hz=item.rate_hz,
+            track=item.track,
             group_id=source.group_id,
             pcm_sha256=one.window.pcm_sha256,
             recipe=RECIPE,
@@ -215,7 +216,7 @@ def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, object]]:
         {
             "clip_id": one.clip_id,
             "source_id": item.source_id,
-            "track": 0,
+            "track": item.track,
             "start_sample": one.window.start_sample,
             "n_samples": one.window.n_samples,
             "rate_hz": rate_hz,
@@ -228,5 +229,5 @@ def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, object]]:
             "arm": one.decision.arm,
             "pcm_sha256": one.window.pcm_sha256,
         }
-        for one in queue.decided(item)
+        for one in queue.everything(item)
     ]
