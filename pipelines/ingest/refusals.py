@@ -80,6 +80,7 @@ _WORDS = (
         "may not be seen from this country, says the site; nothing here goes round that", "gone",
     ),
     _Words(r"will begin|premieres|upcoming|has not started|not started yet", "live", "has not begun yet", "defer"),
+    _Words(r"no (video|audio) formats|requested format is not available", "no_audio", "has no sound to fetch", "gone"),
     _Words(
         r"removed|deleted|terminated|no longer available|unavailable|does not exist|not available",
         "not_found", "is no longer there, says the site", "gone",
@@ -88,7 +89,6 @@ _WORDS = (
         r"bytes read, \d+ more expected", "broken_off", "broke off before its end; ingest again to go on", "retry"
     ),
     _Words(r"did not get any data", "empty", "the server gives a file of 0 bytes", "gone"),
-    _Words(r"no (video|audio) formats|requested format is not available", "no_audio", "has no sound to fetch", "gone"),
 )  # fmt: skip
 
 

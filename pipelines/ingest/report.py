@@ -33,6 +33,8 @@ class Row:
     verdict: str = ""
     size_bytes: int | None = None
     disk_bytes: int | None = None
+    #: Why there is no film beside the sound, where the study asks for one.
+    video: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """From recordings to clips: check, fetch, analyse, write. Stopped or killed anywhere and run again: the same bytes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.errors import ConfigError
@@ -18,9 +18,11 @@ from pipelines.ingest.screen import config_hash
 from pipelines.ingest.settle import Settled, settle
 from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.tables import Ended, edited_since
+from pipelines.ingest.video import fetch_videos
 from pipelines.ingest.work import work
 from pipelines.progress import Progress, Report, silent
 from pipelines.study import Study
+from pipelines.units import SourceId
 
 LONGEST_RIGHTS_BASIS = 500
 
@@ -71,6 +73,7 @@ def ingest(
         plans = preflight.plan(asked)
         report(Progress("check", len(asked), len(asked)))
         rehearsal: Rehearsal | None = None
+        films: Mapping[SourceId, str] = {}
         if dry_run:
             rehearsal = rehearse(study, queue, plans, manners, jobs, report, retry_failed=retry_failed)
             ended = [rehearsed_row(plan, rehearsal) for plan in plans]
@@ -85,9 +88,13 @@ def ingest(
                 _sweep(study)
             now = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()  # a night is long
             settled = settle(_now(study), queue, now, edited_since(ended, known, now), report, jobs=jobs)
+            if study.settings.fetch.video:
+                heard = [end.item for end in ended if end.row.status in ("ingested", "unchanged")]
+                films = fetch_videos(study, queue, heard, manners, report, retry_failed=retry_failed)
         order = {id(plan.wanted): number for number, plan in enumerate(plans)}
         ended.sort(key=lambda end: order[id(end.plan.wanted)])
         rows = _rows([end.row for end in ended], queue, settled)
+        rows = tuple(replace(row, video=films[row.source_id]) if row.source_id in films else row for row in rows)
     return IngestReport(
         study=study.name,
         sources=rows,
