@@ -17,15 +17,17 @@ from typing import IO
 
 import numpy as np
 
-from pipelines.audio import Pcm16, Probe, open_recording, pcm_sha256, to_mono, to_pcm16
+from pipelines.audio import Pcm16, pcm_sha256, to_pcm16
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
-from pipelines.ingest.cut import BLOCK_S, ClipWriter
+from pipelines.ingest.cut import ClipWriter
 from pipelines.ingest.decide import Decision, Scored, decide, named
 from pipelines.ingest.fingerprint import ALGORITHM as FP_ALGORITHM
 from pipelines.ingest.fingerprint import Fingerprint, to_text
 from pipelines.ingest.hearing import Listener, Tracks
+from pipelines.ingest.languages import tracks_to_text
 from pipelines.ingest.place import candidates
+from pipelines.ingest.reading import Reading, State, open_reading
 from pipelines.ingest.screen import SCORES_VERSION, SCREENS, Window, scores_of
 from pipelines.ingest.speech import Span, spans, speech_between
 from pipelines.manifest import digest
@@ -34,8 +36,6 @@ from pipelines.units import Hertz, Samples, Seconds, SourceId
 
 RECIPE = "pcm16-v1"
 
-#: Containers whose header states the length of the sound itself, so that a missing end can be told.
-_HONEST_LENGTH = frozenset({"mov", "wav", "aiff"})
 _OF_SAMPLES_ALONE = frozenset({"clip_ratio", "peak_dbfs", "loudness_lufs"})
 
 
@@ -43,7 +43,8 @@ _OF_SAMPLES_ALONE = frozenset({"clip_ratio", "peak_dbfs", "loudness_lufs"})
 class Task:
     """One recording to analyse. `clips` is where kept clips go, `scratch` where the decoded sound may lie meanwhile.
 
-    `tracks` is the file that what was heard is saved to; with None it is not.
+    `tracks` is the file that what was heard is saved to; with None it is not. `language` (BCP-47) chooses the audio
+    track, `salvage` keeps what comes before damage, `state` is that of the file whose checksum was taken.
     """
 
     source_id: SourceId
@@ -51,15 +52,18 @@ class Task:
     settings: StudySettings
     clips: Path
     scratch: Path
-    track: int = 0
     tracks: Path | None = None
+    language: str = ""
+    salvage: bool = False
+    state: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
     """What one decode gave. `pcm_sha256` is over the whole recording as the mono s16 that clips are cut from.
 
-    `decisions`: one per window, provisional. `fingerprint`: its algorithm and text.
+    `decisions`: one per window, provisional. `fingerprint`: its algorithm and text. `track`: the one that was heard,
+    of `all_tracks` (pipelines.ingest.languages). `reason_code` and `reason`: what should be known, or nothing.
     """
 
     container: str
@@ -72,6 +76,10 @@ class Analysed:
     windows: tuple[Scored, ...]
     decisions: tuple[Decision, ...]
     fingerprint: tuple[str, str]
+    track: int = 0
+    all_tracks: str = ""
+    reason_code: str = ""
+    reason: str = ""
 
 
 def analysis_hash(settings: StudySettings) -> str:
@@ -92,20 +100,13 @@ def analysis_hash(settings: StudySettings) -> str:
 def analyse(task: Task, tell: Tell) -> Analysed:
     """Decode, find speech, place, score, cut. Memory does not grow with the recording; a scratch file holds its sound.
 
-    Raises MediaError (as pipelines.audio does, and too_short, cut_short), and Cancelled out of `tell`.
+    Raises MediaError (as pipelines.ingest.reading does, and too_short), and Cancelled out of `tell`.
     """
     settings = task.settings
     task.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=task.scratch) as spool:
-        facts, heard = _heard(task, spool, tell)
-        seconds = heard.tracks.duration_s
-        if facts.container in _HONEST_LENGTH and facts.duration_s and seconds < facts.duration_s * 0.98 - 1:
-            raise MediaError(
-                "cut_short",
-                f"{task.path.name}: holds {seconds:.1f} s of the {facts.duration_s:.1f} s that it announces; "
-                "get a whole copy",
-                "gone",
-            )
+        heard = _heard(task, spool, tell)
+        facts, seconds = heard.reading.facts, heard.tracks.duration_s
         if seconds < settings.clip.length_s:
             raise too_short(task.path, seconds, settings)
         speech = spans(heard.tracks.speech, settings.place)
@@ -129,6 +130,10 @@ def analyse(task: Task, tell: Tell) -> Analysed:
         windows=windows,
         decisions=decisions,
         fingerprint=(FP_ALGORITHM, to_text(Fingerprint(task.source_id, seconds, heard.tracks.items))),
+        track=heard.reading.track,
+        all_tracks=tracks_to_text(facts.tracks) if len(facts.tracks) > 1 else "",
+        reason_code=heard.reading.reason_code,
+        reason=heard.reading.reason,
     )
 
 
@@ -145,26 +150,22 @@ def too_short(path: Path, seconds: Seconds, settings: StudySettings) -> MediaErr
 class _Heard:
     """What stays of a recording besides the scratch file."""
 
+    reading: Reading
     pcm_sha256: str
     tracks: Tracks
 
 
-def _heard(task: Task, spool: IO[bytes], tell: Tell) -> tuple[Probe, _Heard]:
+def _heard(task: Task, spool: IO[bytes], tell: Tell) -> _Heard:
     """Decode the whole into `spool` and listen to it."""
     whole = hashlib.sha256()
-    samples = 0
-    with open_recording(task.path, task.track) as recording:
-        facts = recording.facts
-        listener = Listener(facts.rate_hz)
-        for block in recording.blocks(BLOCK_S):
-            mono = to_mono(block)
+    with open_reading(task.path, language=task.language, salvage=task.salvage, state=task.state) as reading:
+        listener = Listener(reading.facts.rate_hz)
+        for mono in reading.mono(tell):
             raw = to_pcm16(mono).astype("<i2", copy=False).data
             spool.write(raw)
             whole.update(raw)
             listener.feed(mono)
-            samples += len(mono)
-            tell(samples / facts.rate_hz, facts.duration_s)
-    return facts, _Heard(whole.hexdigest(), listener.finish())
+    return _Heard(reading, whole.hexdigest(), listener.finish())
 
 
 def tracks_file(study: Study, source_id: SourceId) -> Path:

@@ -13,12 +13,11 @@ import numpy as np
 from pipelines.audio import Pcm16, open_recording, pcm_sha256, to_mono, to_pcm16, write_pcm16
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
-from pipelines.units import ClipId, Hertz, Samples, Seconds, SourceId
+from pipelines.ingest.reading import BLOCK_S
+from pipelines.units import ClipId, Hertz, Samples, SourceId
 
 #: A disk syncs several small files in about the time of one.
 WRITERS = 8
-#: Short blocks stay in the processor's cache: 30 s cost a tenth more time and 40 MiB.
-BLOCK_S: Seconds = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,9 @@ from pipelines.errors import MediaError
 from pipelines.ingest.analyse import too_short
 from pipelines.ingest.hosts import check_host
 from pipelines.ingest.inputs import MEDIA_SUFFIXES, Wanted, no_media
+from pipelines.ingest.languages import choose_track, tracks_of_text
 from pipelines.ingest.queue import Item, Queue, path_text
+from pipelines.ingest.reading import SALVAGEABLE
 from pipelines.ingest.sources import Source, new_source_id, url_mark
 from pipelines.study import Study
 from pipelines.takedowns import read_takedowns
@@ -48,9 +51,11 @@ class Preflight:
         rights_basis: str,
         *,
         retry_failed: bool = False,
+        salvage: bool = False,
         now: float = 0.0,
     ) -> None:
         self._retry_failed = retry_failed
+        self._salvage = salvage
         self._now = now
         self._waits = queue.waits()
         self._study = study
@@ -109,13 +114,13 @@ class Preflight:
         if item is not None and item.source_id in self._met:
             return self._duplicate(one, item)
         if item is not None and self._queue.is_as_it_was(path) and item.path == path_text(path):
-            if self._is_done(item):
+            if self._is_done(one, item):
                 return self._done(one, item)
             known = self._known_failure(item)
             if known is not None:
                 return _failed(one, self._source(one, item.source_id, path.name), item, known)
         try:
-            facts = probe(path)
+            facts = probe(path, partial(choose_track, language=self._language(one, item)))
         except MediaError as error:
             looks = path.suffix.lower() in MEDIA_SUFFIXES
             if one.folder is not None and not looks and error.reason_code in ("not_media", "empty", "no_audio"):
@@ -141,7 +146,7 @@ class Preflight:
             return _failed(one, source, fresh, _changed(path.name, source_id))
         if facts.duration_s is not None and facts.duration_s < self._study.settings.clip.length_s - 0.1:
             return _failed(one, source, fresh, too_short(path, facts.duration_s, self._study.settings))
-        if self._is_done(fresh):
+        if self._is_done(one, fresh):
             return replace(self._done(one, fresh), duration_s=facts.duration_s)
         self._met.add(source_id)
         return Plan(one, "analyse", source, fresh, facts.duration_s)
@@ -165,9 +170,10 @@ class Preflight:
         known_failure = self._known_failure(item)
         if known_failure is not None:
             return _failed(one, source, item, known_failure)
-        whole = item.status != "failed" or item.reason_code in _NOT_THE_FILES_FAULT
+        salvaging = self._salvage and item.reason_code in SALVAGEABLE
+        whole = item.status != "failed" or salvaging or item.reason_code in _NOT_THE_FILES_FAULT
         if item.path and whole and Path(item.path).is_file():
-            return self._done(one, item) if self._is_done(item) else Plan(one, "analyse", source, item)
+            return self._done(one, item) if self._is_done(one, item) else Plan(one, "analyse", source, item)
         try:
             check_host(one.url, self._study.settings.allow_private_hosts)
         except MediaError as error:
@@ -178,8 +184,11 @@ class Preflight:
         """Why a recording that failed before is not tried now, by the class of its failure."""
         if item.status != "failed" or self._retry_failed:
             return None
-        if item.failure in ("gone", "bug") and (item.config_hash == self._config or not item.path):
+        same = item.config_hash == self._config or not item.path
+        if item.failure in ("gone", "bug") and same:
             return MediaError(item.reason_code, item.reason, "gone" if item.failure == "gone" else "bug")
+        if item.reason_code in SALVAGEABLE and not self._salvage and same:
+            return MediaError(item.reason_code, item.reason)
         until = self._waits.get(item.source_id, 0.0)
         if item.failure == "defer" and self._now < until:
             after = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -204,8 +213,15 @@ class Preflight:
     def _listed_as(self, sha256: str) -> SourceId:
         return next((name for name, source in self._known.items() if source.measured.get("sha256") == sha256), "")
 
-    def _is_done(self, item: Item) -> bool:
-        return item.status == "done" and item.config_hash == self._config
+    def _is_done(self, one: Wanted, item: Item) -> bool:
+        if item.status != "done" or item.config_hash != self._config:
+            return False
+        tracks = tracks_of_text(item.facts.get("tracks", ""))
+        return len(tracks) < 2 or choose_track(tracks, self._language(one, item)) == item.track
+
+    def _language(self, one: Wanted, item: Item | None) -> str:
+        row = one.source or (self._known.get(item.source_id) if item is not None else None)
+        return (row.language if row is not None else "") or self._study.settings.language
 
     def _done(self, one: Wanted, item: Item) -> Plan:
         self._met.add(item.source_id)

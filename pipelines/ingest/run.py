@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from pipelines.atomic import sweep
 from pipelines.errors import ConfigError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.inputs import Wanted, wanted
@@ -36,13 +37,15 @@ def ingest(
     dry_run: bool = False,
     jobs: int | None = None,
     retry_failed: bool = False,
+    salvage: bool = False,
     manners: Manners | None = None,
 ) -> IngestReport:
     """Make clips of every recording named: files, folders, http(s) addresses, tables of sources; none: sources.csv.
 
     What is done already is neither read, fetched nor decoded again. One recording that fails is a row with its reason;
     whether a later run tries it again goes by the class of its failure: gone and bug not, defer after a time, retry
-    and fix always; with `retry_failed` all.
+    and fix always; with `retry_failed` all. With `salvage`, of a recording that is damaged or cut short, what comes
+    before is kept.
     `jobs` processes analyse at once, by default one per core. Refuses before any work with ConfigError (no rights
     basis, nothing to do, another run) or TableError. `manners` stand in for those of
     study.toml. `Cancelled` out of `report` stops; what was done stays done.
@@ -68,7 +71,9 @@ def ingest(
         manners = manners or manners_of(study.settings)
         if retry_failed:
             queue.forgive()
-        preflight = Preflight(study, queue, known, config, rights, retry_failed=retry_failed, now=manners.clock())
+        preflight = Preflight(
+            study, queue, known, config, rights, retry_failed=retry_failed, salvage=salvage, now=manners.clock()
+        )
         report(Progress("check", 0, len(asked)))
         plans = preflight.plan(asked)
         report(Progress("check", len(asked), len(asked)))
@@ -80,7 +85,7 @@ def ingest(
             settled = None
         else:
             try:
-                work(study, queue, plans, config, jobs, manners, report, end)
+                work(study, queue, plans, config, jobs, manners, report, end, salvage=salvage)
             except BaseException:
                 settle(study, queue, known, ended, report, stopped=True)
                 raise
@@ -149,17 +154,10 @@ def _rows(rows: Sequence[Row], queue: Queue, settled: Settled | None) -> tuple[R
 
 def _sweep(study: Study) -> None:
     """Take away what a killed run left half-made; the lock on the queue says that no other run is making it."""
-    for folder, pattern in (
-        (study.audio, ".*.*"),
-        (study.cache / "tracks", ".*.*"),
-        (study.manifests, ".clips.csv.*"),
-        (study.manifests, ".clips_check.parquet.*"),
-        (study.manifests, ".sources.csv.*"),
-        (study.private, ".candidates.parquet.*"),
-        (study.private, ".repeats.json.*"),
-    ):
-        for file in folder.glob(pattern):
-            file.unlink(missing_ok=True)
+    for folder in (study.audio, study.cache / "tracks", study.media, study.media / "partial"):
+        sweep(folder)
+    sweep(study.manifests, "clips.csv", "clips_check.parquet", "sources.csv")
+    sweep(study.private, "candidates.parquet", "repeats.json")
 
 
 def _rights_basis(text: str, *, given: bool) -> str:

@@ -34,8 +34,13 @@ def work(
     manners: Manners,
     report: Report,
     end: Callable[[Ended], None],
+    *,
+    salvage: bool = False,
 ) -> None:
-    """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread."""
+    """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread.
+
+    With `salvage` what comes before damage in a recording is kept.
+    """
     clips_hash = config_hash(study.settings, RECIPE)
     ready: dict[str, Plan] = {}
     coming: dict[str, Plan] = {}
@@ -53,8 +58,18 @@ def work(
         return
 
     def task(name: str, plan: Plan) -> Task:
-        tracks = tracks_file(study, name)
-        return Task(name, Path(plan.item.path), study.settings, study.audio, study.cache / "scratch", tracks=tracks)
+        path = Path(plan.item.path)
+        return Task(
+            source_id=name,
+            path=path,
+            settings=study.settings,
+            clips=study.audio,
+            scratch=study.cache / "scratch",
+            tracks=tracks_file(study, name),
+            language=plan.source.language or study.settings.language,
+            salvage=salvage,
+            state=queue.state(path),
+        )
 
     def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
         chosen = formats[errand.key]
@@ -80,7 +95,8 @@ def work(
     # Longest first: the last process to end should not be the one with most to do.
     first = dict(sorted(ready.items(), key=lambda one: -(one[1].duration_s or 0)))
     tasks = {name: task(name, plan) for name, plan in first.items()}
-    workers = min(jobs or os.cpu_count() or 1, len(ready) + len(coming))
+    # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
+    workers = jobs or max(2, min(os.cpu_count() or 1, len(ready) + len(coming)))
     formats = {name: _formats(study, plan) for name, plan in coming.items()}
     errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
     more = fetched if errands else None
@@ -94,8 +110,8 @@ def work(
                     lanes.halt(problem)
                 end(ended_row(_failed(queue, plan, item, problem)))
             else:
-                item = replace(item, status="done", facts=_facts(plan, outcome), reason_code="", reason="", failure="")
-                item = replace(item, clips_hash=clips_hash)
+                item = replace(item, status="done", facts=_facts(plan, outcome), clips_hash=clips_hash, failure="")
+                item = replace(item, reason_code=outcome.reason_code, reason=outcome.reason)
                 queue.put(item, outcome.windows, outcome.decisions)
                 end(ended_row(replace(plan, item=item), "ingested"))
 
@@ -143,6 +159,9 @@ def _problem(plan: Plan, error: BaseException) -> MediaError:
         return MediaError("crashed", f"{name}: {error}", "fix")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full(name)
+    if isinstance(error, MemoryError):
+        told = f"{name}: needs more memory than one recording may take; see whether its header is right"
+        return MediaError("memory", told, "fix")
     if isinstance(error, OSError):
         return MediaError("disk", f"{name}: {error.strerror or error}; see to the disk and ingest again", "fix")
     return MediaError(
@@ -165,4 +184,6 @@ def _facts(plan: Plan, outcome: Analysed) -> Mapping[str, str]:
         "speech_s": f"{outcome.speech_s:.3f}",
         "fp_algo": outcome.fingerprint[0],
         "fp_b64": outcome.fingerprint[1],
+        "track": str(outcome.track),
+        "tracks": outcome.all_tracks,
     }

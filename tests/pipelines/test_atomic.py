@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.atomic import atomic_path, sha256_file, write_json, write_text
+from pipelines.atomic import atomic_path, sha256_file, sweep, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
@@ -33,3 +33,20 @@ def test_a_number_that_json_cannot_hold_is_refused(tmp_path):
 def test_sha256_is_that_of_the_standard(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_file(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
+    kept = [tmp_path / name for name in ("a.csv", ".hidden", ".a.csv.txt", ".b.0123456789ab.csv")]
+    names = ("a.csv", "odd [name]\n.wav", "l" * 200 + ".mp4", "bare")
+    for number, name in enumerate(names):
+        with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / name) as temporary:
+            raise KeyboardInterrupt
+        (tmp_path / temporary.name).write_text(str(number))
+    for file in kept:
+        file.touch()
+    sweep(tmp_path, "a.csv")
+    assert len(list(tmp_path.iterdir())) == len(kept) + 3
+    kept.pop().rename(tmp_path / "b.csv")
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", ".hidden", ".a.csv.txt", "b.csv"}
+    sweep(tmp_path / "nowhere")

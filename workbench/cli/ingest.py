@@ -19,6 +19,9 @@ def ingest(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed for good, and what was to wait.")
     ] = False,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Of a recording that is damaged or cut short, keep what comes before.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Cut recordings into clips of speech; what is done already is not done again.
@@ -38,6 +41,7 @@ def ingest(
             dry_run=dry_run,
             jobs=jobs,
             retry_failed=retry_failed,
+            salvage=salvage,
         )
 
     def people() -> None:
@@ -45,6 +49,8 @@ def ingest(
             if row.status in ("ingested", "unchanged"):
                 turned_down = sum(row.rejected.values())
                 say(f"{row.status:10} {row.source_id}: {row.clips} clips kept, {turned_down} windows rejected")
+                if row.reason:
+                    say(f"           note: {row.reason}")
             elif row.status == "planned":
                 length = "" if row.duration_s is None else f", {row.duration_s:.1f} s"
                 say(f"{row.verdict:10} {row.source_id}: {row.reason or row.given + length}")

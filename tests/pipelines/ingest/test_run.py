@@ -114,7 +114,7 @@ def test_again_changes_no_byte_and_decodes_nothing(study: Study, media: Path, mo
     def refuse(*_: object) -> None:
         raise AssertionError("a recording was opened")
 
-    monkeypatch.setattr(analyse, "open_recording", refuse)
+    monkeypatch.setattr(analyse, "open_reading", refuse)
     monkeypatch.setattr(preflight, "probe", refuse)
     (media / "notes.txt").unlink()  # only what is not known yet is looked into
     for inputs in ((media,), (), (study.sources_csv,)):
