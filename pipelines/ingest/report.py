@@ -118,6 +118,7 @@ class IngestReport:
                     "arms": dict(row.arms),
                     "duration_s": row.duration_s,
                     "speech_s": row.speech_s,
+                    **({"video": row.video} if row.video else {}),
                 }
                 for row in self.sources
             ],

@@ -49,6 +49,8 @@ def ingest(
             if row.status in ("ingested", "unchanged"):
                 turned_down = sum(row.rejected.values())
                 say(f"{row.status:10} {row.source_id}: {row.clips} clips kept, {turned_down} windows rejected")
+                if row.video:
+                    say(f"           {row.video}")
                 if row.reason:
                     say(f"           note: {row.reason}")
             elif row.status == "planned":
