@@ -1,7 +1,7 @@
 """Clips cut from a recording again, or for the first time, without listening to it: one linear decode, no model."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +100,19 @@ def cut(task: CutTask, tell: Tell) -> None:
                     return
             if left or begun:
                 raise _changed(task, f"it ends after {at / rate_hz:.1f} s")
+
+
+def cut_from(samples: Callable[[Samples, Samples], Pcm16], rate_hz: Hertz, task: CutTask) -> None:
+    """Write the files of the slices from sound that is at hand: `samples` gives count samples from a start.
+
+    Raises MediaError as `cut` does, and what `samples` raises.
+    """
+    with ClipWriter(task.clips, task.suffix, rate_hz) as writer:
+        for one in task.slices:
+            pcm = samples(one.start_sample, one.n_samples)
+            if len(pcm) < one.n_samples:
+                raise _changed(task, f"it ends within {one.clip_id}")
+            writer.write(one.clip_id, _whole(task, one, [pcm]))
 
 
 def _whole(task: CutTask, one: Slice, parts: Sequence[Pcm16]) -> Pcm16:

@@ -17,13 +17,14 @@ from pipelines.errors import DataError, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.ingest.analyse import RECIPE, analysis_hash, scores_at, tracks_file
 from pipelines.ingest.checks import read_pcm16
-from pipelines.ingest.cut import CutTask, Slice, cut
+from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
 from pipelines.ingest.decide import Scored, decide
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.repeated import repeats_of
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS, config_hash
+from pipelines.ingest.sound import open_sound
 from pipelines.ingest.sources import Source
 from pipelines.ingest.speech import spans
 from pipelines.ingest.tables import Ended, Present, merged, write_tables
@@ -157,22 +158,39 @@ class _Settling:
             if not slices:
                 continue
             path = Path(item.path)
-            if not self._is_here(item, path):
+            task = CutTask(name, path, self._study.audio, self._settings.clip.format, slices, item.track)
+            if self._cut_from_sound(item, task):
+                self._is_cut(item, slices)
+            elif self._is_here(item, path):
+                tasks[name] = task
+            else:
                 self._tell(
                     name,
                     _AWAY,
                     f"{name}: {len(slices)} of its clips have no sound here, and its recording is not at {path} any "
                     "more; bring it back and ingest again",
                 )
-                continue
-            tasks[name] = CutTask(name, path, self._study.audio, self._settings.clip.format, slices, item.track)
         workers = min(self._jobs or os.cpu_count() or 1, max(1, len(tasks)))
         for name, outcome in run_each(cut, tasks, jobs=workers, stage="cut", report=self._report):
             if isinstance(outcome, Failed):
                 self._tell(name, *_told(name, outcome.error))
                 continue
-            self.redone.add(name)
-            self._score_picks(self._items[name], tasks[name].slices)
+            self._is_cut(self._items[name], tasks[name].slices)
+
+    def _cut_from_sound(self, item: Item, task: CutTask) -> bool:
+        """Where somebody has mined the source by hand, its exact sound is here and nothing has to be decoded."""
+        sound = open_sound(self._study, item.source_id, item.sha256)
+        if sound is None or sound.facts.pcm_sha256 != item.facts["pcm_sha256"]:
+            return False
+        try:
+            cut_from(sound.samples, item.rate_hz, task)
+        except MediaError:
+            return False
+        return True
+
+    def _is_cut(self, item: Item, slices: Sequence[Slice]) -> None:
+        self.redone.add(item.source_id)
+        self._score_picks(item, slices)
 
     def _masks(self) -> "Mapping[SourceId, tuple[Interval, ...]]":
         if not self._items:

@@ -12,6 +12,8 @@ from pipelines import audio
 from pipelines.ingest import settle
 from pipelines.ingest.analyse import tracks_file
 from pipelines.ingest.picks import Pick, Speaker, picks_file, picks_to_csv, speakers_file, speakers_to_csv
+from pipelines.ingest.queue import open_queue
+from pipelines.ingest.sound import SoundTask, make_sound, sound_folder
 from pipelines.manifest import read_clips
 from pipelines.schema import Clip
 from pipelines.study import Study
@@ -111,6 +113,21 @@ def test_without_tracks_a_pick_has_the_scores_that_its_samples_tell(study: Study
     retable(study)
     (picked,) = (clip for clip in clips(study) if clip.arm == "picked")
     assert picked.metrics["peak_dbfs"] is not None and picked.metrics["speech_ratio"] is None
+
+
+def test_a_pick_is_cut_from_the_exact_sound_where_that_was_made(
+    study: Study, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(study, media)
+    with open_queue(study.ingest_db) as queue:
+        mark = queue.items()["one"].sha256
+    folder = sound_folder(study, "one", mark)
+    make_sound(SoundTask("one", media / "one.wav", mark, folder), lambda *_: None)
+    pick(study, ("one", 4321))
+    with decodes(monkeypatch) as opened:
+        retable(study)
+    assert opened == []
+    assert result(study) == result(fresh(study, media, tmp_path))
 
 
 def test_a_pick_that_stands_nowhere_is_one_row(study: Study, media: Path) -> None:
