@@ -93,6 +93,13 @@ class StudySettings(Strict):
     labels: LabelSettings = LabelSettings()
 
 
+class PrivateSettings(Strict):
+    """private.toml: what one machine knows and nobody else should."""
+
+    store_url: str = ""
+    storage_url: str = ""
+
+
 TEMPLATE = """\
 # What this study is. Every key: docs/curator.md. A misspelt key is an error that names the nearest one.
 name = {name}
@@ -200,6 +207,12 @@ class Study:
     def clip_path(self, clip_id: str) -> Path:
         """Where the audio of a kept clip lies on this machine."""
         return self.audio / f"{clip_id}.{self.settings.clip.format}"
+
+
+def private_settings(study: Study) -> PrivateSettings:
+    """The study's private.toml; all defaults when there is none. Raises ConfigError."""
+    path = study.private / "private.toml"
+    return load(PrivateSettings, path) if path.is_file() else PrivateSettings()
 
 
 def project_root() -> Path:

@@ -10,8 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.strict import Strict, load
-from pipelines.study import Study
+from pipelines.study import Study, private_settings
 from workbench.errors import StoreError
 from workbench.store.migrations import HEAD
 
@@ -19,18 +18,6 @@ URL_VARIABLE = "WORKBENCH_STORE_URL"
 
 _WAIT_S = 30
 _LOCK = 0x6C6162656C  # any number, the same in every process that shares a PostgreSQL database
-
-
-class PrivateSettings(Strict):
-    """private.toml: what one machine knows and nobody else should."""
-
-    store_url: str = ""
-
-
-def private_settings(study: Study) -> PrivateSettings:
-    """The study's private.toml; all defaults when there is none. Raises ConfigError."""
-    path = study.private / "private.toml"
-    return load(PrivateSettings, path) if path.is_file() else PrivateSettings()
 
 
 def store_url(study: Study) -> str:

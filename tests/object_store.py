@@ -1,0 +1,54 @@
+"""A real object store on loopback for tests: moto's S3 server in a process of its own, and a bucket in it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: What every machine that uses it has in its environment.
+SECRETS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@contextmanager
+def object_store() -> Iterator[str]:
+    """Yield the URL of an empty bucket; the environment names the server for as long, for child processes too."""
+    import s3fs
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    new = {**SECRETS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+    before = {key: os.environ.get(key) for key in new}
+    os.environ.update(new)
+    s3fs.S3FileSystem.clear_instance_cache()
+    try:
+        _wait(server, port)
+        s3fs.S3FileSystem().mkdir("bucket")
+        yield "s3://bucket"
+    finally:
+        s3fs.S3FileSystem.clear_instance_cache()
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+        server.terminate()
+        server.wait(10)
+
+
+def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            raise RuntimeError(f"the object store ended with {server.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("the object store does not answer")
