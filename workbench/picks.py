@@ -32,7 +32,8 @@ from pipelines.study import Study
 from pipelines.units import ClipId, Hertz, Samples, SourceId
 from workbench.curated import Curated, curated, with_tables
 from workbench.recordings import Mined, clip_samples, clips_of, mineable, tables, withdrawn
-from workbench.store import Refused, Store
+from workbench.store import Refused, Store, open_store
+from workbench.store.connection import store_url
 from workbench.store.curation import CurationEvent, CurationKind, add_curation, curation_events, stored_among
 from workbench.store.tables import ASSIGNMENTS, RATERS, STANDING
 from workbench.store.values import plain, to_text
@@ -61,11 +62,16 @@ class Desk:
     """The picks of one study. Safe to share between threads; several processes may each have one."""
 
     def __init__(self, study: Study, store: Store) -> None:
-        self.study = study
+        self._place = study
         self.store = store
         self._lock = threading.Lock()
         self._events: tuple[CurationEvent, ...] = ()
         self._stands = Curated()
+
+    @property
+    def study(self) -> Study:
+        """The study with its settings as they are now."""
+        return Study(self._place.root, self._place.name)
 
     def stands(self) -> Curated:
         """What stands now, the tables' rows from other machines with it. Raises TableError."""
@@ -256,6 +262,13 @@ def follow(study: Study, done: Done) -> None:
             continue
         if event.start_sample is not None and event.n_samples is not None:
             cut(study, mined, Pick(event.start_sample, event.n_samples))
+
+
+def make_good(study: Study) -> None:
+    """Write the tables of picks that were stored by a program which was stopped before it could. Raises as they do."""
+    if study.labels_db.is_file() or store_url(study):
+        with open_store(study) as store:
+            Desk(study, store).write_tables()
 
 
 def _meet(one: Pick, other: Pick) -> bool:

@@ -10,12 +10,13 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from pipelines.errors import ConfigError
+from pipelines.errors import ConfigError, PipelineError
 from pipelines.study import ROOT_VARIABLE, Study
 from workbench import accounts, people
 from workbench.app.options import streamlit_options
 from workbench.app.requests import is_loopback
 from workbench.app.serving import STUDY_VARIABLE
+from workbench.picks import Desk
 from workbench.store import open_store
 
 #: How long the link that `serve` prints signs somebody in.
@@ -31,6 +32,8 @@ def run(study: Study, *, host: str, port: int, open_browser: bool, sign_in: str 
             rater = store.rater(sign_in) or people.add(store, sign_in, "researcher")
             token = people.invitation(accounts.secret(study), rater.rater, time.time(), LINK_S)
             link = f"/sign-in?invitation={quote(token)}"
+        with suppress(PipelineError):  # the clipper says it again, in words
+            Desk(study, store).write_tables()
     listening = _bind(host, port)
     port = listening.getsockname()[1]
     os.environ[ROOT_VARIABLE] = str(study.root)

@@ -14,6 +14,14 @@ from typing import Any
 from pipelines.atomic import write_text
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.ingest.checks import checks_file, read_checks, write_checks
+from pipelines.ingest.picks import (
+    picks_file,
+    picks_to_csv,
+    read_picks,
+    read_speakers,
+    speakers_file,
+    speakers_to_csv,
+)
 from pipelines.ingest.queue import Item, Queue, open_queue, path_text
 from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
 from pipelines.manifest import read_clips, write_clips
@@ -182,6 +190,19 @@ def _remove_candidates(work: _Work) -> None:
                 pq.write_table(rest, temporary, compression="zstd")
 
 
+def _remove_picks(work: _Work) -> None:
+    """The store's history stays as it is; what is withdrawn no longer stands in it."""
+    study = work.study
+    if picks_file(study).is_file():
+        picks = {name: found for name, found in read_picks(study).items() if name != work.source_id}
+        write_text(picks_file(study), picks_to_csv(picks))
+    if speakers_file(study).is_file():
+        speakers = read_speakers(study)
+        own = re.compile(rf"{re.escape(work.source_id)}-\d{{9}}")
+        left = {name: said for name, said in speakers.items() if not own.fullmatch(name)}
+        write_text(speakers_file(study), speakers_to_csv(left))
+
+
 def _remove_clips(work: _Work) -> None:
     """Last of the tables: while clips.csv still lists them, a second run knows what to look for."""
     study = work.study
@@ -207,7 +228,7 @@ def _close(work: _Work) -> None:
 
 #: In this order; each may be run again.
 STEPS: Sequence[Callable[[_Work], None]] = (
-    _enter, _mark, _remove_features, _remove_files, _remove_candidates, _remove_clips, _close,
+    _enter, _mark, _remove_features, _remove_files, _remove_candidates, _remove_picks, _remove_clips, _close,
 )  # fmt: skip
 
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.atomic import atomic_folder, write_json
-from pipelines.audio import Pcm16, open_recording, to_mono, to_pcm16
+from pipelines.audio import Pcm16, to_pcm16
 from pipelines.errors import ConfigError, MediaError
 from pipelines.execution import Tell
-from pipelines.ingest.analyse import BLOCK_S
 from pipelines.ingest.picture import Painter, Picture, View
+from pipelines.ingest.reading import open_reading
 from pipelines.study import Study
 from pipelines.units import Hertz, Samples, SourceId
 
@@ -51,7 +51,7 @@ class SoundFacts:
 class SoundTask:
     """One sound to make: of the recording at `path`, whose checksum is `media_sha256`.
 
-    `n_samples` is how long it was when it was ingested, None where nobody knows.
+    `n_samples` is how long it was when it was ingested, None where nobody knows; `salvage`: a damaged end is left out.
     """
 
     source_id: SourceId
@@ -60,6 +60,7 @@ class SoundTask:
     folder: Path
     n_samples: Samples | None = None
     track: int = 0
+    salvage: bool = False
 
 
 class Sound:
@@ -121,9 +122,8 @@ def _made(task: SoundTask, folder: Path, tell: Tell) -> SoundFacts:
     import soundfile
 
     whole = hashlib.sha256()
-    samples = 0
-    with open_recording(task.path, task.track) as recording:
-        told = recording.facts
+    with open_reading(task.path, track=task.track, salvage=task.salvage) as reading:
+        told = reading.facts
         with (
             soundfile.SoundFile(
                 folder / "sound.flac", "w", told.rate_hz, 1, subtype="PCM_16", format="FLAC", compression_level=0.0
@@ -132,14 +132,13 @@ def _made(task: SoundTask, folder: Path, tell: Tell) -> SoundFacts:
             (folder / "peaks.bin").open("w+b") as peaks,
         ):
             painter = Painter(told.rate_hz, bands, peaks)
-            for block in recording.blocks(BLOCK_S):
-                pcm = to_pcm16(to_mono(block))
+            for block in reading.mono(tell):
+                pcm = to_pcm16(block)
                 out.write(pcm)
                 whole.update(pcm.astype("<i2", copy=False).data)
                 painter.feed(pcm)
-                samples += len(pcm)
-                tell(samples / told.rate_hz, told.duration_s)
             painter.finish()
+            samples = reading.samples
     if task.n_samples is not None and samples != task.n_samples:
         raise MediaError(
             "another_edition",

@@ -16,13 +16,18 @@ from pipelines.errors import ConfigError, UnknownName
 from pipelines.features import FeatureCache, extractor, pcm_content
 from pipelines.ingest import run
 from pipelines.ingest.checks import checks_file, read_checks
+from pipelines.ingest.picks import read_picks, read_speakers
+from pipelines.ingest.sound import SoundTask, make_sound
 from pipelines.manifest import read_clips, read_table
 from pipelines.study import Study, create_study
 from tests.builders import noise, voice
-from workbench import takedown
+from workbench import mining, takedown
 from workbench.cli.main import main
+from workbench.picks import Desk, follow
+from workbench.recordings import Mined, mineable
 from workbench.release import create_release
 from workbench.store import Event, open_store
+from workbench.store.curation import CurationEvent
 from workbench.takedown import STEPS, take_down
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -49,6 +54,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.ingest(study, [str(path)], jobs=1)
     with open_store(study) as store:
         store.ensure_rater("r", kind="person")
+        desk = Desk(study, store)
+        for name in ("one", "two"):
+            mined = mineable(study)[name]
+            task = mining.sound_task(study, mined, mining.known(study)) if isinstance(mined, Mined) else mined
+            assert isinstance(task, SoundTask), task
+            make_sound(task, lambda *_: None)
+            said = {"speaker": f"who speaks in {name}", "gender": "other"}
+            follow(study, desk.record([CurationEvent(f"pick-{name}", "r", "pick", name, start_sample=5001, **said)]))
+        desk.write_tables()
+        run.retable(study)
         clips = read_clips(study.clips_csv)
         store.record([Event(clip.clip_id, "r", clip_id=clip.clip_id, label="happy") for clip in clips])
     create_release(study, "r1")
@@ -127,6 +142,17 @@ def test_an_interrupted_takedown_is_ended_by_the_same_command(
     again = take_down(study, "two")
     assert (again.is_again, again.files, again.feature_rows, again.reason) == (True, 0, 0, "the owner asked")
     assert state(study) == state(whole)
+
+
+def test_its_picks_and_speakers_are_not_written_again(study: Study) -> None:
+    assert set(read_picks(study)) == {"one", "two"}
+    take_down(study, "two")
+    with open_store(study) as store:
+        desk = Desk(study, store)
+        assert not desk.write_tables()
+        (refused,) = desk.record([CurationEvent("again", "r", "pick", "two", start_sample=9)]).refused
+    assert refused.reason == "'two' was taken down"
+    assert list(read_picks(study)) == ["one"] and list(read_speakers(study)) == ["one-000000313"]
 
 
 def test_ingest_never_brings_it_back(study: Study, tmp_path: Path) -> None:

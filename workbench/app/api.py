@@ -4,15 +4,14 @@ Who asks is told by the signed cookie alone. No answer holds a clip id, a source
 anything that another rater or a model said.
 """
 
-import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +21,7 @@ from pipelines.strict import Strict
 from pipelines.study import Study
 from workbench import accounts, label_queue, media
 from workbench.app import serving
-from workbench.app.requests import body_of, is_own_page, person, private_json, refusal
+from workbench.app.requests import Body, Endpoint, person, posted, private_json, refusal
 from workbench.app.session import Person
 from workbench.errors import AccessError
 from workbench.store import Event, EventKind
@@ -164,35 +163,12 @@ def _items_at(study: Study, _clips: tuple[int, int], _settings: tuple[int, int])
     return label_queue.items(study)
 
 
-def _posted(model: type[Strict], answer: Any) -> Any:
-    """The route that checks who asks and what they sent, then calls `answer` off the event loop."""
+def _posted(model: type[Body], answer: Callable[[Person, Body], Response]) -> Endpoint:
+    return posted(model, answer, _troubled)
 
-    async def route(request: Request) -> Response:
-        if not is_own_page(request):
-            return refusal(403, "only a page of this server may ask")
-        here = await run_in_threadpool(person, request)
-        if here is None:
-            return refusal(401, "sign in first")
-        content = await body_of(request)
-        if content is None:
-            return refusal(413, "that is more at once than this server takes: send less")
 
-        def work() -> Response:
-            try:
-                body = model.model_validate_json(content)
-            except ValidationError as error:
-                problem = error.errors()[0]
-                return refusal(422, f"'{'.'.join(map(str, problem['loc']))}': {problem['msg']}")
-            try:
-                done: Response = answer(here, body)
-            except PipelineError:
-                logging.getLogger(__name__).exception("a page's question could not be answered")
-                return refusal(503, "the study cannot be read just now: tell your curator; your answers are kept here")
-            return done
-
-        return await run_in_threadpool(work)
-
-    return route
+def _troubled(_error: PipelineError) -> Response:
+    return refusal(503, "the study cannot be read just now: tell your curator; your answers are kept here")
 
 
 ROUTES = (

@@ -1,16 +1,26 @@
 """What every route asks of a request: who sends it, from which page, and whether this is one's own machine."""
 
 import ipaddress
+import logging
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from pipelines.errors import PipelineError
+from pipelines.strict import Strict
 from workbench import accounts
+from workbench.accounts import Role, may
 from workbench.app import serving
 from workbench.app.session import Person, person_of
+
+Body = TypeVar("Body", bound=Strict)
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 #: No page of ours sends more at once.
 MOST_BYTES = 1_000_000
@@ -104,3 +114,43 @@ def private_json(content: Any, status: int = 200) -> JSONResponse:
 def refusal(status: int, reason: str) -> JSONResponse:
     """A refusal with one sentence."""
     return private_json({"error": reason}, status)
+
+
+def posted(
+    model: type[Body],
+    answer: Callable[[Person, Body], Response],
+    troubled: Callable[[PipelineError], Response],
+    needed: Role = "annotator",
+) -> Endpoint:
+    """The route that checks who asks and what they sent, then calls `answer` off the event loop.
+
+    `troubled` words what to say where the study cannot do it; `needed` is the least role that may ask.
+    """
+
+    async def route(request: Request) -> Response:
+        if not is_own_page(request):
+            return refusal(403, "only a page of this server may ask")
+        here = await run_in_threadpool(person, request)
+        if here is None:
+            return refusal(401, "sign in first")
+        if not may(here.role, needed):
+            return refusal(403, f"this is for a {needed} of the study")
+        content = await body_of(request)
+        if content is None:
+            return refusal(413, "that is more at once than this server takes: send less")
+
+        def work() -> Response:
+            try:
+                body = model.model_validate_json(content)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                return refusal(422, f"'{'.'.join(map(str, problem['loc']))}': {problem['msg']}")
+            try:
+                return answer(here, body)
+            except PipelineError as error:
+                logging.getLogger(__name__).exception("a page's question could not be answered")
+                return troubled(error)
+
+        return await run_in_threadpool(work)
+
+    return route

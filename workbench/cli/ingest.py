@@ -30,8 +30,11 @@ def ingest(
     """
     from pipelines import study as studies
     from pipelines.ingest import run
+    from workbench import picks
 
     opened = studies.open_study(study)
+    if not dry_run:
+        picks.make_good(opened)
     with reporter() as report:
         done = run.ingest(
             opened,

@@ -1,0 +1,393 @@
+"""What the clipper asks of the server: a source's sound, its picture, what was heard in it, and a place for picks.
+
+For curators alone: everything here tells what a rater must not know. All positions are samples of the linear decode.
+"""
+
+import logging
+import wave
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from io import BytesIO
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from pipelines.errors import MediaError, PipelineError
+from pipelines.ingest.picture import COLUMNS, FLOOR_DB, ROWS, TOP_DB, rows_hz
+from pipelines.ingest.sound import Sound
+from pipelines.ingest.video import video_of
+from pipelines.strict import Strict
+from pipelines.study import Study
+from workbench import accounts, mining, picks
+from workbench.accounts import may
+from workbench.app import serving
+from workbench.app.requests import Body, Endpoint, person, posted, private_json, refusal
+from workbench.app.session import Person
+from workbench.app.settling import Settler
+from workbench.curated import Curated
+from workbench.picks import Desk
+from workbench.recordings import Mined, clip_samples, mineable
+from workbench.store.curation import CurationEvent, CurationKind
+
+MOST_EVENTS = 200
+LONGEST_S, MOST_SAMPLES = 30, 2_000_000
+#: Sound and pictures are named by a hash of all samples: what a browser has kept is never wrong.
+KEPT = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+Place = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class NoBody(Strict):
+    """POST /api/clipper/sources."""
+
+
+class OpenBody(Strict):
+    """POST /api/clipper/open. `again`: begin once more what failed."""
+
+    source: Name
+    again: bool = False
+
+
+class SourceBody(Strict):
+    """POST /api/clipper/standing."""
+
+    source: Name
+
+
+class EventsBody(Strict):
+    """POST /api/clipper/events. `person`: the mark of whom the page was made for."""
+
+    person: str
+    events: Annotated[tuple[dict[str, Any], ...], Field(max_length=MOST_EVENTS)]
+
+
+class SentEvent(Strict):
+    """One act as the page sends it. `age_ms`: how long ago it was; `of`: the id of what an undo takes back."""
+
+    id: Annotated[str, Field(min_length=8, max_length=64)]
+    kind: CurationKind
+    source: Annotated[str, Field(max_length=64)] = ""
+    start: Place | None = None
+    n: Place | None = None
+    emotion: Annotated[str, Field(max_length=64)] | None = None
+    speaker: Annotated[str, Field(max_length=200)] = ""
+    gender: Annotated[str, Field(max_length=20)] = ""
+    of: Annotated[str, Field(max_length=64)] | None = None
+    age_ms: Annotated[float, Field(ge=0, le=90 * 86_400_000)] = 0
+
+
+def sources(_here: Person, _body: NoBody) -> Response:
+    """Every source with its state and how far it is mined."""
+    study = serving.study()
+    settler(study)
+    stands, seen = _desk(study).stands(), mining.known(study)
+    return private_json(
+        {"sources": [_listed(study, stands, seen, name, mined) for name, mined in mineable(study).items()]}
+    )
+
+
+def open_source(_here: Person, body: OpenBody) -> Response:
+    """All that the page shows of one source; while its sound is not there, how far the making is, begun if needed."""
+    study = serving.study()
+    mined = mineable(study).get(body.source)
+    if mined is None:
+        return refusal(404, f"there is no source '{body.source}' in this study")
+    if isinstance(mined, str):
+        return private_json({"source": body.source, "title": body.source, "state": "away", "sentence": mined})
+    now = mining.begin_sound(study, mined, again=body.again)
+    facts: dict[str, Any] = {
+        "source": mined.source_id,
+        "title": _title(mined),
+        "rate_hz": mined.rate_hz,
+        "n_samples": mined.n_samples,
+        "clip_samples": clip_samples(study, mined.rate_hz),
+        "state": now.state,
+        "share": now.share,
+        "eta_s": now.eta_s,
+        "sentence": now.sentence,
+    }
+    sound = mining.sound_of(study, mined)
+    if sound is None:
+        return private_json(facts)
+    return private_json(facts | _ready(study, mined, sound) | _standing(study, mined))
+
+
+def standing(_here: Person, body: SourceBody) -> Response:
+    """What stands in one source now: clips, nominations, how far it is mined; and the balance of the whole study."""
+    study = serving.study()
+    mined = mineable(study).get(body.source)
+    if not isinstance(mined, Mined):
+        return refusal(404, mined or f"there is no source '{body.source}' in this study")
+    return private_json(_standing(study, mined))
+
+
+def events(here: Person, body: EventsBody) -> Response:
+    """Store what was done; acknowledge, by their ids, what is safely in the store."""
+    if body.person != accounts.person_mark(serving.key(), here.rater):
+        return refusal(409, "this page was opened by somebody else: reload it")
+    study = serving.study()
+    now = datetime.now(UTC)
+    asked: list[CurationEvent] = []
+    refused: list[dict[str, str]] = []
+    for given in body.events:
+        try:
+            sent = SentEvent.model_validate(given)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            reason = f"'{'.'.join(map(str, problem['loc']))}': {problem['msg']}"
+            refused.append({"id": str(given.get("id", ""))[:64], "reason": reason})
+            continue
+        asked.append(
+            CurationEvent(
+                client_id=sent.id,
+                rater=here.rater,
+                kind=sent.kind,
+                source_id=sent.source,
+                start_sample=sent.start,
+                n_samples=sent.n,
+                label=sent.emotion,
+                speaker=sent.speaker,
+                gender=sent.gender,
+                undoes=sent.of,
+                time=now - timedelta(milliseconds=sent.age_ms),
+            )
+        )
+    done = _desk(study).record(asked)
+    try:
+        picks.follow(study, done)
+    except (MediaError, OSError):
+        logging.getLogger(__name__).exception("a picked clip could not be cut now; ingest will cut it")
+    if any(event.kind not in ("skip", "mined") for event in done.new):
+        settler(study).soon()
+    refused += [{"id": one.client_id, "reason": one.reason} for one in done.refused]
+    return private_json({"acked": list(done.acked), "refused": refused})
+
+
+def sound(request: Request, _study: Study, _mined: Mined, found: Sound) -> Response:
+    """GET /api/clipper/sound/SOURCE?v&start&n: exactly these samples, raw s16 little-endian, mono."""
+    stretch = _stretch(request, found)
+    if isinstance(stretch, Response):
+        return stretch
+    pcm = found.samples(*stretch).astype("<i2", copy=False).tobytes()
+    return Response(pcm, media_type="application/octet-stream", headers=KEPT)
+
+
+def wav(request: Request, _study: Study, _mined: Mined, found: Sound) -> Response:
+    """GET /api/clipper/wav/SOURCE?v&start&n: the same with a header."""
+    stretch = _stretch(request, found)
+    if isinstance(stretch, Response):
+        return stretch
+    made = BytesIO()
+    with wave.open(made, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(found.facts.rate_hz)
+        out.writeframes(found.samples(*stretch).astype("<i2", copy=False).tobytes())
+    return Response(made.getvalue(), media_type="audio/wav", headers=KEPT)
+
+
+def tile(request: Request, _study: Study, _mined: Mined, found: Sound) -> Response:
+    """GET /api/clipper/tile/SOURCE/LEVEL/INDEX?v: COLUMNS * ROWS bytes by column, then a pair of int8 per column."""
+    try:
+        bands, peaks = found.picture.tile(request.path_params["level"], request.path_params["index"])
+    except ValueError as error:
+        return refusal(404, str(error))
+    return Response(
+        np.ascontiguousarray(bands).tobytes() + peaks.tobytes(), media_type="application/octet-stream", headers=KEPT
+    )
+
+
+async def video(request: Request) -> Response:
+    """GET /api/clipper/video/SOURCE: the film that was kept, by ranges."""
+
+    def look() -> Response:
+        found = _asked(request)
+        if isinstance(found, Response):
+            return found
+        study, mined = found
+        path = video_of(study, mined.source_id, mining.recording_of(mining.known(study), mined))
+        if path is None:
+            return refusal(404, f"no film of '{mined.source_id}' is kept here")
+        return FileResponse(
+            path, headers={"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        )
+
+    return await run_in_threadpool(look)
+
+
+def _listed(study: Study, stands: Curated, seen: mining.Known, name: str, mined: "Mined | str") -> dict[str, Any]:
+    counts = {"cut": len(stands.picks.get(name, {})), "mined_to": stands.mined_to.get(name, 0)}
+    if isinstance(mined, str):
+        nothing = {"rate_hz": None, "n_samples": None, "proposed": 0}
+        return {"source": name, "title": name, "state": "away", "sentence": mined, **nothing, **counts}
+    now = mining.sound_standing(study, mined, seen)
+    clips = mining.shown_clips(study, stands, name, mined.rate_hz)
+    skipped = stands.skipped.get(name, frozenset())
+    left = sum(one.start_sample not in skipped for one in mining.proposals(study, name, clips))
+    facts = {"title": _title(mined), "rate_hz": mined.rate_hz, "n_samples": mined.n_samples}
+    return {"source": name, "state": now.state, "sentence": now.sentence, "proposed": left, **facts, **counts}
+
+
+def _ready(study: Study, mined: Mined, found: Sound) -> dict[str, Any]:
+    view = found.picture.view
+    stands = _desk(study).stands()
+    clips = mining.shown_clips(study, stands, mined.source_id, mined.rate_hz)
+    skipped = stands.skipped.get(mined.source_id, frozenset())
+    codes: dict[str, str] = {}
+    proposed = mining.proposals(study, mined.source_id, clips)
+    for one in proposed:
+        for code in one.codes:
+            codes.setdefault(code, mining.reason_words(study, code))
+    film = video_of(study, mined.source_id, mining.recording_of(mining.known(study), mined))
+    return {
+        "version": found.facts.version,
+        "view": {
+            "columns": COLUMNS,
+            "rows": ROWS,
+            "finest": view.finest,
+            "levels": view.levels,
+            "rows_hz": [round(hz, 1) for hz in rows_hz(mined.rate_hz)],
+            "floor_db": FLOOR_DB,
+            "top_db": TOP_DB,
+        },
+        "video": f"/api/clipper/video/{mined.source_id}" if film is not None else None,
+        "video_offset_s": 0,
+        "speech": mining.speech(study, mined),
+        "onsets": mining.onsets(study, mined.source_id),
+        "repeats": mining.repeated(study, mined),
+        "proposals": [
+            {
+                "start": one.start_sample,
+                "n": one.n_samples,
+                "score": one.score,
+                "status": one.status,
+                "reasons": [codes[code] for code in one.codes],
+                "codes": one.codes,
+                "skipped": one.start_sample in skipped,
+            }
+            for one in proposed
+        ],
+    }
+
+
+def _standing(study: Study, mined: Mined) -> dict[str, Any]:
+    desk = _desk(study)
+    stands = desk.stands()
+    taken = desk.taken(mined.source_id)
+    shown = []
+    for clip in mining.shown_clips(study, stands, mined.source_id, mined.rate_hz):
+        speaker = stands.speakers.get(clip.clip_id)
+        shown.append(
+            {
+                "clip": clip.clip_id,
+                "start": clip.stretch.start_sample,
+                "n": clip.stretch.n_samples,
+                "arm": clip.arm,
+                "emotion": stands.nominations.get(clip.clip_id),
+                "speaker": speaker.speaker if speaker else "",
+                "gender": speaker.gender if speaker else "",
+                "state": "waiting" if clip.is_waiting else "cut",
+                "labelled": taken.get(clip.clip_id) == "labelled",
+            }
+        )
+    return {
+        "clips": shown,
+        "mined_to": stands.mined_to.get(mined.source_id, 0),
+        "skipped": sorted(stands.skipped.get(mined.source_id, ())),
+        "counts": mining.nominated(study, stands),
+        "speakers": [{"speaker": one.speaker, "gender": one.gender} for one in stands.speakers_lately],
+    }
+
+
+def _title(mined: Mined) -> str:
+    return mined.source.measured.get("title") or mined.source_id
+
+
+def _stretch(request: Request, found: Sound) -> tuple[int, int] | Response:
+    start, count = (request.query_params.get(name, "") for name in ("start", "n"))
+    most = min(LONGEST_S * found.facts.rate_hz, MOST_SAMPLES)
+    if not all(text.isascii() and text.isdecimal() and len(text) <= 15 for text in (start, count)):
+        return refusal(422, "expected whole numbers of samples for start and n")
+    if not 0 < int(count) <= most or int(start) >= found.facts.n_samples:
+        return refusal(422, f"expected 1 to {most} samples that begin before the sound ends")
+    return int(start), int(count)
+
+
+def _asked(request: Request) -> tuple[Study, Mined] | Response:
+    """Who asks may, and the source is there; else what to answer."""
+    here = person(request)
+    if here is None:
+        return refusal(401, "sign in first")
+    if not may(here.role, "curator"):
+        return refusal(403, "this is for a curator of the study")
+    study, name = serving.study(), request.path_params["source"]
+    mined = mineable(study).get(name)
+    if not isinstance(mined, Mined):
+        return refusal(404, mined or f"there is no source '{name}' in this study")
+    return study, mined
+
+
+def _read(answer: Callable[[Request, Study, Mined, Sound], Response]) -> Endpoint:
+    """The route of what a browser keeps: it names the version of the sound that it means."""
+
+    def work(request: Request) -> Response:
+        try:
+            asked = _asked(request)
+            if isinstance(asked, Response):
+                return asked
+            found = mining.sound_of(*asked)
+            if found is None or request.query_params.get("v") != found.facts.version:
+                return refusal(409, "the sound is another now, or not made yet: open the source again")
+            return answer(request, *asked, found)
+        except PipelineError as error:
+            return refusal(503, str(error))
+
+    async def route(request: Request) -> Response:
+        return await run_in_threadpool(work, request)
+
+    return route
+
+
+def _posted(model: type[Body], answer: Callable[[Person, Body], Response]) -> Endpoint:
+    return posted(model, answer, lambda error: refusal(503, str(error)), needed="curator")
+
+
+def _desk(study: Study) -> Desk:
+    return _desk_of(study.root.as_posix(), study.name)
+
+
+@cache
+def _desk_of(_root: str, _name: str) -> Desk:
+    return Desk(serving.study(), serving.store())
+
+
+def settler(study: Study) -> Settler:
+    """What brings the tables up to date after picks, in this process."""
+    return _settler_of(_desk(study))
+
+
+@cache
+def _settler_of(desk: Desk) -> Settler:
+    made = Settler(desk)
+    made.soon()  # what an earlier server was stopped in the middle of
+    return made
+
+
+_AT = "/api/clipper"
+ROUTES = (
+    Route(f"{_AT}/sources", _posted(NoBody, sources), methods=["POST"]),
+    Route(f"{_AT}/open", _posted(OpenBody, open_source), methods=["POST"]),
+    Route(f"{_AT}/standing", _posted(SourceBody, standing), methods=["POST"]),
+    Route(f"{_AT}/events", _posted(EventsBody, events), methods=["POST"]),
+    Route(f"{_AT}/sound/{{source}}", _read(sound), methods=["GET"]),
+    Route(f"{_AT}/wav/{{source}}", _read(wav), methods=["GET"]),
+    Route(f"{_AT}/tile/{{source}}/{{level:int}}/{{index:int}}", _read(tile), methods=["GET"]),
+    Route(f"{_AT}/video/{{source}}", video, methods=["GET"]),
+)

@@ -1,0 +1,74 @@
+"""What follows from picks, out of the way of the key that made them: tables and clips brought up to date soon after.
+
+Nothing is lost where this does not happen: the picks are in the store, and the next start or ingest does it.
+"""
+
+import logging
+import threading
+import time
+
+from pipelines.errors import ConfigError, PipelineError
+from pipelines.ingest import run
+from workbench.picks import Desk
+
+#: After the last pick of a row, and at the latest so long after the first one.
+QUIET_S, LONGEST_S = 1.5, 10.0
+#: While an ingest runs it has the queue to itself; then this tries again.
+RETRY_S = 15.0
+
+
+class Settler:
+    """One thread that settles after changes, and ends when there is nothing more to do."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._asked = 0.0
+        self._since = 0.0
+        self._thread: threading.Thread | None = None
+
+    def soon(self) -> None:
+        """Something changed."""
+        now = time.monotonic()
+        with self._lock:
+            self._asked = now
+            if self._thread is None:
+                self._since = now
+                self._thread = threading.Thread(target=self._work, name="settle picks", daemon=True)
+                self._thread.start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether all that was asked is done, waiting so long for it."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+        return self._thread is None
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                asked, due = self._asked, min(self._asked + QUIET_S, self._since + LONGEST_S)
+            if (left := due - time.monotonic()) > 0:
+                time.sleep(left)
+                continue
+            if not settle(self._desk):
+                time.sleep(RETRY_S)
+                continue
+            with self._lock:
+                if self._asked == asked:
+                    self._thread = None
+                    return
+                self._since = self._asked
+
+
+def settle(desk: Desk) -> bool:
+    """Bring picks.csv, speakers.csv, clips.csv and the clips' files up to date; False while an ingest has the queue."""
+    try:
+        desk.write_tables()
+        # One at a time, in this thread: a page's server starts no processes of its own.
+        run.retable(desk.study, jobs=1)
+    except ConfigError:
+        return False
+    except (PipelineError, OSError):
+        logging.getLogger(__name__).exception("clips.csv could not be brought up to date after a pick")
+    return True
