@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.audio import pcm_sha256, to_pcm16, write_pcm16
+from pipelines.audio import encode, pcm_sha256, to_pcm16, write_pcm16
+from pipelines.ingest.run import ingest
 from pipelines.manifest import table_to_csv, write_clips
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study, create_study
-from tests.builders import voice
+from tests.builders import noise, voice
 from workbench.store import Event, RaterKind, open_store
 
 RATE_HZ = 16000
@@ -56,6 +57,30 @@ def study_with_sound(root: Path, *, name: str = "night", episodes: int = 4, per_
         table_to_csv(("source_id", "uri", "sample_rate_hz", "decoded_samples"), sources), encoding="utf-8"
     )
     return study
+
+
+def recordings(folder: Path, count: int = 2, turns: int = 6) -> list[Path]:
+    """Recordings of made voices that speak in turns, some of them too short or too far apart for a good clip."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        parts = []
+        for turn in range(turns):
+            seed = 100 * number + turn
+            pause = noise(rng.uniform(0.3, 1.4), RATE_HZ, 0.001, seed=seed)
+            speech = voice(rng.uniform(1.2, 4.5), RATE_HZ, rng.uniform(90, 250), seed=seed)
+            parts += [pause, (rng.uniform(0.1, 1.0) * speech).astype(np.float32)]
+        made.append(folder / f"episode_{number + 1}.{('m4a', 'wav')[number % 2]}")
+        encode(made[-1], np.concatenate(parts), RATE_HZ, "pcm16" if number % 2 else "aac")
+    return made
+
+
+def ingested_study(root: Path, *, name: str = "night", count: int = 2, turns: int = 6) -> Study:
+    """A study whose clips, candidates and tables were made by a real ingest of made recordings in `root`/media."""
+    study = create_study(name, rights_basis="made up for a test", root=root)
+    ingest(study, [str(file) for file in recordings(root / "media", count, turns)], jobs=1)
+    return Study(root, name)
 
 
 def answer(study: Study, raters: dict[str, float], kind: RaterKind = "machine", seed: int = 0) -> None:

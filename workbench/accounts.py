@@ -20,7 +20,7 @@ Role: TypeAlias = Literal["annotator", "curator", "researcher"]
 #: Each role may do what the ones before it may.
 ROLES: tuple[Role, ...] = ("annotator", "curator", "researcher")
 
-Purpose: TypeAlias = Literal["session", "invitation", "clip", "person", "door"]
+Purpose: TypeAlias = Literal["session", "invitation", "clip", "person", "door", "window"]
 
 SESSION_S = 30 * 24 * 3600
 INVITATION_S = 14 * 24 * 3600

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import DataError
-from pipelines.ingest.decide import REPEATED, Decision, Scored, decide
+from pipelines.ingest.decide import REPEATED, SAME_CLIP, Decision, Scored, decide
 from pipelines.ingest.picks import Pick
 from pipelines.ingest.screen import SCREENS, bounds_of
 from pipelines.study import Bounds, StudySettings
@@ -134,6 +134,8 @@ def what_if(
 ) -> WhatIf:
     """Decide all candidates under `settings` with the bounds of some screens replaced by `bounds`; nothing is written.
 
+    A clip that was left out as the same sound as an earlier one stays out.
+
     Raises UnknownName for a screen that is not there, ConfigError for bounds that cannot stand.
     """
     moved = settings.model_copy(update={"screen": {**settings.screen, **bounds}})
@@ -149,7 +151,8 @@ def what_if(
             picks=tuple((picks or {}).get(source_id, ())),
         )
         for row, decision in zip(free, decisions, strict=True):
-            found[row] = decision
+            twin = decision.kept and SAME_CLIP in candidates.reasons[row]
+            found[row] = Decision("reject", (SAME_CLIP,), decision.arm) if twin else decision
     before = candidates.kept
     kept = np.array([one.kept for one in found], dtype=bool)
     return WhatIf(
@@ -176,19 +179,24 @@ def beside(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Rows nearest to a limit of one screen: those that it lets pass and those that it refuses, nearest first.
 
-    Only windows about which this screen alone decides, since one hears nothing of a limit in music that another keeps
-    out; where there are none such, any.
+    Windows about which this screen alone decides come before others, since one hears nothing of a limit in music that
+    another screen keeps out.
     """
     scores = candidates.scores[name]
+    alone = decided_alone(candidates, settings, name)
+    passes = scores >= limit if side == "min" else scores <= limit
+    return tuple(  # type: ignore[return-value]
+        _nearest(np.abs(scores - limit), np.isfinite(scores) & there, alone, most) for there in (passes, ~passes)
+    )
+
+
+def decided_alone(candidates: Candidates, settings: StudySettings, name: str) -> npt.NDArray[np.bool_]:
+    """Windows [n] against which nothing else speaks than, perhaps, the screen `name`."""
     alone = np.array([REPEATED not in reasons for reasons in candidates.reasons], dtype=bool)
     for other, bounds in bounds_of(settings).items():
         if other != name:
             alone &= _passes(candidates.scores[other], bounds)
-    passes = scores >= limit if side == "min" else scores <= limit
-    return (
-        _nearest(scores, limit, passes & np.isfinite(scores), alone, most),
-        _nearest(scores, limit, ~passes & np.isfinite(scores), alone, most),
-    )
+    return alone
 
 
 def _passes(scores: Scores, bounds: Bounds) -> npt.NDArray[np.bool_]:
@@ -202,17 +210,11 @@ def _passes(scores: Scores, bounds: Bounds) -> npt.NDArray[np.bool_]:
 
 
 def _nearest(
-    scores: Scores,
-    limit: float,
-    side: npt.NDArray[np.bool_],
-    alone: npt.NDArray[np.bool_],
-    most: int,
+    distance: Scores, there: npt.NDArray[np.bool_], alone: npt.NDArray[np.bool_], most: int
 ) -> tuple[int, ...]:
-    rows = np.flatnonzero(side & alone)
-    if not len(rows):
-        rows = np.flatnonzero(side)
-    order = np.argsort(np.abs(scores[rows] - limit), kind="stable")
-    return tuple(int(row) for row in rows[order][:most])
+    first, others = (np.flatnonzero(there & which) for which in (alone, ~alone))
+    rows = np.concatenate([part[np.argsort(distance[part], kind="stable")] for part in (first, others)])[:most]
+    return tuple(int(row) for row in rows[np.argsort(distance[rows], kind="stable")])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

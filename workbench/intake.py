@@ -1,0 +1,137 @@
+"""What a study has got of recordings, what holds them back, and why windows are not clips: all of it in words."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pipelines.units import SourceId
+
+if TYPE_CHECKING:
+    from pipelines.ingest.standing import SourceStanding
+    from pipelines.study import Bounds, StudySettings
+
+#: How a source is said to stand, in the order of what asks for attention first.
+State = Literal["needs you", "broke off", "waits", "paused", "not begun", "fetched", "gone", "our error", "done",
+                "taken once", "taken down"]  # fmt: skip
+STATES: tuple[State, ...] = State.__args__  # type: ignore[attr-defined]
+
+#: A sign beside the words, since colour alone tells nothing to some.
+SIGNS: Mapping[State, str] = {
+    "needs you": "▲", "broke off": "↻", "waits": "◷", "paused": "‖", "not begun": "○", "fetched": "◐", "gone": "✕",
+    "our error": "✕", "done": "●", "taken once": "＝", "taken down": "–",
+}  # fmt: skip
+
+_FAILED: Mapping[str, State] = {
+    "fix": "needs you", "retry": "broke off", "defer": "waits", "gone": "gone", "bug": "our error",
+}  # fmt: skip
+
+_ADVICE: Mapping[State, str] = {
+    "needs you": "See to what the sentence says, then try again.",
+    "broke off": "The next run tries it again, three times with growing pauses.",
+    "waits": "A later run asks again by itself when its time has come.",
+    "paused": "It stays as it is until you let it go on.",
+    "not begun": "The next run takes it.",
+    "fetched": "It is here; the next run listens to it and cuts its clips.",
+    "gone": "It is not asked for again, unless you say so: try again, or give another address.",
+    "our error": "An error of this program: please report it. It is not tried again unless you say so.",
+    "done": "Nothing to do.",
+    "taken once": "The same recording is there under another name, so it was not taken twice.",
+    "taken down": "It was withdrawn and is never brought back.",
+}
+
+Action = Literal["add", "watch", "start", "mend", "screens", "hear"]
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What there is and what holds it back, in a sentence or two, and the button that moves it."""
+
+    sentence: str
+    action: Action
+    button: str
+
+
+def state_of(one: "SourceStanding", paused: frozenset[SourceId] = frozenset()) -> State:
+    """How a source is said to stand."""
+    if one.source_id in paused and one.state in ("waiting", "fetched", "failed"):
+        return "paused"
+    if one.state == "failed":
+        return _FAILED.get(one.failure, "needs you")
+    named: Mapping[str, State] = {
+        "waiting": "not begun", "fetched": "fetched", "done": "done", "duplicate": "taken once",
+        "taken_down": "taken down",
+    }  # fmt: skip
+    return named[one.state]
+
+
+def advice(one: "SourceStanding", state: State) -> str:
+    """What can be done about it, in one sentence."""
+    if state == "waits" and one.until is not None and one.until > time.time():
+        when = time.strftime("%H:%M on %-d %B", time.localtime(one.until))
+        return f"A run after {when} asks again by itself."
+    return _ADVICE[state]
+
+
+def next_step(states: Sequence[State], clips: int, *, running: bool, has_candidates: bool) -> NextStep:
+    """The one thing to do next. `clips`: how many the study has."""
+    count = Counter(states)
+    left = count["not begun"] + count["fetched"] + count["broke off"]
+    if not states:
+        return NextStep("There is no recording here yet.", "add", "Add recordings")
+    if running:
+        return NextStep("Recordings are being made into clips now.", "watch", "")
+    if left:
+        broke = f", {count['broke off']} of them broke off before" if count["broke off"] else ""
+        many = (
+            "1 recording waits to be made into clips" if left == 1 else f"{left} recordings wait to be made into clips"
+        )
+        return NextStep(f"{many}{broke}.", "start", "Start it" if left == 1 else f"Start all {left}")
+    if count["needs you"]:
+        needs = count["needs you"]
+        many = "1 recording needs you" if needs == 1 else f"{needs} recordings need you"
+        return NextStep(f"{many}: the table says what to do.", "mend", "Show what to do")
+    if not clips and has_candidates:
+        return NextStep(
+            "No window passes the screens: one of them may be too strict.", "screens", "Look at the screens"
+        )
+    if not clips:
+        return NextStep("No recording has given a clip yet.", "add", "Add recordings")
+    if count["waits"] and count["waits"] == len(states) - count["done"]:
+        many = "1 recording waits" if count["waits"] == 1 else f"{count['waits']} recordings wait"
+        return NextStep(f"{many} for a site; the others are done.", "hear", "Hear the clips")
+    return NextStep("Nothing holds the recordings back.", "hear", "Hear the clips")
+
+
+_DECIDED = {
+    "repeated": "sounds elsewhere too: an opening, an ending, a recap",
+    "picked_over": "a window picked by hand stands there",
+    "overlap": "another clip stands there",
+    "same_clip": "the same sound as an earlier clip",
+}
+
+
+def reason_words(code: str, settings: "StudySettings") -> str:
+    """A reason code of a window in words: `longest stretch without speech, in seconds: over 1`."""
+    from pipelines.ingest.screen import SCREENS, bounds_of
+
+    name, _, side = code.rpartition("_")
+    if name not in SCREENS:
+        return _DECIDED.get(code, code.replace("_", " "))
+    bounds = bounds_of(settings)[name]
+    limit = bounds.min if side == "low" else bounds.max
+    beyond = "too low" if side == "low" else "too high"
+    if limit is not None:
+        beyond = f"under {limit:.3g}" if side == "low" else f"over {limit:.3g}"
+    return f"{SCREENS[name].says}: {beyond}"
+
+
+def bounds_words(bounds: "Bounds") -> str:
+    """`at least 0.6 and at most 0.9`, `no limit`."""
+    parts = []
+    if bounds.min is not None:
+        parts.append(f"at least {bounds.min:.3g}")
+    if bounds.max is not None:
+        parts.append(f"at most {bounds.max:.3g}")
+    return " and ".join(parts) or "no limit"
