@@ -112,7 +112,10 @@ def settle(study: Study, queue: Queue, plan: Plan, item: Item, taken: Taken) -> 
         other = f"{plan.wanted.url}: the server now gives another recording than the one listed (its checksum differs)"
         raise MediaError("changed", other, "gone")
     target = study.media / f"{name}{taken.path.suffix}"
-    taken.path.replace(target)
+    if target.is_file() and queue.sha256(target) == taken.sha256:
+        taken.path.unlink()  # the same bytes again: the file that is there was not at fault
+    else:
+        taken.path.replace(target)
     queue.remember(target, taken.sha256)
     item = replace(item, path=path_text(target), sha256=taken.sha256, status="fetched", facts=taken.facts)
     queue.put(item)

@@ -16,15 +16,18 @@ from pipelines.ingest.languages import choose_track, tracks_of_text
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.reading import SALVAGEABLE
 from pipelines.ingest.sources import Source, new_source_id, url_mark
+from pipelines.ingest.wishes import read_wishes
 from pipelines.study import Study
 from pipelines.takedowns import read_takedowns
 from pipelines.units import Seconds, SourceId
 
-Need = Literal["nothing", "fetch", "analyse", "failed", "duplicate"]
+Need = Literal["nothing", "fetch", "analyse", "failed", "duplicate", "paused"]
+
+PAUSED = "paused"
 
 
 #: Failures after which a fetched file is as good as before.
-_NOT_THE_FILES_FAULT = frozenset(("disk_full", "disk", "crashed"))
+_NOT_THE_FILES_FAULT = frozenset(("disk_full", "disk", "crashed", "bug", "memory"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Preflight:
         self._salvage = salvage
         self._now = now
         self._waits = queue.waits()
+        self._wishes = read_wishes(study)
         self._study = study
         self._queue = queue
         self._config = config
@@ -76,7 +80,7 @@ class Preflight:
         plans: list[Plan] = []
         empty: dict[Path, bool] = {}
         for one in wanted:
-            found = self._unless_withdrawn(one, self._one(one))
+            found = self._unless_paused(self._unless_withdrawn(one, self._one(one)))
             if one.folder is not None:
                 empty[one.folder] = empty.get(one.folder, True) and found is None
             if found is None:
@@ -96,6 +100,11 @@ class Preflight:
             return plan
         told = f"{one.given}: source '{plan.source.source_id}' was taken down and is not brought back (takedowns.csv)"
         return replace(plan, need="failed", problem=MediaError("taken_down", told, "gone"))
+
+    def _unless_paused(self, plan: Plan | None) -> Plan | None:
+        if plan is None or plan.need not in ("fetch", "analyse"):
+            return plan
+        return paused(plan) if self._wishes.get(plan.source.source_id) == "pause" else plan
 
     def _one(self, one: Wanted) -> Plan | None:
         if one.problem is not None:
@@ -170,9 +179,7 @@ class Preflight:
         known_failure = self._known_failure(item)
         if known_failure is not None:
             return _failed(one, source, item, known_failure)
-        salvaging = self._salvage and item.reason_code in SALVAGEABLE
-        whole = item.status != "failed" or salvaging or item.reason_code in _NOT_THE_FILES_FAULT
-        if item.path and whole and Path(item.path).is_file():
+        if item.path and Path(item.path).is_file() and not self._is_to_be_fetched_anew(item):
             return self._done(one, item) if self._is_done(one, item) else Plan(one, "analyse", source, item)
         try:
             check_host(one.url, self._study.settings.allow_private_hosts)
@@ -182,9 +189,10 @@ class Preflight:
 
     def _known_failure(self, item: Item) -> MediaError | None:
         """Why a recording that failed before is not tried now, by the class of its failure."""
-        if item.status != "failed" or self._retry_failed:
+        if item.status != "failed" or self._is_to_be_retried(item):
             return None
-        same = item.config_hash == self._config or not item.path
+        # A file that is here may do under other settings; an address that is gone stays so.
+        same = item.config_hash == self._config or not (item.path and Path(item.path).is_file())
         if item.failure in ("gone", "bug") and same:
             return MediaError(item.reason_code, item.reason, "gone" if item.failure == "gone" else "bug")
         if item.reason_code in SALVAGEABLE and not self._salvage and same:
@@ -194,6 +202,15 @@ class Preflight:
             after = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
             return MediaError(item.reason_code, f"{item.reason} (asked again after {after})", "defer")
         return None
+
+    def _is_to_be_retried(self, item: Item) -> bool:
+        return self._retry_failed or self._wishes.get(item.source_id) == "retry"
+
+    def _is_to_be_fetched_anew(self, item: Item) -> bool:
+        """Only on demand, and only where the file may be at fault: what was fetched once is not thrown away."""
+        salvaging = self._salvage and item.reason_code in SALVAGEABLE
+        spoilt = item.status == "failed" and not salvaging and item.reason_code not in _NOT_THE_FILES_FAULT
+        return spoilt and self._is_to_be_retried(item)
 
     def _item_of(self, one: Wanted, path: Path) -> Item | None:
         if one.source is not None and one.source.source_id:
@@ -241,6 +258,16 @@ class Preflight:
             uri=row.uri if row.is_url else Path(row.uri).name,
             rights_basis=row.rights_basis or self._rights,
         )
+
+
+def paused(plan: Plan) -> Plan:
+    """The plan of a recording that somebody wants left alone for now."""
+    return replace(plan, need="paused", problem=paused_error(plan.wanted.given))
+
+
+def paused_error(given: str) -> MediaError:
+    """The error of such a recording."""
+    return MediaError(PAUSED, f"{given}: is paused, and stays as it is until you let it go on", "defer")
 
 
 def _failed(one: Wanted, source: Source, item: Item, problem: MediaError) -> Plan:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pipelines.ingest.decide import Decision
 from pipelines.units import Seconds, SourceId
 
-#: `planned` stands in dry runs only; `unlisted` is a source that somebody took out of sources.csv.
-RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "unlisted"]
+#: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.wishes);
+#: `unlisted` is a source that somebody took out of sources.csv.
+RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "paused", "unlisted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class IngestReport:
         """0 done, 1 nothing succeeded, 3 some failed."""
         if not self.failed:
             return 0
-        return 3 if any(row.status not in ("failed", "unlisted") for row in self.sources) else 1
+        return 3 if any(row.status not in ("failed", "unlisted", "paused") for row in self.sources) else 1
 
     def document(self) -> dict[str, Any]:
         """The report for `--json`."""

@@ -13,7 +13,9 @@ from pipelines.ingest.tables import Ended
 
 def ended_row(plan: Plan, status: RowStatus | None = None) -> Ended:
     """How a plan ended, by its need or as `status`; without counts, since what is kept is decided at the end."""
-    by_need: Mapping[Need, RowStatus] = {"nothing": "unchanged", "duplicate": "duplicate", "failed": "failed"}
+    by_need: Mapping[Need, RowStatus] = {
+        "nothing": "unchanged", "duplicate": "duplicate", "failed": "failed", "paused": "paused"
+    }  # fmt: skip
     status = status or by_need[plan.need]
     facts = plan.item.facts
     measured = status in ("ingested", "unchanged")
@@ -24,7 +26,7 @@ def ended_row(plan: Plan, status: RowStatus | None = None) -> Ended:
         source_id=plan.source.source_id,
         reason_code=plan.problem.reason_code if plan.problem else plan.item.reason_code if measured else "",
         reason=plan.problem.reason if plan.problem else plan.item.reason if measured else "",
-        failure=plan.problem.failure if plan.problem and status == "failed" else "",
+        failure=plan.problem.failure if plan.problem and status in ("failed", "paused") else "",
         duration_s=duration_s,
         speech_s=float(facts["speech_s"]) if measured else None,
     )
@@ -57,7 +59,7 @@ def rehearsed_row(plan: Plan, rehearsal: Rehearsal) -> Ended:
     """How a plan would end, in a dry run."""
     if plan.need not in ("fetch", "analyse"):
         end = ended_row(plan)
-        failed = end.row.status == "failed"
+        failed = end.row.status in ("failed", "paused")
         verdict = refused(plan.problem).verdict if failed and plan.problem else "reject" if plan.problem else "accept"
         return replace(end, row=replace(end.row, verdict=verdict))
     one = rehearsal.outlooks[plan.source.source_id]

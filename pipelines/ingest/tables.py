@@ -131,6 +131,8 @@ def merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
     for end in ended:
         if (row := named.get(end.source.source_id)) is not None and row.is_taken_down:
             continue
+        if end.row.status == "paused":  # for now, and on this machine
+            continue
         written = end.plan.wanted.source
         uri = written.uri if written is not None else ""
         if end.row.status in ("ingested", "unchanged"):

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -15,12 +16,13 @@ from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse, tracks_fil
 from pipelines.ingest.formats import sound_formats
 from pipelines.ingest.lanes import Done, Errand, Lanes, Rested, Told
 from pipelines.ingest.manners import Manners
-from pipelines.ingest.preflight import Plan
+from pipelines.ingest.preflight import PAUSED, Plan, paused, paused_error
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rows import ended_row
 from pipelines.ingest.screen import config_hash
 from pipelines.ingest.tables import Ended
 from pipelines.ingest.trouble import disk_full
+from pipelines.ingest.wishes import granted, read_wishes
 from pipelines.progress import Progress, Report
 from pipelines.study import Study
 
@@ -72,13 +74,22 @@ def work(
         )
 
     def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
+        if read_wishes(study).get(errand.key) == "pause":
+            raise paused_error(errand.url)
         chosen = formats[errand.key]
         shortest_s = study.settings.clip.length_s
         return take(errand.url, errand.key, study.media, manners, shortest_s, tell, formats=chosen, stop=stop)
 
-    def fetched(timeout_s: float) -> Mapping[str, Task] | None:
-        new: dict[str, Task] = {}
-        for news in lanes.news(timeout_s):
+    # Longest first: the last process to end should not be the one with most to do.
+    waiting = deque(sorted(ready, key=lambda name: -(ready[name].duration_s or 0)))
+    # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
+    workers = jobs or max(2, min(os.cpu_count() or 1, len(ready) + len(coming)))
+    busy = 0
+
+    def more(timeout_s: float) -> Mapping[str, Task] | None:
+        """Hand out one task per process that is free, so that a wish about any other still counts."""
+        nonlocal busy
+        for news in lanes.news(0.0 if waiting else timeout_s):
             if isinstance(news, Told):
                 report(Progress("fetch", news.done, news.total, news.key))
             elif isinstance(news, Rested):
@@ -87,21 +98,27 @@ def work(
                 plan = _arrived(study, queue, coming.pop(news.key), news, config, manners)
                 if plan.need == "analyse":
                     ready[news.key] = plan
-                    new[news.key] = task(news.key, plan)
+                    waiting.append(news.key)
                 else:
                     end(ended_row(plan))
-        return new if new or not lanes.ended else None
+        if timeout_s:  # nothing runs: what was handed out has ended, or crashed and is tried again at the end
+            busy = 0
+        new: dict[str, Task] = {}
+        wishes = read_wishes(study) if waiting else {}
+        while waiting and busy < workers:
+            name = waiting.popleft()
+            if wishes.get(name) == "pause":
+                end(ended_row(paused(ready.pop(name))))
+                continue
+            new[name] = task(name, ready[name])
+            busy += 1
+        return new if new or waiting or not lanes.ended else None
 
-    # Longest first: the last process to end should not be the one with most to do.
-    first = dict(sorted(ready.items(), key=lambda one: -(one[1].duration_s or 0)))
-    tasks = {name: task(name, plan) for name, plan in first.items()}
-    # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
-    workers = jobs or max(2, min(os.cpu_count() or 1, len(ready) + len(coming)))
     formats = {name: _formats(study, plan) for name, plan in coming.items()}
     errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
-    more = fetched if errands else None
     with Lanes(errands, bring, manners, queue.rests()) as lanes:
-        for name, outcome in run_each(analyse, tasks, jobs=workers, stage="analyse", report=report, more=more):
+        for name, outcome in run_each(analyse, {}, jobs=workers, stage="analyse", report=report, more=more):
+            busy -= 1
             plan = ready[name]
             item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
             if isinstance(outcome, Failed):
@@ -114,6 +131,7 @@ def work(
                 item = replace(item, reason_code=outcome.reason_code, reason=outcome.reason)
                 queue.put(item, outcome.windows, outcome.decisions)
                 end(ended_row(replace(plan, item=item), "ingested"))
+            granted(study, [name])
 
 
 def _formats(study: Study, plan: Plan) -> str:
@@ -126,6 +144,9 @@ def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: 
     if done.result is None:
         error = done.error or MediaError("bug", f"{plan.wanted.url}: ended without a word; please report it", "bug")
         problem = _problem(plan, error)
+        if problem.reason_code == PAUSED:
+            return paused(plan)
+        granted(study, [item.source_id])
         if not done.tries and problem.reason_code == "disk_full":
             left = f"{plan.wanted.url}: was not begun, since the disk is full; make room and ingest again"
             problem = MediaError("disk_full", left, "fix")

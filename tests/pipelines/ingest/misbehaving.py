@@ -69,6 +69,8 @@ class Misbehaving:
                     status = int(name.removeprefix("error")[:3])
                     rest = {"Retry_After": site.retry_after} if status == 429 else {}
                     self.head(status, 0, **rest)
+                elif name == "leaving" and number > 2:  # there for one fetch, gone afterwards
+                    self.head(404, 0)
                 elif name == "drop" or (name == "edition" and number <= 2) or (name == "edition2" and number <= 2):
                     if number <= 2:
                         self.head(200, len(body), ETag='"one"')

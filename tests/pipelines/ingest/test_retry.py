@@ -2,21 +2,29 @@
 
 import errno
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from pipelines import audio
+from pipelines.errors import MediaError
 from pipelines.execution import Tell
 from pipelines.ingest import acquire, run, work
 from pipelines.ingest.analyse import Analysed, Task, analyse
 from pipelines.ingest.manners import Manners, Rest
 from pipelines.ingest.queue import open_queue
 from pipelines.ingest.report import IngestReport
+from pipelines.ingest.wishes import read_wishes, wish
 from pipelines.manifest import read_clips, read_table
+from pipelines.progress import Progress
 from pipelines.study import Study
+from tests.builders import noise, voice
 from tests.pipelines.ingest.misbehaving import Misbehaving
 from tests.pipelines.ingest.test_misbehaving import bodies, make_study, site
 
@@ -139,3 +147,118 @@ def test_a_disk_that_fills_up_while_clips_are_cut_loses_no_download(
     site.asked.clear()
     assert codes(ingest(study, site.url("one"))) == [("ingested", "")]
     assert site.asked == [] and read_clips(study.clips_csv)
+
+
+def failing(code: str, failure: str) -> Callable[[Task, Tell], Analysed]:
+    def fail(task: Task, tell: Tell) -> Analysed:
+        raise MediaError(code, f"{task.path.name}: could not be read", failure)  # type: ignore[arg-type]
+
+    return fail
+
+
+def test_a_failed_analysis_neither_asks_the_site_again_nor_touches_the_download(
+    study: Study, site: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "analyse", failing("strange", "fix"))
+        assert codes(ingest(study, site.url("one"))) == [("failed", "strange")]
+    (file,) = (file for file in study.media.iterdir() if file.is_file())
+    before = file.stat().st_ino, file.read_bytes()
+    site.asked.clear()
+    assert codes(ingest(study, site.url("one"))) == [("ingested", "")]
+    assert site.asked == [] and (file.stat().st_ino, file.read_bytes()) == before
+
+
+def test_on_demand_a_spoilt_download_is_fetched_again_and_compared(
+    study: Study, site: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "analyse", failing("strange", "gone"))
+        ingest(study, site.url("one"))
+        (file,) = (file for file in study.media.iterdir() if file.is_file())
+        before = file.stat().st_ino
+        site.asked.clear()
+        assert codes(ingest(study, site.url("one"))) == [("failed", "strange")] and site.asked == []
+        assert codes(ingest(study, site.url("one"), retry_failed=True)) == [("failed", "strange")] and site.asked
+    assert file.stat().st_ino == before, "the same bytes came again"
+    file.write_bytes(b"spoilt on this disk")
+    assert codes(ingest(study, site.url("one"), retry_failed=True)) == [("ingested", "")]
+
+
+def test_an_address_that_is_gone_is_not_asked_again_when_settings_change_or_its_file_was_lost(
+    study: Study, site: Misbehaving
+) -> None:
+    url = site.url("leaving")
+    assert codes(ingest(study, url)) == [("ingested", "")]
+    text = study.settings_file.read_text()
+    study.settings_file.write_text(text.replace("length_s = 3.0", "length_s = 2.5"))
+    for file in study.media.iterdir():
+        if file.is_file():
+            file.unlink()
+    assert codes(ingest(study, url)) == [("failed", "not_found")]
+    study.settings_file.write_text(text)
+    site.asked.clear()
+    assert codes(ingest(study, url)) == [("failed", "not_found")] and site.asked == []
+
+
+def test_a_paused_source_is_not_begun_and_goes_on_when_it_may(study: Study, site: Misbehaving, tmp_path: Path) -> None:
+    study.sources_csv.write_text(f"source_id,uri\none,{site.url('one')}\ntwo,{site.url('error404')}\n")
+    wish(study, "one", "pause")
+    report = ingest(study)
+    assert codes(report) == [("paused", "paused"), ("failed", "not_found")]
+    assert report.sources[0].failure == "defer" and "until you let it go on" in report.sources[0].reason
+    assert not [path for path, *_ in site.asked if "one" in path]
+    wish(study, "two", "go")
+    assert ingest(study).exit_code == 1 and read_table(study.sources_csv)[0]["status"] == ""
+    wish(study, "one", "go")
+    assert codes(ingest(study))[0] == ("ingested", "")
+
+
+def test_a_wish_to_retry_counts_for_one_source_and_once(study: Study, site: Misbehaving) -> None:
+    study.sources_csv.write_text(f"source_id,uri\none,{site.url('error404')}\ntwo,{site.url('error410')}\n")
+    ingest(study)
+    for asked in (["error404"], []):
+        if asked:
+            wish(study, "one", "retry")
+        site.asked.clear()
+        ingest(study)
+        assert sorted({path.strip("/").removesuffix(".mp4") for path, *_ in site.asked}) == asked
+    assert read_wishes(study) == {}
+
+
+def test_a_running_ingest_looks_again_before_it_begins_with_each(study: Study, tmp_path: Path) -> None:
+    for number in range(3):
+        audio.encode(
+            tmp_path / f"s{number}.wav", voice(8.0 - number, seed=number, pitch_hz=100 + 40 * number), 16000, "pcm16"
+        )
+
+    def pause_the_last(progress: Progress) -> None:
+        if progress.stage == "analyse" and progress.item == "s0":
+            wish(study, "s2", "pause")
+
+    files = [str(tmp_path / f"s{number}.wav") for number in range(3)]
+    report = run.ingest(study, files, jobs=1, report=pause_the_last)
+    assert [row.status for row in report.sources] == ["ingested", "ingested", "paused"] and report.exit_code == 0
+    again = run.ingest(Study(study.root, study.name), files, jobs=1, dry_run=True)
+    assert [row.verdict for row in again.sources] == ["accept", "accept", "defer"]
+
+
+def test_a_crash_of_one_worker_keeps_nobody_waiting(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        sound = np.concatenate(
+            [noise(0.5, seed=number), voice(7.0 - number / 2, seed=number, pitch_hz=100 + 30 * number)]
+        )
+        audio.encode(tmp_path / f"s{number}.wav", sound, 16000, "pcm16")
+    monkeypatch.setattr(work, "analyse", dies_of_the_first)
+    files = [str(tmp_path / f"s{number}.wav") for number in range(5)]
+    report = run.ingest(study, files, jobs=2)
+    assert [row.status for row in report.sources] == ["failed", *["ingested"] * 4]
+    assert report.sources[0].reason_code == "crashed"
+
+
+def dies_of_the_first(task: Task, tell: Tell) -> Analysed:
+    if task.source_id == "s0":
+        os._exit(3)
+    return analyse(task, tell)
