@@ -1,14 +1,11 @@
-"""Which of two sources aired first, and which of two clips of the same samples stays."""
+"""Which of two sources aired first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from pipelines.ingest.queue import Item
 from pipelines.ingest.sources import Source, slug
-from pipelines.schema import Clip
-from pipelines.units import ClipId, SourceId
+from pipelines.units import SourceId
 
-#: Why a clip left whose samples are, one by one, those of another clip.
-SAME_CLIP = "same_clip"
 #: Season and episode of what has none.
 LAST = 10**9
 
@@ -29,25 +26,3 @@ def airing(sources: Iterable[Source], items: Mapping[SourceId, Item] | None = No
         return not series, series, source.season or 0, source.episode, date, source.source_id
 
     return tuple(sorted((source for source in sources if source.source_id), key=key))
-
-
-def twins(clips: Iterable[Clip], order: Sequence[SourceId]) -> dict[ClipId, ClipId]:
-    """Clips whose samples are those of another clip, each with that other one, which stays.
-
-    It is one that somebody picked by hand if there is one, else the earliest by `order` and place. Sources that
-    `order` does not name come after it, by id.
-    """
-    place = {source: number for number, source in enumerate(order)}
-    first: dict[tuple[str, int], ClipId] = {}
-    found: dict[ClipId, ClipId] = {}
-    ordered = sorted(
-        (clip for clip in clips if clip.pcm_sha256),
-        key=lambda clip: (
-            clip.arm != "picked", place.get(clip.source_id, len(place)), clip.source_id, clip.start_sample
-        ),
-    )  # fmt: skip
-    for clip in ordered:
-        earlier = first.setdefault((clip.pcm_sha256, clip.rate_hz), clip.clip_id)
-        if earlier != clip.clip_id:
-            found[clip.clip_id] = earlier
-    return found

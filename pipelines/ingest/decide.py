@@ -26,6 +26,8 @@ Status = Literal["keep", "review", "reject"]
 Arm = Literal["", "model", "random", "picked"]
 
 REPEATED, PICKED_OVER, OVERLAP = "repeated", "picked_over", "overlap"
+#: Another clip has the very same samples: decided over all sources at once, see pipelines.ingest.twins.
+SAME_CLIP = "same_clip"
 #: A window may reach so far into a stretch that sounds twice: edges of repeats are good to about 50 ms.
 TOUCHING_S: Seconds = 0.1
 

@@ -15,7 +15,7 @@ from typing import Literal, cast
 from pipelines.atomic import sha256_file
 from pipelines.errors import ConfigError, MediaError
 from pipelines.ingest.cut import Slice
-from pipelines.ingest.decide import PICKED, Arm, Decided, Decision, Scored, named
+from pipelines.ingest.decide import PICKED, SAME_CLIP, Arm, Decided, Decision, Scored, named
 from pipelines.ingest.decide import Status as DecisionStatus
 from pipelines.ingest.manners import Rest
 from pipelines.ingest.outlook import Outlook, outlook_of
@@ -235,6 +235,11 @@ class Queue:
                 ],
             )
 
+    def with_twins(self) -> frozenset[SourceId]:
+        """Sources with a window that is a clip, or left as a twin, and has the samples of another such one."""
+        rows = self._db.execute(_TWINS, (SAME_CLIP, SAME_CLIP))
+        return frozenset(row[0] for row in rows)
+
     def _windows(self, source_id: SourceId, which: str) -> list[tuple[Scored, Decision]]:
         rows = self._db.execute(
             "SELECT start_sample, n_samples, onset_s, scores, pcm_sha256, status, reasons, arm FROM candidates "
@@ -343,6 +348,15 @@ class Queue:
         ).fetchone()
         return None if row is None else str(row[0])
 
+
+_TWINS = """
+WITH wanted AS (
+    SELECT source_id, pcm_sha256 FROM candidates WHERE (status = 'keep' OR reasons = ?) AND pcm_sha256 <> ''
+    UNION ALL SELECT source_id, pcm_sha256 FROM picked WHERE pcm_sha256 <> ''
+)
+SELECT source_id FROM wanted WHERE pcm_sha256 IN (SELECT pcm_sha256 FROM wanted GROUP BY 1 HAVING COUNT(*) > 1)
+UNION SELECT source_id FROM candidates WHERE reasons = ?
+"""
 
 _STARTS = "SELECT start_sample FROM candidates WHERE source_id = ? ORDER BY start_sample"
 

@@ -9,8 +9,9 @@ from pipelines.ingest.decide import Decision
 from pipelines.units import Seconds, SourceId
 
 #: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.wishes);
-#: `unlisted` is a source that somebody took out of sources.csv.
-RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "paused", "unlisted"]
+#: `unlisted` is a source that somebody took out of sources.csv;
+#: `left` tells of clips that left, since what they hold sounds elsewhere too.
+RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "paused", "unlisted", "left"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelines.audio import pcm_sha256
 from pipelines.errors import DataError, MediaError
@@ -21,22 +20,20 @@ from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
 from pipelines.ingest.decide import Scored, decide
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
-from pipelines.ingest.repeated import repeats_of
+from pipelines.ingest.repeated import Repeated, repeats_of
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS, config_hash
 from pipelines.ingest.sound import open_sound
 from pipelines.ingest.sources import Source
 from pipelines.ingest.speech import spans
-from pipelines.ingest.tables import Ended, Present, merged, write_tables
+from pipelines.ingest.tables import Ended, Present, linked, merged, write_tables
 from pipelines.ingest.trouble import disk_full
+from pipelines.ingest.twins import part_twins
 from pipelines.manifest import digest
 from pipelines.progress import Progress, Report
 from pipelines.schema import clip_id
 from pipelines.study import Study, StudySettings
 from pipelines.units import SourceId
-
-if TYPE_CHECKING:  # the package imports scipy.signal, which takes a second
-    from pipelines.ingest.repeats.model import Interval
 
 _AWAY = "away"
 
@@ -74,6 +71,7 @@ def settle(
             step.decide()
             step.cut()
     finally:
+        sources = linked(sources, step.repeated)
         changed, left = write_tables(study, queue, sources, speakers, unlisted_leave=bool(known))
     return Settled(changed, frozenset(step.redone), (*step.rows, *left))
 
@@ -123,20 +121,22 @@ class _Settling:
             name: items[name] for name in sorted(self._sources) if name in items and items[name].status == "done"
         }
         self._picks = picks
+        #: None until it was looked for.
+        self.repeated: Repeated | None = None
         self.redone: set[SourceId] = set()
         self.rows: list[Row] = []
 
     def decide(self) -> None:
         """Decide anew where bounds, repeats or picks are others than the last time; scores of an older kind stay."""
         heard_as, clips_hash = analysis_hash(self._settings), config_hash(self._settings, RECIPE)
-        masks = self._masks()
+        self.repeated = self._repeated()
         for name in self._picks:
             if name not in self._items:
                 self._tell(name, "no_recording", f"picks.csv: source '{name}' has not been ingested; its picks wait")
         for done, (name, item) in enumerate(self._items.items()):
             if item.config_hash != heard_as:
                 continue
-            masked, picks = masks.get(name, ()), self._picks_of(item)
+            masked, picks = self.repeated.masks.get(name, ()), self._picks_of(item)
             by = decided_from(self._settings, masked, picks)
             if item.decided_by == by:
                 continue
@@ -148,6 +148,7 @@ class _Settling:
             self._items[name] = replace(item, decided_by=by, clips_hash=clips_hash)
             if self._queue.decide(self._items[name], found, [one.decision for one in before]):
                 self.redone.add(name)
+        self.redone |= part_twins(self._queue, self._items, self.repeated.order)
 
     def cut(self) -> None:
         """Make the files of kept windows that have none."""
@@ -192,10 +193,10 @@ class _Settling:
         self.redone.add(item.source_id)
         self._score_picks(item, slices)
 
-    def _masks(self) -> "Mapping[SourceId, tuple[Interval, ...]]":
+    def _repeated(self) -> Repeated:
         if not self._items:
-            return {}
-        return repeats_of(self._study, self._queue, self._sources.values(), self._report, jobs=self._jobs).masks
+            return Repeated()
+        return repeats_of(self._study, self._queue, self._sources.values(), self._report, jobs=self._jobs)
 
     def _picks_of(self, item: Item) -> tuple[Pick, ...]:
         """Those within the recording; of each other one a row says so."""

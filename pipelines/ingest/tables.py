@@ -7,9 +7,11 @@ from pathlib import Path
 from pipelines.atomic import atomic_path, write_text
 from pipelines.ingest.analyse import RECIPE
 from pipelines.ingest.checks import checks_file, update_checks
+from pipelines.ingest.decide import REPEATED, SAME_CLIP
 from pipelines.ingest.picks import Speaker
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue
+from pipelines.ingest.repeated import Repeated
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.sources import CURATED, MEASURED, Source, sources_to_csv
@@ -77,6 +79,7 @@ def write_tables(
         left = _unlisted(orphans)
     else:  # sources.csv is gone or was never there: nobody took its sources out
         clips += orphans
+    left += _masked(listed, items, before, clips, queue)
     changed = write_text(study.sources_csv, sources_to_csv(sources))
     if clips or before:
         changed |= _write_clips(study, clips)
@@ -146,6 +149,19 @@ def merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
     return [*unnamed.values(), *named.values()]
 
 
+def linked(sources: Iterable[Source], repeated: Repeated | None) -> list[Source]:
+    """`sources` with the recording that each re-upload is a copy of; as they are where nobody has looked."""
+    if repeated is None:
+        return list(sources)
+    found = []
+    for source in sources:
+        cells = {name: cell for name, cell in source.measured.items() if name not in ("dup_of", "dup_overlap")}
+        if (copy := repeated.copies.get(source.source_id)) is not None:
+            cells |= {"dup_of": copy.dup_of, "dup_overlap": f"{copy.overlap:.4g}"}
+        found.append(replace(source, measured=cells))
+    return found
+
+
 def _completed(source: Source, item: Item) -> Source:
     facts = {name: item.facts[name] for name in MEASURED if name in item.facts}
     state = {"sha256": item.sha256, "group_id": source.group_id, "status": "ok", "reason_code": item.reason_code}
@@ -197,16 +213,48 @@ def _unlisted(orphans: Sequence[Clip]) -> tuple[Row, ...]:
     )
 
 
+def _masked(
+    listed: Mapping[SourceId, Source],
+    items: Mapping[SourceId, Item],
+    before: Sequence[Clip],
+    now: Sequence[Clip],
+    queue: Queue,
+) -> tuple[Row, ...]:
+    """Rows for clips that were in the study and stand, as is known by now, where something sounds twice."""
+    there = {clip.clip_id for clip in now}
+    gone: dict[SourceId, set[ClipId]] = {}
+    for clip in before:
+        if clip.clip_id not in there and clip.source_id in listed:
+            gone.setdefault(clip.source_id, set()).add(clip.clip_id)
+    rows = []
+    for name, clips in sorted(gone.items()):
+        item = items.get(name)
+        if item is None or item.status != "done":
+            continue
+        reasons = [one.decision.reasons[:1] for one in queue.decided(item) if one.clip_id in clips]
+        count = sum(reason in ((REPEATED,), (SAME_CLIP,)) for reason in reasons)
+        if count:
+            told = (
+                f"{name}: {count} of its clips left clips.csv, because what they hold sounds elsewhere too; "
+                "'workbench clips repeats' says where, and their labels wait under their ids"
+            )
+            rows.append(Row(name, "left", name, REPEATED, told))
+    return tuple(rows)
+
+
 def _write_candidates(path: Path, queue: Queue, items: Sequence[Item]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = [row for item in items if item.status == "done" for row in _candidate_rows(item, queue)]
+    stays = {row["pcm_sha256"]: row["clip_id"] for row in rows if row["status"] == "keep"}
+    rows = [{**row, "same_as": stays.get(row["pcm_sha256"]) if row["reasons"] == SAME_CLIP else None} for row in rows]
     columns = [
         ("clip_id", pa.string()), ("source_id", pa.string()), ("track", pa.int32()), ("start_sample", pa.int64()),
         ("n_samples", pa.int64()), ("rate_hz", pa.int32()), ("start_s", pa.float64()), ("end_s", pa.float64()),
         ("onset_s", pa.float64()), *((name, pa.float32()) for name in SCREENS), ("status", pa.string()),
         ("reasons", pa.string()), ("arm", pa.string()), ("pcm_sha256", pa.string()),
+        ("same_as", pa.string()),
     ]  # fmt: skip
     with atomic_path(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")

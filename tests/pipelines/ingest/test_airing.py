@@ -1,12 +1,11 @@
-"""The order of airing is one for the same sources, however they come; of equal clips one stays."""
+"""The order of airing is one for the same sources, however they come."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.airing import airing, twins
+from pipelines.ingest.airing import airing
 from pipelines.ingest.queue import Item
 from pipelines.ingest.sources import Source
-from pipelines.schema import Clip, clip_id
 
 SOURCES = (
     Source("b1", "b1.mp4", series="Night Bus", season=1, episode=1),
@@ -32,24 +31,3 @@ def test_the_date_that_this_machine_measured_counts_first():
 
 def test_a_row_without_an_id_has_no_place():
     assert airing([Source("", "new.mp4")]) == ()
-
-
-def clip(source: str, second: int, mark: str, arm: str = "model") -> Clip:
-    start = second * 16000
-    return Clip(clip_id(source, start, 16000), source, start, 48000, 16000, source, pcm_sha256=mark, arm=arm)
-
-
-CLIPS = (
-    clip("e1", 5, "same"), clip("e2", 3, "same"), clip("e2", 9, "same"), clip("e1", 20, "own"), clip("e2", 30, ""),
-    clip("e3", 1, ""), clip("e1", 40, "by hand"), clip("e3", 7, "by hand", "picked"), clip("away", 1, "own"),
-)  # fmt: skip
-
-
-@given(st.permutations(CLIPS))
-def test_the_earliest_clip_stays_but_for_one_that_was_picked(shuffled):
-    assert twins(shuffled, ["e1", "e2", "e3"]) == {
-        "e2-000003000": "e1-000005000",
-        "e2-000009000": "e1-000005000",
-        "e1-000040000": "e3-000007000",
-        "away-000001000": "e1-000020000",
-    }
