@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli import picks, repeats
+from workbench.cli import picks, repeats, screens
 from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The clips of a study.")
 app.command("repeats")(repeats.repeats)
+app.command("funnel")(screens.funnel)
+app.command("screen")(screens.screen)
 app.command("pick")(picks.pick)
 app.command("unpick")(picks.unpick)
 app.command("sound")(picks.sound)

@@ -22,6 +22,7 @@ from workbench.cli import (
     release,
     runs,
     serve,
+    sources,
     study,
     takedown,
     train,
@@ -51,6 +52,7 @@ GROUPS: Mapping[str, typer.Typer] = {
     "labels": labels.app,
     "release": release.app,
     "runs": runs.app,
+    "sources": sources.app,
     "user": user.app,
 }
 

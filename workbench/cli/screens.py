@@ -1,0 +1,221 @@
+"""What was lost on the way to clips, and the screens that decide it: parts of `workbench clips`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
+
+if TYPE_CHECKING:
+    from pipelines.ingest.funnel import Funnel
+    from pipelines.ingest.thresholds import Candidates
+    from pipelines.study import Bounds, Study
+
+WIDTH = 48
+BINS = 20
+LIMITS = ("min", "max", "review_min", "review_max")
+
+
+def funnel(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Say how much sound is left after each step, why windows were not kept, and who gets through by loudness.
+
+    Example: workbench clips funnel --study night
+    """
+    from pipelines.ingest.funnel import funnel as count
+    from pipelines.ingest.standing import source_standings
+    from pipelines.ingest.thresholds import read_candidates
+    from pipelines.study import open_study
+
+    opened = open_study(study)
+    candidates = read_candidates(opened.candidates)
+    spoken = {
+        one.source_id: (one.seconds or 0.0, one.speech_s or 0.0)
+        for one in source_standings(opened)
+        if one.state == "done"
+    }
+    found = count(candidates, opened.settings, spoken)
+    show({"study": opened.name, **found.document()}, as_json=as_json, people=lambda: _say_funnel(found, opened))
+
+
+def screen(
+    name: Annotated[str | None, typer.Argument(help="Which screen; none: all of them, in a line each.")] = None,
+    least: Annotated[
+        str | None,
+        typer.Option("--min", metavar="NUMBER|none", help="Keep windows with at least this; none: no limit."),
+    ] = None,
+    most: Annotated[
+        str | None, typer.Option("--max", metavar="NUMBER|none", help="Keep windows with at most this; none: no limit.")
+    ] = None,
+    review_least: Annotated[
+        str | None, typer.Option("--review-min", metavar="NUMBER|none", help="Down to this a person may decide.")
+    ] = None,
+    review_most: Annotated[
+        str | None, typer.Option("--review-max", metavar="NUMBER|none", help="Up to this a person may decide.")
+    ] = None,
+    default: Annotated[bool, typer.Option("--default", help="The bounds that hold where the study says none.")] = False,
+    put: Annotated[bool, typer.Option("--set", help="Write it into study.toml and make the clips so.")] = False,
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how windows scored and what other bounds would keep; with --set put them in force. Nothing is decoded again.
+
+    Example: workbench clips screen longest_pause_s --max 0.7
+    """
+    from pipelines.errors import ConfigError, UnknownName
+    from pipelines.ingest.picks import read_picks
+    from pipelines.ingest.screen import SCREENS, bounds_of
+    from pipelines.ingest.thresholds import read_candidates, what_if
+    from pipelines.study import open_study
+
+    opened = open_study(study)
+    asked = {key: text for key, text in zip(LIMITS, (least, most, review_least, review_most), strict=True) if text}
+    if name is None:
+        if asked or default or put:
+            raise ConfigError("say which screen: workbench clips screen NAME ('workbench clips screen' names them)")
+        _all(opened, as_json)
+        return
+    if name not in SCREENS:
+        raise UnknownName("screen", name, SCREENS)
+    if default and asked:
+        raise ConfigError("--default goes without other bounds")
+    now = bounds_of(opened.settings)[name]
+    wanted = SCREENS[name].bounds if default else _moved(now, asked)
+    candidates = read_candidates(opened.candidates)
+    told = what_if(candidates, opened.settings, {name: wanted}, picks=read_picks(opened))
+    document: dict[str, Any] = {
+        "study": opened.name,
+        "screen": name,
+        "says": SCREENS[name].says,
+        "bounds": now.model_dump(),
+        "asked": wanted.model_dump(),
+        "keeps": told.keeps,
+        "was": told.was,
+        "gains": len(told.gains),
+        "loses": len(told.loses),
+        "status": told.statuses,
+        "reasons": told.reasons,
+        "set": put,
+    }
+    code = 0
+    if put:
+        code = _put(opened, name, None if default else wanted, document)
+
+    def people() -> None:
+        _say_histogram(candidates, told.kept, name, wanted)
+        verb = "Keeps" if put else "Would keep"
+        say(f"{verb} {told.keeps} clips (was {told.was}): gains {len(told.gains)}, loses {len(told.loses)}.")
+        if put:
+            say(document["told"])
+        elif wanted != now:
+            say("Nothing was changed; --set puts it in force.")
+
+    show(document, as_json=as_json, people=people)
+    leave(code)
+
+
+def _moved(now: "Bounds", asked: Mapping[str, str]) -> "Bounds":
+    from pipelines.ingest.thresholds import moved
+
+    bounds = now
+    for key, text in asked.items():
+        limit = _number(key, text)
+        if key == "min":
+            bounds = moved(bounds, "min", limit)
+        elif key == "max":
+            bounds = moved(bounds, "max", limit)
+        else:
+            bounds = bounds.model_copy(update={key: limit})
+    return bounds
+
+
+def _number(key: str, text: str) -> float | None:
+    from pipelines.errors import ConfigError
+
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"--{key.replace('_', '-')}: expected a number or 'none', found '{text}'") from None
+
+
+def _put(study: "Study", name: str, bounds: "Bounds | None", document: dict[str, Any]) -> int:
+    """Write the bounds, then make the tables and clips so. Where a run is under way, that one does it at its end."""
+    from pipelines.errors import ConfigError
+    from pipelines.ingest.bounds import set_bounds
+    from pipelines.ingest.run import retable
+    from pipelines.study import open_study
+
+    before = set_bounds(study, name, bounds)
+    document["before"] = before.model_dump() if before is not None else None
+    with reporter() as report:
+        try:
+            done = retable(open_study(study.name, study.root), report=report)
+        except ConfigError as error:
+            document["told"] = f"{study.settings_file.name} says so now, and clips.csv not yet: {error}"
+            return 3
+    document["told"] = "clips.csv says so now." if done.changed else "clips.csv was so already."
+    document["changed"] = done.changed
+    return int(done.exit_code)
+
+
+def _all(study: "Study", as_json: bool) -> None:
+    from pipelines.ingest.screen import SCREENS, bounds_of
+    from pipelines.ingest.thresholds import read_candidates
+    from workbench.intake import bounds_words
+
+    candidates = read_candidates(study.candidates)
+    bounds = bounds_of(study.settings)
+    against = {
+        name: sum(any(reason.rpartition("_")[0] == name for reason in reasons) for reasons in candidates.reasons)
+        for name in SCREENS
+    }
+    document = {
+        "study": study.name,
+        "windows": len(candidates),
+        "clips": int(candidates.kept.sum()),
+        "screens": [
+            {"screen": name, "says": one.says, "bounds": bounds[name].model_dump(), "against": against[name]}
+            for name, one in SCREENS.items()
+        ],
+    }
+
+    def people() -> None:
+        for name, one in SCREENS.items():
+            say(f"{name:18} {bounds_words(bounds[name]):32} refuses {against[name]:6}  {one.says}")
+        say(f"{document['clips']} clips of {document['windows']} windows in study '{study.name}'.")
+
+    show(document, as_json=as_json, people=people)
+
+
+def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "Bounds") -> None:
+    from pipelines.ingest.screen import SCREENS
+    from pipelines.ingest.thresholds import histogram
+    from workbench.intake import bounds_words
+
+    made = histogram(candidates, name, kept, bins=BINS)
+    most = max(1, int((made.kept + made.others).max()))
+    say(f"{name}: {SCREENS[name].says}; {bounds_words(bounds)}. # kept, . not kept")
+    for low, inside, outside in zip(made.edges, made.kept, made.others, strict=False):
+        bar = "#" * round(WIDTH * inside / most) + "." * round(WIDTH * outside / most)
+        say(f"{low:10.3g} | {bar} {inside + outside}")
+    if made.unknown:
+        say(f"{made.unknown} windows have no such score; they pass.")
+
+
+def _say_funnel(found: "Funnel", study: "Study") -> None:
+    from workbench.intake import reason_words
+
+    first = found.steps[0].seconds or 1.0
+    for step in found.steps:
+        say(f"{step.name:22} {step.seconds / 3600:8.2f} h  {100 * step.seconds / first:5.1f} %")
+    say("Windows that pass every screen, by loudness:")
+    for one in found.quarters:
+        share = 100 * one.passing / one.windows
+        say(f"  {one.low:6.1f} to {one.high:6.1f} LUFS: {share:5.1f} % of {one.windows}")
+    say("Not kept, by the first reason:")
+    for code, count in found.reasons.items():
+        say(f"  {count:7} {reason_words(code, study.settings)}")
+    arms = ", ".join(f"{count} {arm}" for arm, count in found.arms.items())
+    say(f"Kept: {arms or 'none'}. A screen would have refused {found.random_saved} of those drawn at random.")

@@ -1,0 +1,106 @@
+"""The recordings of a study: how far each is, and what is wished of it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.console import JsonOption, StudyOption, say, show
+
+if TYPE_CHECKING:
+    from pipelines.ingest.wishes import Asked
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The recordings of a study.")
+
+Name = Annotated[str, typer.Argument(help="The source's id, as 'workbench sources list' shows it.")]
+
+
+@app.command("list")
+def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """List the recordings: how far each is, why it is no further, and what to do.
+
+    Example: workbench sources list --study night
+    """
+    from collections import Counter
+
+    from pipelines.ingest.standing import source_standings
+    from pipelines.ingest.wishes import read_wishes
+    from pipelines.manifest import read_clips
+    from pipelines.study import open_study
+    from workbench.intake import advice, state_of
+
+    opened = open_study(study)
+    paused = frozenset(name for name, wanted in read_wishes(opened).items() if wanted == "pause")
+    clips = Counter(clip.source_id for clip in read_clips(opened.clips_csv)) if opened.clips_csv.is_file() else {}
+    found = [(one, state_of(one, paused)) for one in source_standings(opened)]
+    document = {
+        "study": opened.name,
+        "counts": dict(Counter(state for _, state in found)),
+        "sources": [
+            {
+                "source_id": one.source_id,
+                "uri": one.uri,
+                "stands": state,
+                "failure": one.failure,
+                "reason_code": one.reason_code,
+                "reason": one.reason,
+                "advice": advice(one, state),
+                "attempts": one.attempts,
+                "clips": clips.get(one.source_id, 0),
+                "seconds": one.seconds,
+                "speech_s": one.speech_s,
+                "asked_again_after": one.until,
+                "listed": one.listed,
+            }
+            for one, state in found
+        ],
+    }
+
+    def people() -> None:
+        for one, state in found:
+            what = f"{clips.get(one.source_id, 0)} clips" if state == "done" else one.reason or advice(one, state)
+            say(f"{state:10} {one.source_id or one.uri}: {what}")
+        say(", ".join(f"{count} {state}" for state, count in document["counts"].items()) or "There is none yet.")  # type: ignore[attr-defined]
+
+    show(document, as_json=as_json, people=people)
+
+
+@app.command("pause")
+def pause(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Leave a recording alone from now on, also in the run that is under way.
+
+    Example: workbench sources pause episode_3 --study night
+    """
+    _wish(name, "pause", study, as_json)
+
+
+@app.command("go")
+def go(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Let a recording that was paused go on in the next run.
+
+    Example: workbench sources go episode_3 --study night
+    """
+    _wish(name, "go", study, as_json)
+
+
+@app.command("retry")
+def retry(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Let the next run try a recording again, whatever its failure was.
+
+    Example: workbench sources retry episode_3 --study night
+    """
+    _wish(name, "retry", study, as_json)
+
+
+def _wish(name: str, wanted: "Asked", study: str | None, as_json: bool) -> None:
+    from pipelines.errors import UnknownName
+    from pipelines.ingest.standing import source_standings
+    from pipelines.ingest.wishes import wish
+    from pipelines.study import open_study
+
+    opened = open_study(study)
+    names = [one.source_id for one in source_standings(opened) if one.source_id]
+    if name not in names:
+        raise UnknownName("source", name, names)
+    wish(opened, name, wanted)
+    said = {"pause": "is left alone", "go": "goes on with the next run", "retry": "is tried again by the next run"}
+    show({"source_id": name, "wish": wanted}, as_json=as_json, people=lambda: say(f"'{name}' {said[wanted]}."))
