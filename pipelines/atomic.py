@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,13 +39,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Raises FileExistsError, and leaves both as they were before, when a folder with content is there already.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:80]}.", dir=target.parent))
+    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}")
+    temporary.mkdir()  # its mode is that which the user's umask leaves, as for any file and folder made in it
     try:
         yield temporary
-        temporary.chmod(0o755)
         for path in sorted(temporary.rglob("*")):
             if path.is_file():
-                path.chmod(0o644)
                 with path.open("rb") as written:
                     os.fsync(written.fileno())
         try:

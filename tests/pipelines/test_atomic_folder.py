@@ -1,3 +1,6 @@
+import os
+import stat
+
 import pytest
 
 from pipelines.atomic import atomic_folder
@@ -29,3 +32,19 @@ def test_one_that_is_there_is_left_alone(tmp_path):
         (folder / "a").write_text("new")
     assert (tmp_path / "it" / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["it"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a umask")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_who_may_read_it_is_for_the_umask_to_say(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with atomic_folder(tmp_path / "it") as folder:
+            (folder / "a").write_text("a")
+            (folder / "in").mkdir()
+    finally:
+        os.umask(before)
+    modes = [
+        stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "it", tmp_path / "it" / "in", tmp_path / "it" / "a")
+    ]
+    assert modes == [0o777 & ~mask, 0o777 & ~mask, 0o666 & ~mask]
