@@ -9,8 +9,8 @@ from pipelines.ingest.decide import Decision
 from pipelines.units import Seconds, SourceId
 
 #: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.wishes);
-#: `unlisted` is a source that somebody took out of sources.csv;
-#: `left` tells of clips that left, since what they hold sounds elsewhere too.
+#: `unlisted` is a source that somebody took out of sources.csv; `left` tells of clips that left, since what they hold
+#: sounds elsewhere too.
 RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "paused", "unlisted", "left"]
 
 
@@ -79,7 +79,7 @@ class IngestReport:
         """0 done, 1 nothing succeeded, 3 some failed."""
         if not self.failed:
             return 0
-        return 3 if any(row.status not in ("failed", "unlisted", "paused") for row in self.sources) else 1
+        return 3 if any(row.status not in ("failed", "unlisted", "paused", "left") for row in self.sources) else 1
 
     def document(self) -> dict[str, Any]:
         """The report for `--json`."""
