@@ -114,14 +114,14 @@ class Recording:
             for frame in self._frames():
                 now = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
                 if now != shape:
+                    if held.samples:  # stereo after mono, or other numbers: a block of its own
+                        yield held.take()
                     if shape is not None and now[2] != shape[2]:
                         raise MediaError(
                             "changes_midway",
                             f"{self._path.name}: its sound changes from {shape[2]} to {now[2]} Hz after "
                             f"{decoded / shape[2]:.1f} s; convert it to one rate first",
                         )
-                    if held.samples:  # stereo after mono, or other numbers: a block of its own
-                        yield held.take()
                     shape, held = now, _Held(now[0], now[1], wanted)
                 decoded += frame.samples
                 clock.tick(frame.pts, frame.samples)

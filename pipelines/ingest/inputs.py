@@ -1,5 +1,6 @@
 """What was asked for: files, folders, addresses or tables of sources, as one flat list of single recordings."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,23 +48,59 @@ def wanted(inputs: Sequence[str], study: Study, known: Sequence[Source]) -> tupl
         path = Path(given)
         if is_url(given):
             found.append(_of_url(given))
+        elif not _can_be(path):
+            found.append(Wanted(given, problem=_no_such(path)))
         elif path.suffix.lower() == ".csv" and not path.is_dir():
             rows = read_sources(path)
             if not rows:
                 raise TableError(path.name, "has no rows; write one per recording under the header")
             found.extend(_of_source(_known_as(source, known), path.parent) for source in rows)
         elif path.is_dir():
-            found.extend(Wanted(str(file), file, folder=path) for file in _files(path, study))
+            found.extend(_in_folder(file, path) for file in _files(path, study))
             if not any(one.folder == path for one in found):
                 found.append(Wanted(given, folder=path, problem=no_media(path)))
         else:
-            found.append(Wanted(given, path))
+            found.append(_named(given, path))
     return tuple(_once(found))
 
 
 def no_media(folder: Path) -> MediaError:
     """The error of a folder in which there is nothing to ingest."""
     return MediaError("no_media", f"{folder}: holds no recording (wav, flac, mp3, m4a, mp4, mkv, webm, ogg ...)")
+
+
+def _named(given: str, path: Path) -> Wanted:
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return Wanted(_readable(given), problem=_no_text(path))
+    return Wanted(given, path)
+
+
+def _in_folder(file: Path, folder: Path) -> Wanted:
+    return replace(_named(str(file), file), folder=folder)
+
+
+def _readable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _no_text(path: Path) -> MediaError:
+    told = f"{_readable(path.name)}: its name is no text (not UTF-8), so no table can hold it; rename it"
+    return MediaError("bad_name", told)
+
+
+def _can_be(path: Path) -> bool:
+    """Whether a file may have this name: the system says no to some before it looks."""
+    try:
+        path.exists()
+    except OSError as error:
+        return error.errno not in (errno.ENAMETOOLONG, errno.EINVAL)
+    return True
+
+
+def _no_such(path: Path) -> MediaError:
+    return MediaError("missing", f"{path.name[:60]}...: no file can have so long a name; check the path")
 
 
 def _of_url(given: str, source: Source | None = None) -> Wanted:
@@ -77,6 +114,8 @@ def _of_source(source: Source, beside: Path) -> Wanted:
     if source.is_url:
         return _of_url(source.uri, source)
     path = Path(source.uri).expanduser()
+    if not _can_be(beside / path):
+        return Wanted(source.uri, source=source, problem=_no_such(path))
     places = (path,) if path.is_absolute() else (beside / path, path)
     return Wanted(source.uri, next((place for place in places if place.is_file()), places[0]), source=source)
 

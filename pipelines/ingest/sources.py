@@ -32,6 +32,8 @@ FINGERPRINT = ("fp_algo", "fp_b64")
 TAKEN_DOWN = "taken_down"
 
 _SLUG_LENGTH = 48
+#: On Windows a file so named, with whatever suffix, is a device.
+_DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def slug(text: str) -> str:
 
 def new_source_id(text: str, mark: str, taken: Iterable[SourceId]) -> SourceId:
     """An id from a file's stem or a site's id. Where it is taken or nothing is left of it, `mark` tells apart."""
-    used = frozenset(taken)
+    used = frozenset(taken) | _DEVICES
     base = slug(text)
     if base and base not in used:
         return base
