@@ -81,7 +81,8 @@ def funnel(
     candidates: Candidates, settings: StudySettings, spoken: Mapping[SourceId, tuple[Seconds, Seconds]]
 ) -> Funnel:
     """Count. `spoken`: seconds of sound and of speech by source."""
-    refused = [weigh(window.scores, bounds_of(settings)) for window in candidates.windows]
+    bounds = bounds_of(settings)
+    refused = [weigh(window.scores, bounds) for window in candidates.windows]
     repeated = np.array([REPEATED in reasons for reasons in candidates.reasons], dtype=bool)
     voices = np.array([any(_screen(one.reason) in VOICE for one in found) for found in refused], dtype=bool)
     passes = np.array([not found for found in refused], dtype=bool)

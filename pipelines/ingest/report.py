@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.ingest.decide import Decision
 from pipelines.units import Seconds, SourceId
+
+if TYPE_CHECKING:
+    from pipelines.ingest.funnel import Funnel
 
 #: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.wishes);
 #: `unlisted` is a source that somebody took out of sources.csv; `left` tells of clips that left, since what they hold
@@ -54,6 +57,8 @@ class IngestReport:
     disk_needed: int | None = None
     disk_free: int | None = None
     estimated_s: Seconds | None = None
+    #: Of the whole study; None in dry runs and where it has no candidates.
+    funnel: "Funnel | None" = None
 
     @property
     def clips(self) -> int:
@@ -91,6 +96,7 @@ class IngestReport:
             "clips": self.clips,
             "rejected": dict(self.rejected),
             "arms": dict(self.arms),
+            "funnel": self.funnel.document() if self.funnel else None,
             "skipped_files": self.skipped,
             "seconds": round(self.seconds, 3),
             **(

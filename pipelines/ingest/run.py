@@ -3,9 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipelines.atomic import sweep
-from pipelines.errors import ConfigError
+from pipelines.errors import ConfigError, DataError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.inputs import Wanted, wanted
 from pipelines.ingest.manners import Manners, manners_of
@@ -24,6 +25,9 @@ from pipelines.ingest.work import work
 from pipelines.progress import Progress, Report, silent
 from pipelines.study import Study
 from pipelines.units import SourceId
+
+if TYPE_CHECKING:
+    from pipelines.ingest.funnel import Funnel
 
 LONGEST_RIGHTS_BASIS = 500
 
@@ -100,6 +104,7 @@ def ingest(
         ended.sort(key=lambda end: order[id(end.plan.wanted)])
         rows = _rows([end.row for end in ended], queue, settled)
         rows = tuple(replace(row, video=films[row.source_id]) if row.source_id in films else row for row in rows)
+        found = None if dry_run else funnel_of(study, queue)
     return IngestReport(
         study=study.name,
         sources=rows,
@@ -110,6 +115,7 @@ def ingest(
         disk_needed=rehearsal.disk_needed if rehearsal else None,
         disk_free=rehearsal.disk_free if rehearsal else None,
         estimated_s=rehearsal.estimated_s if rehearsal else None,
+        funnel=found,
     )
 
 
@@ -128,7 +134,25 @@ def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -
         done = [items[one.source_id] for one in known if one.source_id in items and not one.is_taken_down]
         rows = _rows([heard_row(item) for item in done if item.status == "done"], queue, settled)
         _sweep(study)
-    return IngestReport(study.name, rows, time.perf_counter() - began, settled.changed)
+        found = funnel_of(study, queue)
+    return IngestReport(study.name, rows, time.perf_counter() - began, settled.changed, funnel=found)
+
+
+def funnel_of(study: Study, queue: Queue) -> "Funnel | None":
+    """From the hours of the whole study to its clips, by its table of candidates; None where there is none."""
+    from pipelines.ingest.funnel import funnel
+    from pipelines.ingest.thresholds import read_candidates
+
+    try:
+        candidates = read_candidates(study.candidates)
+    except DataError:
+        return None
+    spoken = {
+        name: (int(item.facts["decoded_samples"]) / item.rate_hz, float(item.facts["speech_s"]))
+        for name, item in queue.items().items()
+        if item.status == "done" and name in candidates.places
+    }
+    return funnel(candidates, _now(study).settings, spoken)
 
 
 def _now(study: Study) -> Study:

@@ -63,8 +63,10 @@ def ingest(
                 say(f"{row.verdict or row.status:10} {row.reason}")
         if done.skipped:
             say(f"{done.skipped} other files in these folders are no recordings.")
-        if done.rejected:
-            say("Rejected: " + ", ".join(f"{count} {reason}" for reason, count in done.rejected.items()) + ".")
+        if done.funnel is not None and done.changed:
+            from workbench.cli.screens import say_funnel
+
+            say_funnel(done.funnel, opened)
         if done.disk_needed is not None and done.disk_free is not None and done.estimated_s is not None:
             say(
                 f"Needs {done.disk_needed / 1e9:.2f} GB of disk ({done.disk_free / 1e9:.2f} GB are free) and about "

@@ -35,7 +35,7 @@ def funnel(study: StudyOption = None, as_json: JsonOption = False) -> None:
         if one.state == "done"
     }
     found = count(candidates, opened.settings, spoken)
-    show({"study": opened.name, **found.document()}, as_json=as_json, people=lambda: _say_funnel(found, opened))
+    show({"study": opened.name, **found.document()}, as_json=as_json, people=lambda: say_funnel(found, opened))
 
 
 def screen(
@@ -204,7 +204,8 @@ def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "Boun
         say(f"{made.unknown} windows have no such score; they pass.")
 
 
-def _say_funnel(found: "Funnel", study: "Study") -> None:
+def say_funnel(found: "Funnel", study: "Study") -> None:
+    """The funnel in lines, for a person."""
     from workbench.intake import reason_words
 
     first = found.steps[0].seconds or 1.0

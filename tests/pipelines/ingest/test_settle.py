@@ -16,6 +16,7 @@ from pipelines.ingest import analyse, cut, hearing, run, settle
 from pipelines.ingest.cut import CutTask, Slice
 from pipelines.ingest.queue import open_queue
 from pipelines.ingest.report import IngestReport
+from pipelines.ingest.screen import SCREENS
 from pipelines.manifest import read_clips, read_table
 from pipelines.progress import Progress
 from pipelines.study import Study, create_study
@@ -41,7 +42,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return create_study("night", rights_basis=RIGHTS, root=tmp_path / "root")
+    made = create_study("night", rights_basis=RIGHTS, root=tmp_path / "root")
+    bounds(made)
+    return made
 
 
 @pytest.fixture
@@ -50,8 +53,11 @@ def media(tmp_path: Path, recordings: Path) -> Path:
 
 
 def bounds(study: Study, text: str = "") -> None:
+    """Move bounds as `text` says, from those of speech and pauses alone: what is made up here is no real voice."""
     head = study.settings_file.read_text().partition("\n# moved")[0]
-    study.settings_file.write_text(f"{head}\n# moved\n{text}")
+    others = [name for name in SCREENS if name not in ("speech_ratio", "longest_pause_s")]
+    opened = "".join(f"[screen.{name}]\n" for name in others)
+    study.settings_file.write_text(f"{head}\n# moved\n{text}{opened}")
 
 
 LOOSE = "[screen.longest_pause_s]\nmax = 2.5\n[screen.speech_ratio]\nmin = 0.2\n"
@@ -300,3 +306,15 @@ def test_retable_waits_for_no_other_run(study: Study, media: Path) -> None:
     ingest(study, media)
     with open_queue(study.ingest_db), pytest.raises(ConfigError, match="another ingest of this study is running"):
         retable(study)
+
+
+def test_the_report_counts_from_hours_to_clips(study: Study, media: Path) -> None:
+    report = ingest(study, media)
+    found = report.document()["funnel"]
+    steps = [step["seconds"] for step in found["steps"]]
+    assert steps == sorted(steps, reverse=True) and steps[0] == pytest.approx(63.6, abs=1)
+    assert sum(found["arms"].values()) == report.clips and found["status"]["keep"] == report.clips
+    assert found["reasons"] == report.rejected
+    assert sum(quarter["windows"] for quarter in found["loudness"]) > 8
+    assert retable(study).document()["funnel"] == found == ingest(study).document()["funnel"]
+    assert ingest(study, dry_run=True).document()["funnel"] is None
