@@ -6,6 +6,7 @@ import numpy as np
 
 from pipelines.audio import encode, pcm_sha256, to_pcm16, write_pcm16
 from pipelines.ingest.run import ingest
+from pipelines.ingest.screen import SCREENS
 from pipelines.manifest import table_to_csv, write_clips
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study, create_study
@@ -76,9 +77,16 @@ def recordings(folder: Path, count: int = 2, turns: int = 6) -> list[Path]:
     return made
 
 
-def ingested_study(root: Path, *, name: str = "night", count: int = 2, turns: int = 6) -> Study:
-    """A study whose clips, candidates and tables were made by a real ingest of made recordings in `root`/media."""
+def ingested_study(root: Path, *, name: str = "night", count: int = 2, turns: int = 9) -> Study:
+    """A study whose clips, candidates and tables were made by a real ingest of made recordings in `root`/media.
+
+    Made voices are no voices to the finer screens, so only speech and pauses decide here.
+    """
     study = create_study(name, rights_basis="made up for a test", root=root)
+    opened = "\n[select]\nrandom_share = 0.5\n" + "".join(
+        f"\n[screen.{screen}]\n" for screen in SCREENS if screen not in ("speech_ratio", "longest_pause_s")
+    )
+    study.settings_file.write_text(study.settings_file.read_text(encoding="utf-8") + opened, encoding="utf-8")
     ingest(study, [str(file) for file in recordings(root / "media", count, turns)], jobs=1)
     return Study(root, name)
 

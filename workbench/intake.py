@@ -78,10 +78,10 @@ def next_step(states: Sequence[State], clips: int, *, running: bool, has_candida
     """The one thing to do next. `clips`: how many the study has."""
     count = Counter(states)
     left = count["not begun"] + count["fetched"] + count["broke off"]
-    if not states:
-        return NextStep("There is no recording here yet.", "add", "Add recordings")
     if running:
         return NextStep("Recordings are being made into clips now.", "watch", "")
+    if not states:
+        return NextStep("There is no recording here yet.", "add", "Add recordings")
     if left:
         broke = f", {count['broke off']} of them broke off before" if count["broke off"] else ""
         many = (

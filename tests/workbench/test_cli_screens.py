@@ -73,7 +73,7 @@ def test_a_bound_is_put_in_force_without_decoding_and_undone(
     assert Study(study.root, study.name).settings.screen["speech_ratio"].min == 0.99
     code, out = call(capsys, "clips", "screen", "speech_ratio", "--default", "--set")
     assert code == 0 and "clips.csv says so now" in out
-    assert study.clips_csv.read_bytes() == first and "[screen" not in study.settings_file.read_text()
+    assert study.clips_csv.read_bytes() == first and "[screen.speech_ratio]" not in study.settings_file.read_text()
 
 
 def test_while_a_run_goes_on_the_bound_is_written_and_the_rest_left_to_it(

@@ -45,7 +45,8 @@ def test_quarters_by_loudness_hold_every_window_of_speech_once(study: Study) -> 
     assert sum(one.windows for one in found.quarters) == spoken
     assert all(one.passing <= one.windows and one.low <= one.high for one in found.quarters)
     assert [one.low for one in found.quarters] == sorted(one.low for one in found.quarters)
-    strict = study.settings.model_copy(update={"screen": {"loudness_lufs": Bounds(max=found.quarters[1].high)}})
+    bounds = {**study.settings.screen, "loudness_lufs": Bounds(max=found.quarters[1].high)}
+    strict = study.settings.model_copy(update={"screen": bounds})
     loud = funnel(candidates, strict, {}).quarters
     assert loud[-1].passing == 0 < loud[0].passing, "a choice that turns the loud away shows"
 

@@ -17,7 +17,18 @@ from pipelines.schema import clip_id
 from pipelines.study import Bounds, SelectSettings, StudySettings
 
 RATE_HZ = 16000
-STUDY = StudySettings(name="night", select=SelectSettings(random_share=0.2))
+#: Screens with limits of their own here, so that new ones and other limits change nothing.
+BOUNDS = {
+    "speech_ratio": Bounds(min=0.6, review_min=0.4),
+    "longest_pause_s": Bounds(max=1.0),
+    "clip_ratio": Bounds(max=0.01),
+    "dropout_ratio": Bounds(max=0.05),
+}
+STUDY = StudySettings(
+    name="night",
+    select=SelectSettings(random_share=0.2),
+    screen={name: BOUNDS.get(name, Bounds()) for name in SCREENS},
+)
 
 
 def windows(count: int, seed: int) -> list[Scored]:
@@ -97,7 +108,7 @@ def test_any_bounds_keep_what_ingest_would_keep(
     candidates = read_candidates(written(tmp_path_factory.mktemp("any") / "candidates.parquet", made))
     bounds = {"speech_ratio": Bounds(min=low), "longest_pause_s": Bounds(max=high)}
     found = what_if(candidates, STUDY, bounds)
-    there = STUDY.model_copy(update={"screen": bounds})
+    there = STUDY.model_copy(update={"screen": {**STUDY.screen, **bounds}})
     direct = [one for name, of in made.items() for one in decide(of, RATE_HZ, there, source_id=name)]
     assert list(found.decisions) == direct
     before = {name for name, kept in zip(candidates.clip_ids, candidates.kept, strict=True) if kept}

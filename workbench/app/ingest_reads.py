@@ -1,0 +1,190 @@
+"""What the Ingest page reads, cached by content: a page drawn again costs nothing while nothing has changed."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pipelines.errors import DataError
+from pipelines.study import Study
+from pipelines.units import SourceId
+from workbench import jobs
+from workbench.app.reads import Stamp, stamp
+from workbench.intake import State, state_of
+from workbench.jobs import Job
+
+if TYPE_CHECKING:
+    from pipelines.ingest.funnel import Funnel
+    from pipelines.ingest.standing import SourceStanding
+    from pipelines.ingest.thresholds import Candidates
+
+#: Commands whose jobs this page watches.
+WATCHED = (("ingest",), ("clips", "screen"))
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The recordings as they stand now, each with how that is said, its clips by id, and the jobs, newest first."""
+
+    standings: "tuple[SourceStanding, ...]"
+    states: tuple[State, ...]
+    clips: Mapping[SourceId, int]
+    jobs: tuple[Job, ...]
+
+    @property
+    def running(self) -> Job | None:
+        """The ingest that runs now."""
+        return next((job for job in self.jobs if not job.is_over), None)
+
+
+def now(study: Study) -> Now:
+    """Read it all once. Raises TableError where sources.csv does not parse, ConfigError for spoilt wishes."""
+    from pipelines.ingest.wishes import read_wishes
+
+    found = ingest_jobs(study)
+    known = standings(study)
+    known += _turned_away(known, found)
+    paused = frozenset(name for name, wanted in read_wishes(study).items() if wanted == "pause")
+    return Now(known, tuple(state_of(one, paused) for one in known), clips_by_source(study), tuple(found))
+
+
+def _turned_away(known: "tuple[SourceStanding, ...]", found: list[Job]) -> "tuple[SourceStanding, ...]":
+    """What the newest ingest could not even take in, such as a file that is no recording: no table holds it."""
+    from pipelines.ingest.standing import SourceStanding
+
+    job = next((job for job in found if job.is_over and job.argv[0] == "ingest" and not is_rehearsal(job)), None)
+    told = job.result if job is not None else None
+    rows = told.get("sources", ()) if isinstance(told, dict) else ()
+    ids = {one.source_id for one in known}
+    return tuple(
+        SourceStanding(
+            "", row["input"], "failed", failure=row["failure"], reason_code=row["reason_code"], reason=row["reason"],
+            listed=False,
+        )
+        for row in rows
+        if row["status"] == "failed" and row["source_id"] not in ids
+    )  # fmt: skip
+
+
+def standings(study: Study) -> "tuple[SourceStanding, ...]":
+    """How far each source is. Raises TableError where sources.csv does not parse."""
+    wal = study.ingest_db.with_name(study.ingest_db.name + "-wal")
+    files = (study.sources_csv, study.ingest_db, wal)
+    return _standings(study, (str(study.private), *(stamp(file) for file in files)))
+
+
+def candidates(study: Study) -> "Candidates | None":
+    """All candidates with their scores; None where there are none on this machine, or of an older version only."""
+    try:
+        return _candidates(str(study.candidates), stamp(study.candidates))
+    except DataError:
+        return None
+
+
+def funnel(study: Study) -> "Funnel | None":
+    """From hours to clips; None where there are no candidates."""
+    found = candidates(study)
+    if found is None:
+        return None
+    spoken = {
+        one.source_id: (one.seconds or 0.0, one.speech_s or 0.0)
+        for one in standings(study)
+        if one.source_id in found.places or one.state == "done"
+    }
+    files = (study.candidates, study.settings_file)
+    return _funnel(study, found, spoken, (str(study.candidates), *(stamp(file) for file in files)))
+
+
+def clips_by_source(study: Study) -> Mapping[SourceId, int]:
+    """Kept clips of each source."""
+    return _clips_by_source(study, (str(study.clips_csv), stamp(study.clips_csv)))
+
+
+def ingest_jobs(study: Study) -> list[Job]:
+    """Ingests and moved screens, newest first."""
+    return [job for job in jobs.jobs(study) if any(job.argv[: len(words)] == words for words in WATCHED)]
+
+
+def is_rehearsal(job: Job) -> bool:
+    """Whether a job only looks at what an ingest would do."""
+    return "--dry-run" in job.argv
+
+
+def eta_s(job: Job) -> float | None:
+    """Seconds that an ingest may still need, by the recordings that have ended and how far the others are."""
+    done, total = ended(job)
+    if not total:
+        return None
+    part = sum(fraction for _, fraction in under_way(job).values())
+    gone = done + part
+    seconds = time.time() - job.started
+    return seconds * (total - gone) / gone if gone > 0.02 and gone < total else None
+
+
+def ended(job: Job) -> tuple[int, int]:
+    """Recordings of a running ingest that have ended, and all of them; zeros before it has begun."""
+    for step in reversed(job.steps):
+        if step.progress.stage == "sources":
+            return int(step.progress.done), int(step.progress.total or 0)
+    return 0, next((int(step.progress.total or 0) for step in job.steps if step.progress.stage == "check"), 0)
+
+
+def under_way(job: Job) -> dict[SourceId, tuple[str, float]]:
+    """Recordings that a running ingest is at: the stage and the share of the whole way that lies behind each.
+
+    Fetching counts as the first half of the way, listening as the second.
+    """
+    found: dict[SourceId, tuple[str, float]] = {}
+    for step in job.steps:
+        progress = step.progress
+        if progress.item and progress.stage in ("fetch", "analyse", "cut"):
+            half = 0.5 if progress.stage == "fetch" else 1.0
+            start = 0.0 if progress.stage == "fetch" else 0.5
+            found[progress.item] = (progress.stage, start + (half - start) * (progress.fraction or 0.0))
+    return {name: (stage, share) for name, (stage, share) in found.items() if share < 1.0}
+
+
+def fetched_bytes(job: Job) -> int:
+    """Bytes that a running ingest has fetched so far, as far as its steps tell."""
+    by_item: dict[str, float] = {}
+    for step in job.steps:
+        if step.progress.stage == "fetch" and step.progress.item:
+            by_item[step.progress.item] = step.progress.done
+    return int(sum(by_item.values()))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _standings(_study: Study, changed: object) -> "tuple[SourceStanding, ...]":  # noqa: ARG001
+    from pipelines.ingest.standing import source_standings
+
+    return source_standings(_study)
+
+
+@st.cache_resource(show_spinner="Reading the scores …", max_entries=2)
+def _candidates(path: str, changed: Stamp) -> "Candidates":  # noqa: ARG001
+    from pipelines.ingest.thresholds import read_candidates
+
+    return read_candidates(Path(path))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _funnel(
+    _study: Study,
+    _candidates: "Candidates",
+    spoken: dict[SourceId, tuple[float, float]],
+    changed: object,  # noqa: ARG001
+) -> "Funnel":
+    from pipelines.ingest.funnel import funnel
+
+    return funnel(_candidates, _study.settings, spoken)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _clips_by_source(_study: Study, changed: object) -> Mapping[SourceId, int]:  # noqa: ARG001
+    from pipelines.manifest import read_clips
+
+    return Counter(clip.source_id for clip in read_clips(_study.clips_csv)) if _study.clips_csv.is_file() else {}

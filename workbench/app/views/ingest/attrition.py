@@ -1,0 +1,84 @@
+"""What was lost on the way from hours to clips, where, and whom it hit."""
+
+import streamlit as st
+
+from pipelines.study import Study
+from workbench import intake
+from workbench.app import ingest_charts, ingest_reads, parts
+from workbench.app.ingest_reads import Now
+from workbench.app.session import Session
+from workbench.app.words import amount, number, share
+
+ARMS = {"model": "chosen by the screens", "random": "drawn at random", "picked": "picked by hand"}
+
+
+def show(study: Study, _session: Session, _now: Now) -> None:
+    """Funnel and reasons on the left, loudness and the random arm on the right, repeats below."""
+    found = ingest_reads.funnel(study)
+    if found is None:
+        parts.empty(
+            "Here stands what was lost on the way: silence, what is heard elsewhere too, what a screen refused.",
+            "Every ingest keeps all windows with their scores; this machine has none of this study, or of an older "
+            "version.",
+            f"workbench ingest --study {study.name}",
+        )
+        return
+    left, right = st.columns([6, 5], gap="medium")
+    with left:
+        st.markdown("**From hours to clips**")
+        steps = [(step.name, step.seconds) for step in found.steps]
+        st.plotly_chart(ingest_charts.funnel(steps), key="funnel", config={"displayModeBar": False})
+        st.markdown("**Why windows were not kept** (each under the first reason against it)")
+        reasons = {intake.reason_words(code, study.settings): count for code, count in found.reasons.items()}
+        if reasons:
+            st.plotly_chart(
+                ingest_charts.counts(reasons, unit="windows"), key="reasons", config={"displayModeBar": False}
+            )
+            parts.table_download([{"reason": name, "windows": count} for name, count in reasons.items()], "reasons.csv")
+        else:
+            st.caption("Every window was kept.")
+    with right:
+        st.markdown("**Who gets through, by loudness**")
+        if found.quarters:
+            quarters = [
+                (
+                    f"{name} ({number(one.low)} to {number(one.high)} LUFS)",
+                    one.passing / one.windows if one.windows else None,
+                    one.windows,
+                )
+                for name, one in zip(("quietest", "quiet", "loud", "loudest"), found.quarters, strict=True)
+            ]
+            st.plotly_chart(
+                ingest_charts.shares(quarters, axis="windows of speech that pass every screen (%)"),
+                key="loudness",
+                config={"displayModeBar": False},
+            )
+            st.caption("A clean-only choice throws away shouting and crying: the four bars should not differ much.")
+        else:
+            st.caption("There are too few windows of speech to tell.")
+        st.markdown("**How the clips came in**")
+        arms = " · ".join(f"{ARMS.get(arm, arm)}: {number(count)}" for arm, count in found.arms.items())
+        st.markdown(arms or "There is no clip yet.")
+        drawn = found.arms.get("random", 0)
+        if drawn:
+            st.caption(
+                f"{amount(drawn, 'clip')} ({share(drawn / sum(found.arms.values()))}) came in by lot, so that one can "
+                f"see what the screens throw away: {number(found.random_saved)} of them would have been refused."
+            )
+    _repeats(study)
+
+
+def _repeats(study: Study) -> None:
+    from pipelines.ingest.repeated import read_repeated
+    from pipelines.ingest.repeats.drawing import title
+    from pipelines.ingest.repeats.picture import picture_of
+    from workbench.app.repeats_chart import repeats_figure
+
+    st.markdown("**What sounds in more than one place**")
+    found = read_repeated(study)
+    if not found.repeats:
+        st.caption("Nothing was found: no opening, ending or recap that a second recording has too.")
+        return
+    picture = picture_of(found.order, found.seconds, found.repeats, found.masks)
+    st.caption(title(picture))
+    st.plotly_chart(repeats_figure(picture), key="repeats", config={"displayModeBar": False})

@@ -1,0 +1,71 @@
+"""Ingest: what have we got, and what holds us back?"""
+
+import streamlit as st
+
+from pipelines.study import Study
+from workbench import intake
+from workbench.app import doors, ingest_reads, parts
+from workbench.app.ingest_reads import Now
+from workbench.app.session import Session
+from workbench.app.views.ingest import add, attrition, recordings, running, screens, window
+from workbench.app.words import amount, duration
+
+PARTS = ("Recordings", "Losses", "Screens")
+
+
+def show(study: Study, session: Session) -> None:
+    """The page."""
+    parts.head("Ingest", "What have we got, and what holds us back?")
+    now = ingest_reads.now(study)
+    has_candidates = ingest_reads.candidates(study) is not None
+    clips = sum(now.clips.values())
+    step = intake.next_step(now.states, clips, running=now.running is not None, has_candidates=has_candidates)
+    _top(study, session, now, step)
+    running.show(study, now)
+    if not now.standings and now.running is None:
+        parts.empty(
+            "Here every recording will stand: how far it is, what it gave, and what to do where it cannot go on.",
+            "Give addresses, files or folders of the server, or a table. Nothing is begun before you say so, and "
+            "nothing is done twice. The same from a shell:",
+            f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
+        )
+        add.show(study, now)
+        return
+    if "clip" in st.query_params:
+        window.show(study, session, st.query_params["clip"])
+    first = PARTS[2] if "screen" in st.query_params else PARTS[0]
+    tabs = st.tabs(PARTS, default=first, key="part", on_change="rerun", bind="query-params")
+    drawn = (recordings.show, attrition.show, screens.show)
+    for tab, draw in zip(tabs, drawn, strict=True):
+        if tab.open:
+            with tab:
+                draw(study, session, now)
+
+
+def _top(study: Study, session: Session, now: Now, step: intake.NextStep) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{_stock(now)} {step.sentence}", width="stretch")
+        if not step.button:
+            return
+        if step.action == "hear":
+            doors.button(session, "clips", step.button, key="next")
+        elif st.button(step.button, type="primary", key="next"):
+            if step.action == "start":
+                recordings.start_all(study, now)
+            elif step.action == "mend":
+                st.session_state["part"] = PARTS[0]
+                session.keep("wanted states", ["needs you"])
+            elif step.action == "screens":
+                st.session_state["part"] = PARTS[2]
+            else:
+                session.keep("adding", True)
+            st.rerun()
+
+
+def _stock(now: Now) -> str:
+    done = [one for one in now.standings if one.state == "done"]
+    if not done:
+        return ""
+    sound = sum(one.seconds or 0.0 for one in done)
+    gave = amount(sum(now.clips.values()), "clip")
+    return f"**{amount(len(done), 'recording')}, {duration(sound)} of sound, gave {gave}.**"

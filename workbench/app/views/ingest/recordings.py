@@ -1,0 +1,172 @@
+"""The recordings of a study: how far each is, what stands in its way, and what a person can do about it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pipelines.ingest.wishes import wish
+from pipelines.study import Study
+from workbench import intake, jobs
+from workbench.app import doors, parts
+from workbench.app.ingest_reads import Now
+from workbench.app.session import Session
+from workbench.app.views.ingest import add
+from workbench.app.words import amount, duration
+
+if TYPE_CHECKING:
+    from pipelines.ingest.standing import SourceStanding
+
+TABLE_HEIGHT = 300
+
+
+def start_all(study: Study, now: Now) -> None:
+    """Run what is left, as a person would type it."""
+    from pipelines.ingest.standing import unlisted_inputs
+
+    more = unlisted_inputs(now.standings)
+    listed = [str(study.sources_csv)] if more and study.sources_csv.is_file() else []
+    jobs.start(study, ["ingest", *listed, *more, "--study", study.name, "--json"], "Ingest")
+
+
+def show(study: Study, session: Session, now: Now) -> None:
+    """The table, the recording chosen in it, and the way to add more."""
+    count = Counter(now.states)
+    with st.expander(
+        "Add recordings",
+        icon=":material/add:",
+        expanded=bool(session.recall("adding", False) or "check" in st.query_params),
+    ):
+        add.show(study, now)
+    present = [state for state in intake.STATES if count[state]]
+    asked_for: list[intake.State] = session.recall("wanted states", [])
+    first = [state for state in asked_for if state in present]
+    session.keep("wanted states", [])
+    if first:
+        st.session_state["standing"] = first
+    with st.container(horizontal=True, vertical_alignment="center"):
+        wanted = st.pills(
+            "How they stand",
+            present,
+            format_func=lambda state: f"{intake.SIGNS[state]} {state} {count[state]}",
+            selection_mode="multi",
+            key="standing",
+            label_visibility="collapsed",
+        )
+        words = st.text_input(
+            "Name holds",
+            key="find",
+            bind="query-params",
+            width=180,
+            placeholder="name holds",
+            label_visibility="collapsed",
+        )
+        if st.button("Start all", key="start-all", icon=":material/play_arrow:", disabled=now.running is not None):
+            start_all(study, now)
+            st.rerun()
+    found = [
+        (one, state)
+        for one, state in zip(now.standings, now.states, strict=True)
+        if (not wanted or state in wanted) and words.lower() in f"{one.source_id} {one.title} {one.uri}".lower()
+    ]
+    left, right = st.columns([8, 4], gap="medium")
+    with left:
+        table = [_cells(one, state, now.clips.get(one.source_id, 0)) for one, state in found]
+        event = st.dataframe(
+            table,
+            hide_index=True,
+            height=min(TABLE_HEIGHT, 38 + 35 * max(1, len(table))),
+            on_select="rerun",
+            selection_mode="single-row",
+            key="sources-table",
+            placeholder="",
+            column_config={
+                "recording": st.column_config.TextColumn(width="medium"),
+                "stands": st.column_config.TextColumn(width="small"),
+                "why": st.column_config.TextColumn(width="medium"),
+            },
+        )
+        parts.table_download(table, "recordings.csv")
+    chosen = _chosen(found, now, event["selection"]["rows"])
+    with right:
+        if chosen is None:
+            st.caption("Choose a row to see why it stands where it does, and what can be done.")
+        else:
+            _one(study, session, now, *chosen)
+
+
+def _cells(one: "SourceStanding", state: intake.State, clips: int) -> dict[str, str | int]:
+    return {
+        "recording": one.source_id or one.uri,
+        "stands": f"{intake.SIGNS[state]} {state}",
+        "clips": clips,
+        "length": duration(one.seconds) if one.seconds is not None else "–",
+        "tries": one.attempts,
+        "why": one.reason if state not in ("done", "taken down") else "",
+    }
+
+
+def _chosen(
+    found: "Sequence[tuple[SourceStanding, intake.State]]",
+    now: Now,
+    rows: Sequence[int],
+) -> "tuple[SourceStanding, intake.State] | None":
+    """The row that was clicked; else the one in the URL, so that it can be sent to a colleague."""
+    if rows and rows[0] < len(found):
+        st.query_params["source"] = found[rows[0]][0].source_id or found[rows[0]][0].uri
+        return found[rows[0]]
+    named = st.query_params.get("source")
+    both = zip(now.standings, now.states, strict=True)
+    return next((pair for pair in both if named and named in (pair[0].source_id, pair[0].uri)), None)
+
+
+def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state: intake.State) -> None:
+    clips = now.clips.get(one.source_id, 0)
+    with st.container(border=True):
+        st.markdown(f"**{one.title or one.source_id or one.uri}**")
+        st.markdown(f"{intake.SIGNS[state]} **{state}** · {one.uri}")
+        if one.reason and state != "done":
+            st.markdown(one.reason)
+        st.caption(intake.advice(one, state))
+        facts = []
+        if one.seconds is not None:
+            spoken = f", {duration(one.speech_s)} of it speech" if one.speech_s is not None else ""
+            facts.append(f"{duration(one.seconds)} of sound{spoken}")
+        if clips:
+            facts.append(amount(clips, "clip"))
+        if one.rights_basis:
+            facts.append(f"may be used: {one.rights_basis}")
+        if facts:
+            st.caption(" · ".join(facts))
+        _buttons(study, now, one, state)
+        if clips:
+            doors.link(session, "clips", "Hear its clips", icon=":material/library_music:", find=one.source_id)
+
+
+def _buttons(study: Study, now: Now, one: "SourceStanding", state: intake.State) -> None:
+    if not one.source_id or state in ("done", "taken once", "taken down"):
+        return
+    with st.container(horizontal=True):
+        if state == "paused":
+            if st.button("Let it go on", type="primary", icon=":material/play_arrow:", key=f"go-{one.source_id}"):
+                wish(study, one.source_id, "go")
+                st.rerun()
+            return
+        if state in ("not begun", "fetched", "broke off", "waits") and st.button(
+            "Pause",
+            icon=":material/pause:",
+            key=f"pause-{one.source_id}",
+            help="Later runs leave it until you let it go on",
+        ):
+            wish(study, one.source_id, "pause")
+            st.rerun()
+        if state in ("needs you", "broke off", "waits", "gone", "our error") and st.button(
+            "Try again", type="primary", icon=":material/refresh:", key=f"retry-{one.source_id}"
+        ):
+            wish(study, one.source_id, "retry")
+            if now.running is None:
+                given = str(one.path) if one.path and "://" not in one.uri else one.uri
+                inputs = [given] if not one.listed else []
+                jobs.start(study, ["ingest", *inputs, "--study", study.name, "--json"], f"Try {one.source_id} again")
+            st.rerun()

@@ -1,0 +1,219 @@
+"""The screens: how every window scored, where the limit stands, what another one would keep, and how that sounds."""
+
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pipelines.study import Bounds, Study
+from pipelines.units import ClipId
+from workbench import intake, jobs, window_sound
+from workbench.app import ingest_charts, ingest_reads, parts, serving
+from workbench.app.ingest_reads import Now
+from workbench.app.listening import Heard, sounds
+from workbench.app.session import Session
+from workbench.app.words import number
+from workbench.jobs import Job
+
+if TYPE_CHECKING:
+    from pipelines.ingest.thresholds import Candidates, Side
+
+LIMITS: "dict[Side, str]" = {"min": "at least", "max": "at most"}
+EACH_SIDE = 10
+
+
+def show(study: Study, session: Session, page: Now) -> None:
+    """One screen at a time: its histogram and its limit on the left, what stands beside the limit on the right."""
+    from pipelines.ingest.screen import SCREENS, bounds_of
+
+    found = ingest_reads.candidates(study)
+    if found is None or not len(found):
+        parts.empty(
+            "Here stands how every window scored, and what would be kept if a limit were moved.",
+            "Nothing is decoded for that. Every ingest keeps all windows with their scores; this machine has none of "
+            "this study, or of an older version.",
+            f"workbench ingest --study {study.name}",
+        )
+        return
+    now = bounds_of(study.settings)
+    left, right = st.columns([7, 5], gap="medium")
+    with left:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            names = list(SCREENS)
+            asked = st.query_params.get("screen", "")
+            name = st.selectbox(
+                "Screen",
+                names,
+                index=names.index(asked) if asked in names else 0,
+                format_func=lambda key: _title(key, now[key]),
+                key="screen-name",
+                label_visibility="collapsed",
+            )
+            st.query_params["screen"] = name
+            side = _side(name, now[name])
+        limit = _limit(found, name, side, now[name])
+        _preview(study, page, found, name, side, limit, now[name])
+    with right:
+        _beside(study, session, found, name, side, limit)
+
+
+def _title(name: str, bounds: Bounds) -> str:
+    from pipelines.ingest.screen import SCREENS
+
+    says = SCREENS[name].says
+    return f"{says[0].upper()}{says[1:]} ({intake.bounds_words(bounds)})"
+
+
+def _side(name: str, bounds: Bounds) -> "Side":
+    """Which of the two limits is moved: the one that the screen has, else as asked."""
+    first: Side = "max" if bounds.min is None and bounds.max is not None else "min"
+    chosen: Side = st.segmented_control(
+        "Limit",
+        list(LIMITS),
+        default=first,
+        required=True,
+        format_func=LIMITS.__getitem__,
+        key=f"side-{name}",
+        label_visibility="collapsed",
+    )
+    return chosen
+
+
+def _limit(found: "Candidates", name: str, side: "Side", bounds: Bounds) -> float | None:
+    """The slider and the number beside it, kept the same; None where there is no limit."""
+    from pipelines.ingest.thresholds import span
+
+    low, high = span(found, name)
+    force: float | None = getattr(bounds, side)
+    if force is not None:
+        low, high = min(low, force), max(high, force)
+    step = 10.0 ** round(_log10((high - low) / 200))
+    slider, exact = f"slider-{name}-{side}", f"exact-{name}-{side}"
+    if exact not in st.session_state:
+        st.session_state[exact] = force
+    if slider not in st.session_state:
+        open_end = low if side == "min" else high
+        st.session_state[slider] = open_end if force is None else force
+    one, two = st.columns([7, 3], vertical_alignment="bottom")
+    with one:
+        st.slider(
+            f"Keep windows with {LIMITS[side]}",
+            low,
+            high,
+            step=step,
+            format="%.3g",
+            key=slider,
+            on_change=lambda: st.session_state.update({exact: round(st.session_state[slider], 6)}),
+        )
+    with two:
+        limit: float | None = st.number_input(
+            "exactly",
+            value=None,
+            step=step,
+            format=f"%.{max(0, -round(_log10(step)))}f",
+            key=exact,
+            placeholder="no limit",
+            help="Empty: no limit",
+            on_change=lambda: _follow(slider, exact, low, high, side),
+        )
+    return limit
+
+
+def _follow(slider: str, exact: str, low: float, high: float, side: "Side") -> None:
+    value = st.session_state[exact]
+    if value is None:
+        value = low if side == "min" else high
+    st.session_state[slider] = min(high, max(low, value))
+
+
+def _log10(value: float) -> float:
+    from math import log10
+
+    return log10(value) if value > 0 else 0.0
+
+
+def _preview(
+    study: Study,
+    page: Now,
+    found: "Candidates",
+    name: str,
+    side: "Side",
+    limit: float | None,
+    now: Bounds,
+) -> None:
+    from pipelines.ingest.picks import read_picks
+    from pipelines.ingest.screen import SCREENS
+    from pipelines.ingest.thresholds import histogram, moved, what_if
+
+    bounds = moved(now, side, limit)
+    told = what_if(found, study.settings, {name: bounds}, picks=read_picks(study))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"Keeps **{number(told.keeps)}** clips (was {number(told.was)}), loses {number(len(told.loses))}, "
+            f"gains {number(len(told.gains))}.",
+            width="stretch",
+        )
+        _undo(study, page, name, now)
+        busy = page.running is not None
+        if st.button(
+            f"Apply: {intake.bounds_words(bounds)}", type="primary", key="apply", disabled=busy or bounds == now
+        ):
+            apply(study, name, bounds, now)
+            st.rerun()
+    figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
+    st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
+
+
+def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
+    """Put the bounds of one screen in force, as a person would type it; nothing is decoded but what is newly kept."""
+    words = ["clips", "screen", name]
+    for key, value in bounds.model_dump().items():
+        words += [f"--{key.replace('_', '-')}", "none" if value is None else repr(value)]
+    about = {"screen": name, "before": before.model_dump(), "after": bounds.model_dump()}
+    title = f"Keep {intake.bounds_words(bounds)}"
+    return jobs.start(study, [*words, "--set", "--study", study.name, "--json"], title, about=about)
+
+
+def _undo(study: Study, page: Now, name: str, now: Bounds) -> None:
+    """The former value, one click away, for as long as the newest change of this screen is in force."""
+    made = (job for job in page.jobs if job.about.get("screen") == name)
+    job = next(made, None)
+    if job is None or not job.is_over or Bounds(**job.about["after"]) != now:
+        return
+    before = Bounds(**job.about["before"])
+    if before != now and st.button(f"Undo: {intake.bounds_words(before)}", icon=":material/undo:", key="undo"):
+        apply(study, name, before, now)
+        for side in LIMITS:
+            st.session_state.pop(f"slider-{name}-{side}", None)
+            st.session_state.pop(f"exact-{name}-{side}", None)
+        st.rerun()
+
+
+def _beside(study: Study, session: Session, found: "Candidates", name: str, side: "Side", limit: float | None) -> None:
+    from pipelines.ingest.thresholds import beside, decided_alone, span
+
+    if limit is None:
+        low, high = span(found, name)
+        limit = low if side == "min" else high
+    alone = decided_alone(found, study.settings, name)
+    passes, fails = beside(found, study.settings, name, side, limit, most=EACH_SIDE)
+    for title, rows, key, empty in (
+        ("Just let through", passes, "passes", "No window lies on this side."),
+        ("Just refused", fails, "fails", "No window lies on this side."),
+    ):
+        heard = [_heard(session, found, name, row, is_alone=bool(alone[row])) for row in rows]
+        sounds(title, heard, key=f"beside-{key}", empty=empty)
+    st.caption("Click to hear, then ↑ and ↓.")
+
+
+def _heard(session: Session, found: "Candidates", name: str, row: int, *, is_alone: bool) -> Heard:
+    clip_id: ClipId = found.clip_ids[row]
+    minutes, seconds = divmod(round(float(found.start_s[row])), 60)
+    return Heard(
+        url=window_sound.window_url(serving.key(), session.rater, clip_id, time.time()),
+        value=number(float(found.scores[name][row])),
+        words=f"{found.source_ids[row]} at {minutes}:{seconds:02d}"
+        + ("" if is_alone else " · another screen refuses it"),
+        door=f"/ingest?clip={clip_id}",
+        note=f"{clip_id}: {'kept' if found.status[row] == 'keep' else 'not kept'}",
+    )

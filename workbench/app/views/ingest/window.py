@@ -1,0 +1,68 @@
+"""One window, kept or not: its sound, every score with the limit that it met, and what became of it."""
+
+import streamlit as st
+
+from pipelines.errors import MediaError
+from pipelines.study import Study
+from workbench import intake, window_sound
+from workbench.app import doors, ingest_reads
+from workbench.app.reads import Stamp, stamp
+from workbench.app.session import Session
+from workbench.app.words import duration, number
+
+ARMS = {"model": "", "random": " It came in by lot.", "picked": " It was picked by hand."}
+
+
+def show(study: Study, session: Session, clip_id: str) -> None:
+    """The window named in the URL."""
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{clip_id}**", width="stretch")
+            if st.button("Close", icon=":material/close:", key="close-window"):
+                del st.query_params["clip"]
+                st.rerun()
+        found = ingest_reads.candidates(study)
+        row = found.clip_ids.index(clip_id) if found is not None and clip_id in found.clip_ids else None
+        if found is None or row is None:
+            st.caption("No window of this study, as it is on this machine, has this name.")
+            return
+        left, right = st.columns([4, 7], gap="medium")
+        with left:
+            st.markdown(f"{duration(float(found.start_s[row]))} into *{found.source_ids[row]}*")
+            try:
+                st.audio(_sound(study, clip_id, stamp(study.clip_path(clip_id))), format="audio/wav")
+            except MediaError as error:
+                st.caption(f"{str(error)[0].upper()}{str(error)[1:]}.")
+            if found.status[row] == "keep":
+                st.markdown(f"● **Kept.**{ARMS.get(found.arms[row], '')}")
+                doors.link(session, "clips", "Its answers and their history", clip=clip_id)
+            else:
+                word = "For a person to decide" if found.status[row] == "review" else "Not kept"
+                st.markdown(f"✕ **{word}:**")
+                st.markdown("\n".join(f"- {intake.reason_words(code, study.settings)}" for code in found.reasons[row]))
+        with right:
+            st.dataframe(_scores(study, clip_id, row), hide_index=True, height=190)
+
+
+def _scores(study: Study, _clip_id: str, row: int) -> list[dict[str, str]]:
+    from pipelines.ingest.screen import SCREENS, bounds_of, weigh
+
+    found = ingest_reads.candidates(study)
+    if found is None:
+        return []
+    bounds = bounds_of(study.settings)
+    against = {one.reason.rpartition("_")[0] for one in weigh(found.windows[row].scores, bounds)}
+    return [
+        {
+            "what is measured": screen.says,
+            "this window": number(found.windows[row].scores[name]),
+            "kept": intake.bounds_words(bounds[name]),
+            "": "✕" if name in against else "",
+        }
+        for name, screen in SCREENS.items()
+    ]
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _sound(_study: Study, clip_id: str, changed: Stamp) -> bytes:  # noqa: ARG001
+    return window_sound.window_wav(_study, clip_id)
