@@ -23,6 +23,7 @@ from pipelines.ingest.picks import (
     speakers_to_csv,
 )
 from pipelines.ingest.queue import Item, Queue, open_queue, path_text
+from pipelines.ingest.repeated import forget
 from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
 from pipelines.manifest import read_clips, write_clips
 from pipelines.schema import Clip
@@ -203,6 +204,10 @@ def _remove_picks(work: _Work) -> None:
         write_text(speakers_file(study), speakers_to_csv(left))
 
 
+def _remove_repeats(work: _Work) -> None:
+    forget(work.study, work.source_id)
+
+
 def _remove_clips(work: _Work) -> None:
     """Last of the tables: while clips.csv still lists them, a second run knows what to look for."""
     study = work.study
@@ -228,7 +233,8 @@ def _close(work: _Work) -> None:
 
 #: In this order; each may be run again.
 STEPS: Sequence[Callable[[_Work], None]] = (
-    _enter, _mark, _remove_features, _remove_files, _remove_candidates, _remove_picks, _remove_clips, _close,
+    _enter, _mark, _remove_features, _remove_files, _remove_candidates, _remove_repeats, _remove_picks, _remove_clips,
+    _close,
 )  # fmt: skip
 
 

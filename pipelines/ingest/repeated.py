@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,26 @@ def repeats_of(
 def read_repeated(study: Study) -> Repeated:
     """What the last ingest found, also while another one runs; nothing where there was none."""
     return _read(repeats_file(study)).repeated
+
+
+def forget(study: Study, source_id: SourceId) -> None:
+    """Take a withdrawn source out of the result; the next ingest looks again."""
+    file = repeats_file(study)
+    if not file.is_file():
+        return
+    before = _read(file)
+    found = before.repeated
+    rest = _Kept(
+        Repeated(
+            order=tuple(name for name in found.order if name != source_id),
+            seconds={name: seconds for name, seconds in found.seconds.items() if name != source_id},
+            repeats=tuple(repeat for repeat in found.repeats if source_id not in _pair(repeat)),
+            copies={name: copy for name, copy in found.copies.items() if source_id not in (name, copy.dup_of)},
+            unread=tuple(name for name in found.unread if name != source_id),
+        ),
+        heard={key: one for key, one in before.heard.items() if source_id not in key.split(" ")},
+    )
+    write_text(file, rest.text(asked=""))
 
 
 def repeats_file(study: Study) -> Path:
@@ -212,7 +232,7 @@ def _searched(
         if repeat.kind != "reupload" and key not in heard and _is_here(queue, items, _pair(repeat))
     }
     heard |= _listened(new, items, report, jobs)
-    best = [heard.get(key, repeat) for key, repeat in zip(keys, found, strict=True)]
+    best = [_best(repeat, key, heard) for key, repeat in zip(keys, found, strict=True)]
     left = {
         _pair(repeat) for key, repeat in zip(keys, found, strict=True) if repeat.kind != "reupload" and key not in heard
     }
@@ -229,13 +249,23 @@ def _searched(
     )
 
 
+def _best(repeat: "Repeat", key: str, heard: "Mapping[str, Repeat | None]") -> "Repeat | None":
+    """The repeat as it was heard, if it was; a re-upload as it is."""
+    known = heard.get(key, repeat) if repeat.kind != "reupload" else repeat
+    return None if known is None else replace(known, kind=repeat.kind)
+
+
 def _pair(repeat: "Repeat") -> tuple[SourceId, SourceId]:
     return repeat.source_a, repeat.source_b
 
 
 def _key(repeat: "Repeat", marks: Mapping[SourceId, str]) -> str:
-    """Names a repeat by what was compared: both fingerprints, then all that the search said of it."""
-    return " ".join([marks[repeat.source_a], marks[repeat.source_b], *(str(cell) for cell in _cells(repeat))])
+    """Names a repeat by what was compared: both fingerprints, then all that the search said of it.
+
+    But for its kind: that goes by how many others share it, and another episode may change it.
+    """
+    cells = (str(getattr(repeat, cell.name)) for cell in fields(repeat) if cell.name != "kind")
+    return " ".join([marks[repeat.source_a], marks[repeat.source_b], *cells])
 
 
 def _copies(found: "Sequence[Repeat]", marks: "Mapping[SourceId, Fingerprint]") -> dict[SourceId, Copy]:

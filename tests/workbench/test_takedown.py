@@ -17,7 +17,9 @@ from pipelines.features import FeatureCache, extractor, pcm_content
 from pipelines.ingest import run
 from pipelines.ingest.checks import checks_file, read_checks
 from pipelines.ingest.picks import read_picks, read_speakers
+from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.sound import SoundTask, make_sound
+from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, read_table
 from pipelines.study import Study, create_study
 from tests.builders import noise, voice
@@ -89,12 +91,16 @@ def study(template: Path, tmp_path: Path) -> Study:
 
 
 def state(study: Study) -> dict[str, bytes]:
+    """All but the queue and what the next ingest finds out anew about repeats."""
     files = [file for half in (study.manifests, study.root / "data") for file in half.rglob("*") if file.is_file()]
-    return {str(f.relative_to(study.root)): f.read_bytes() for f in files if "ingest." not in f.name}
+    return {
+        str(f.relative_to(study.root)): f.read_bytes() for f in files if not f.name.startswith(("ingest.", "repeats."))
+    }
 
 
 def test_everything_of_the_source_goes_and_the_rest_stays(study: Study) -> None:
     before, clips = state(study), read_clips(study.clips_csv)
+    assert read_repeated(study).order == ("one", "two")
     gone = tuple(clip.clip_id for clip in clips if clip.source_id == "two")
     assert len(gone) >= 2
     done = take_down(study, "two.wav", "the owner asked", now=NOW)
@@ -106,6 +112,10 @@ def test_everything_of_the_source_goes_and_the_rest_stays(study: Study) -> None:
     assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"one"}
     assert all(name.startswith("one-") for name in read_checks(checks_file(study.clips_csv)))
     assert set(pq.read_table(study.candidates)["source_id"].to_pylist()) == {"one"}
+    assert read_repeated(study).order == ("one",)
+    assert "two" not in repeats_file(study).read_text(encoding="utf-8")
+    prints = {source.source_id: "fp_b64" in source.measured for source in read_sources(study.sources_csv)}
+    assert prints == {"one": True, "two": False}
     (row,) = read_table(study.takedowns_csv)
     assert row == {
         "date": "2026-11-21T12:00:00Z", "source_id": "two", "clips": ";".join(gone), "reason": "the owner asked"

@@ -70,15 +70,15 @@ def _repeat(stretch: Stretch, kind: Kind, fingerprints: Sequence[Fingerprint]) -
     start_a_s = max(0.0, stretch.start_a * ITEM_S)
     start_b_s = max(0.0, stretch.start_b * ITEM_S)
     length_s = min(stretch.length * ITEM_S, a.duration_s - start_a_s, (b.duration_s - start_b_s) / stretch.speed)
-    return Repeat(
+    return Repeat(  # rounded, so that further recordings beside these two change no last digit
         source_a=a.source_id,
-        start_a_s=start_a_s,
+        start_a_s=round(start_a_s, 3),
         source_b=b.source_id,
-        start_b_s=start_b_s,
-        length_s=length_s,
+        start_b_s=round(start_b_s, 3),
+        length_s=round(length_s, 3),
         kind=kind,
-        score=1.0 - 2.0 * stretch.error,
-        speed=stretch.speed,
+        score=round(1.0 - 2.0 * stretch.error, 4),
+        speed=round(stretch.speed, 6),
     )
 
 

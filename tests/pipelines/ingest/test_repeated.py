@@ -13,7 +13,7 @@ from pipelines.errors import Cancelled
 from pipelines.ingest import repeated
 from pipelines.ingest.fingerprint import ALGORITHM, fingerprint, to_text
 from pipelines.ingest.queue import Item, Queue, open_queue
-from pipelines.ingest.repeated import Copy, Repeated, read_repeated, repeats_file, repeats_of
+from pipelines.ingest.repeated import Copy, Repeated, forget, read_repeated, repeats_file, repeats_of
 from pipelines.ingest.repeats import Interval
 from pipelines.ingest.sources import Source
 from pipelines.progress import Progress
@@ -143,6 +143,22 @@ def test_sources_done_elsewhere_count_and_withdrawn_or_unread_ones_do_not(
         assert found.order == ("e01", "e02", "e03") and found.unread == ("e03",)
         assert found.masks.keys() == {"e01", "e02"}
         assert searched(study, queue, [first, second, third, gone])[0].masks == {}
+
+
+def test_a_withdrawn_source_is_forgotten_and_the_rest_stays_known(
+    study: Study, series: Series, facts: dict[str, dict[str, str]]
+) -> None:
+    sources = sources_of(series)
+    forget(study, "e02")
+    with open_queue(study.ingest_db) as queue:
+        put(queue, series, facts, list(series.files))
+        searched(study, queue, sources)
+        forget(study, "e02")
+        assert "e02" not in repeats_file(study).read_text()
+        rest = read_repeated(study)
+        assert rest.order == ("e01", "e03", "again") and rest.repeats and rest.copies == {}
+        found, stages = searched(study, queue, [source for source in sources if source.source_id != "e02"])
+        assert found.masks["e01"] == rest.masks["e01"] and stages == ["looking for repeats"]
 
 
 def test_a_search_that_is_stopped_leaves_nothing(
