@@ -21,7 +21,7 @@ from pipelines.ingest.manners import Rest
 from pipelines.ingest.outlook import Outlook, outlook_of
 from pipelines.ingest.reading import State, state_of
 from pipelines.schema import clip_id
-from pipelines.units import Hertz, SourceId
+from pipelines.units import ClipId, Hertz, Samples, SourceId
 
 Status = Literal["new", "fetched", "done", "failed", "duplicate"]
 
@@ -86,6 +86,10 @@ class Item:
     facts: Mapping[str, str] = field(default_factory=dict)
     decided_by: str = ""
     clips_hash: str = ""
+
+    def clip_id(self, start_sample: Samples) -> ClipId:
+        """The id of a clip of it."""
+        return clip_id(self.source_id, start_sample, self.rate_hz)
 
     @property
     def track(self) -> int:
@@ -182,7 +186,7 @@ class Queue:
             "UNION ALL SELECT start_sample, n_samples, pcm_sha256 FROM picked WHERE source_id = ? ORDER BY 1",
             (item.source_id, item.source_id),
         )
-        return tuple(Slice(clip_id(item.source_id, row[0], item.rate_hz), *row) for row in rows)
+        return tuple(Slice(item.clip_id(row[0]), *row) for row in rows)
 
     def tally(self, source_id: SourceId) -> Sequence[tuple[Decision, int]]:
         """How many windows of a source each decision met."""

@@ -17,7 +17,7 @@ from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.ingest.analyse import RECIPE, analysis_hash, scores_at, tracks_file
 from pipelines.ingest.checks import read_pcm16
 from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
-from pipelines.ingest.decide import Scored, decide
+from pipelines.ingest.decide import Decided, Scored, decide
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.repeated import Repeated, repeats_of
@@ -31,7 +31,6 @@ from pipelines.ingest.trouble import disk_full
 from pipelines.ingest.twins import part_twins
 from pipelines.manifest import digest
 from pipelines.progress import Progress, Report
-from pipelines.schema import clip_id
 from pipelines.study import Study, StudySettings
 from pipelines.units import SourceId
 
@@ -145,6 +144,7 @@ class _Settling:
             windows = [one.window for one in before]
             found = decide(windows, item.rate_hz, self._settings, source_id=name, masked=masked, picks=picks)
             self._forget_picks(item, windows, picks)
+            self._forget_others([one for one, new in zip(before, found, strict=True) if new.kept > one.decision.kept])
             self._items[name] = replace(item, decided_by=by, clips_hash=clips_hash)
             if self._queue.decide(self._items[name], found, [one.decision for one in before]):
                 self.redone.add(name)
@@ -223,9 +223,25 @@ class _Settling:
         if wanted == had.keys():
             return
         for start, _ in had.keys() - wanted:
-            self._study.clip_path(clip_id(item.source_id, start, item.rate_hz)).unlink(missing_ok=True)
+            self._study.clip_path(item.clip_id(start)).unlink(missing_ok=True)
         now = [had.get(place, Scored(*place, 0.0, dict.fromkeys(SCREENS))) for place in sorted(wanted)]
         self._queue.put_picked(item.source_id, now)
+
+    def _forget_others(self, windows: Sequence[Decided]) -> None:
+        """Remove files that windows which are to be clips now would find there, and that hold something else.
+
+        A clip of another length, cut under other settings, has the same id.
+        """
+        for one in windows:
+            path = self._study.clip_path(one.clip_id)
+            if not path.is_file():
+                continue
+            try:
+                is_it = pcm_sha256(read_pcm16(path)[0]) == one.window.pcm_sha256
+            except MediaError:
+                is_it = False
+            if not is_it:
+                path.unlink()
 
     def _score_picks(self, item: Item, slices: Sequence[Slice]) -> None:
         """What can be said of picks that have just been cut: all where the tracks are here, else what samples tell."""

@@ -151,6 +151,17 @@ def test_every_candidate_has_its_scores_and_hash_and_kept_ones_an_arm(study: Stu
     assert all(audio.pcm_sha256(whole[start : start + 48000]) == mark for mark, start in sounds.items())
 
 
+def test_a_file_of_an_earlier_length_never_passes_for_the_clip(study: Study, media: Path, tmp_path: Path) -> None:
+    bounds(study, LOOSE)
+    ingest(study, media)
+    study.settings_file.write_text(study.settings_file.read_text().replace("length_s = 3.0", "length_s = 2.0"))
+    bounds(study, TIGHT)
+    ingest(study)
+    bounds(study, LOOSE)
+    retable(study)
+    assert result(study) == result(fresh(study, media, tmp_path))
+
+
 def test_stopped_while_it_cuts_and_run_again(study: Study, media: Path, tmp_path: Path) -> None:
     ingest(study, media)
     bounds(study, LOOSE)
