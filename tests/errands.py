@@ -1,0 +1,58 @@
+"""Small tasks that read a file and write files, for tests of clusters; a word in the file says how they go wrong."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import MediaError
+from pipelines.execution import Tell
+from pipelines.freight import Freight
+
+
+@dataclass(frozen=True, slots=True)
+class Shout:
+    """Read `path`, write what it says in capitals to `into` and its length to `file`; `log` hears of every try."""
+
+    path: Path
+    into: Path
+    file: Path
+    scratch: Path
+    log: str
+    here_only: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shouted:
+    words: tuple[str, ...]
+    share: float
+    unknown: float | None = None
+
+
+def shout(task: Shout, tell: Tell) -> Shouted:
+    """Capitals. Says `die`: the process does. `fail`: raises. `linger`: 60 s, unless a file `free` lies by its log."""
+    with Path(task.log).open("a") as log:
+        log.write(f"{task.path.name} {os.getpid()} {os.getppid()} {task.here_only}\n")
+    said = task.path.read_text()
+    tell(1, 2)
+    if said.startswith("die"):
+        os._exit(7)
+    if said.startswith("fail"):
+        raise MediaError("no_voice", f"{task.path.name}: has no voice", "gone")
+    free = Path(task.log).with_name("free")
+    for turn in range(600 if said.startswith("linger") else 0):
+        if free.exists():
+            break
+        Path(task.log).with_name(f"turn-{task.path.name}").write_text(str(turn))
+        time.sleep(0.1)
+        tell(turn, 600)
+    task.scratch.mkdir(parents=True, exist_ok=True)
+    (task.scratch / "meanwhile").write_text("to be thrown away")
+    task.into.mkdir(parents=True, exist_ok=True)
+    (task.into / f"{task.path.stem}.txt").write_text(said.upper())
+    task.file.write_text(str(len(said)))
+    tell(2, 2)
+    return Shouted(tuple(said.split()), 1 / 3)
+
+
+SHOUT = Freight(shout, Shouted, folders=("into",), files=("file",), scratch=("scratch",), local=("here_only",))
