@@ -1,6 +1,7 @@
-"""What stands of all that curators did by hand: a plain function of the history."""
+"""What stands of all that curators did by hand: a plain function of the history, whatever pieces it came in."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from pipelines.ingest.picks import Pick, Speaker
@@ -30,57 +31,99 @@ class Curated:
         return tuple(sorted(self.picks.get(source_id, {}).values()))
 
 
-def curated(events: Sequence[CurationEvent]) -> Curated:
-    """What stands after `events`, given in the order in which they were stored.
+class Fold:
+    """What stands, kept up event by event, in the order in which they were stored.
 
     The last word counts. An undone event never was; an undo itself is not undone, what it took back is done again.
     """
-    undone = {event.undoes for event in events if event.kind == "undo"}
-    picks: dict[SourceId, dict[Samples, Pick]] = {}
-    nominations: dict[ClipId, LabelName] = {}
-    speakers: dict[ClipId, Speaker] = {}
-    skipped: dict[SourceId, set[Samples]] = {}
-    mined_to: dict[SourceId, Samples] = {}
-    decided: set[tuple[SourceId, Samples]] = set()
-    told: set[ClipId] = set()
-    lately: dict[Speaker, None] = {}
-    for event in events:
-        start = event.start_sample
+
+    def __init__(self, events: Sequence[CurationEvent] = ()) -> None:
+        self._events: list[CurationEvent] = []
+        self._by_id: dict[str, CurationEvent] = {}
+        self._undone: set[str | None] = set()
+        self._begin()
+        self.add(events)
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest event, 0 before the first."""
+        return self._events[-1].seq if self._events else 0
+
+    def event(self, client_id: str) -> CurationEvent | None:
+        """The event of that id."""
+        return self._by_id.get(client_id)
+
+    def add(self, events: Sequence[CurationEvent]) -> None:
+        """The next events."""
+        self._events += events
+        self._by_id.update((event.client_id, event) for event in events)
+        undoes = {event.undoes for event in events if event.kind == "undo"}
+        if undoes:
+            self._undone |= undoes
+            self._begin()
+            events = self._events
+        for event in events:
+            self._take(event)
+
+    def and_then(self, events: Sequence[CurationEvent]) -> "Fold":
+        """Another one, with further events."""
+        other = copy(self)
+        for name, held in vars(self).items():
+            nested = name in ("_picks", "_skipped")
+            setattr(other, name, {key: copy(value) for key, value in held.items()} if nested else copy(held))
+        other.add(events)
+        return other
+
+    def stands(self) -> Curated:
+        """What stands now."""
+        return Curated(
+            picks={source_id: dict(found) for source_id, found in self._picks.items() if found},
+            nominations=dict(self._nominations),
+            speakers=dict(self._speakers),
+            skipped={source_id: frozenset(starts) for source_id, starts in self._skipped.items()},
+            mined_to=dict(self._mined_to),
+            decided=frozenset(self._decided),
+            told=frozenset(self._told),
+            speakers_lately=tuple(reversed(self._lately)),
+        )
+
+    def _begin(self) -> None:
+        self._picks: dict[SourceId, dict[Samples, Pick]] = {}
+        self._nominations: dict[ClipId, LabelName] = {}
+        self._speakers: dict[ClipId, Speaker] = {}
+        self._skipped: dict[SourceId, set[Samples]] = {}
+        self._mined_to: dict[SourceId, Samples] = {}
+        self._decided: set[tuple[SourceId, Samples]] = set()
+        self._told: set[ClipId] = set()
+        self._lately: dict[Speaker, None] = {}
+
+    def _take(self, event: CurationEvent) -> None:
+        start, speaker = event.start_sample, Speaker(event.speaker, event.gender)
+        says_who = event.kind == "speaker" or (event.kind == "pick" and speaker != Speaker())
         if event.kind in ("pick", "unpick") and start is not None:
-            decided.add((event.source_id, start))
-        speaker = Speaker(event.speaker, event.gender)
-        if event.kind == "speaker" or (event.kind == "pick" and speaker != Speaker()):
-            told.add(event.clip_id)
-        if event.client_id in undone:
-            continue
+            self._decided.add((event.source_id, start))
+        if says_who:
+            self._told.add(event.clip_id)
+        if event.client_id in self._undone:
+            return
         if event.kind == "pick" and start is not None and event.n_samples is not None:
-            picks.setdefault(event.source_id, {})[start] = Pick(start, event.n_samples)
+            self._picks.setdefault(event.source_id, {})[start] = Pick(start, event.n_samples)
         elif event.kind == "unpick" and start is not None:
-            picks.get(event.source_id, {}).pop(start, None)
+            self._picks.get(event.source_id, {}).pop(start, None)
         elif event.kind == "skip" and start is not None:
-            skipped.setdefault(event.source_id, set()).add(start)
+            self._skipped.setdefault(event.source_id, set()).add(start)
         elif event.kind == "mined" and start is not None:
-            mined_to[event.source_id] = max(start, mined_to.get(event.source_id, 0))
+            self._mined_to[event.source_id] = max(start, self._mined_to.get(event.source_id, 0))
         if event.kind == "nominate" or (event.kind == "pick" and event.label is not None):
-            nominations.pop(event.clip_id, None)
+            self._nominations.pop(event.clip_id, None)
             if event.label is not None:
-                nominations[event.clip_id] = event.label
-        if event.kind == "speaker" or (event.kind == "pick" and speaker != Speaker()):
-            speakers.pop(event.clip_id, None)
+                self._nominations[event.clip_id] = event.label
+        if says_who:
+            self._speakers.pop(event.clip_id, None)
             if speaker != Speaker():
-                speakers[event.clip_id] = speaker
-                lately.pop(speaker, None)
-                lately[speaker] = None
-    return Curated(
-        picks={source_id: found for source_id, found in picks.items() if found},
-        nominations=nominations,
-        speakers=speakers,
-        skipped={source_id: frozenset(starts) for source_id, starts in skipped.items()},
-        mined_to=mined_to,
-        decided=frozenset(decided),
-        told=frozenset(told),
-        speakers_lately=tuple(reversed(lately)),
-    )
+                self._speakers[event.clip_id] = speaker
+                self._lately.pop(speaker, None)
+                self._lately[speaker] = None
 
 
 def with_tables(here: Curated, picks: Mapping[SourceId, Iterable[Pick]], speakers: Mapping[ClipId, Speaker]) -> Curated:

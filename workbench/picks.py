@@ -30,7 +30,7 @@ from pipelines.ingest.sound import open_sound
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study
 from pipelines.units import ClipId, Hertz, Samples, SourceId
-from workbench.curated import Curated, curated, with_tables
+from workbench.curated import Curated, Fold, with_tables
 from workbench.recordings import Mined, clip_samples, clips_of, mineable, tables, withdrawn
 from workbench.store import Refused, Store, open_store
 from workbench.store.connection import store_url
@@ -65,8 +65,7 @@ class Desk:
         self._place = study
         self.store = store
         self._lock = threading.Lock()
-        self._events: tuple[CurationEvent, ...] = ()
-        self._stands = Curated()
+        self._fold = Fold()
 
     @property
     def study(self) -> Study:
@@ -76,8 +75,7 @@ class Desk:
     def stands(self) -> Curated:
         """What stands now, the tables' rows from other machines with it. Raises TableError."""
         with self.store.reading() as connection:
-            self._read(connection)
-        return self._with_tables(self._stands)
+            return self._with_tables(self._read(connection).stands())
 
     def taken(self, source_id: SourceId) -> Mapping[ClipId, Taken]:
         """Clips of the source that people have labelled or are hearing: those stay as they are."""
@@ -95,27 +93,28 @@ class Desk:
         refused: list[Refused] = []
         new: list[CurationEvent] = []
         with self.store.writing() as connection:
-            before = self._read(connection)
+            history = self._read(connection)
             known = dict(stored_among(connection, [event.client_id for event in events]))
             for given in events:
                 problem: str | None = None
                 if given.client_id not in known:
-                    stands = self._with_tables(curated([*before, *new]) if new else self._stands)
+                    stands = self._with_tables(history.stands())
                     event = self._completed(given, stands)
                     if isinstance(event, str):
                         problem = event
-                    elif (problem := self._problem(event, stands, (*before, *new), connection, now)) is None:
+                    elif (problem := self._problem(event, stands, history, connection, now)) is None:
                         add_curation(connection, event, now)
                         known[event.client_id] = event
                         new.append(event)
+                        history = history.and_then([event])
                 elif known[given.client_id].rater != given.rater:
                     problem = "another person's pick has this id"
                 if problem is None:
                     acked.append(given.client_id)
                 else:
                     refused.append(Refused(given.client_id, problem))
-        of = {event.client_id: event for event in (*before, *new)}
-        undone = tuple(of[event.undoes] for event in new if event.undoes is not None)
+        took_back = [history.event(event.undoes) for event in new if event.undoes is not None]
+        undone = tuple(event for event in took_back if event is not None)
         return Done(tuple(dict.fromkeys(acked)), tuple(refused), tuple(new), undone)
 
     def write_tables(self) -> bool:
@@ -126,8 +125,7 @@ class Desk:
         """
         study = self.study
         with self.store.writing() as connection:
-            self._read(connection)
-            stands = self._with_tables(self._stands)
+            stands = self._with_tables(self._read(connection).stands())
             gone = withdrawn(study)
             picks = {name: found.values() for name, found in stands.picks.items() if name not in gone}
             for name in picks:
@@ -140,13 +138,13 @@ class Desk:
                 changed |= write_text(speakers_file(study), speakers_to_csv(speakers))
         return changed
 
-    def _read(self, connection: sa.Connection) -> tuple[CurationEvent, ...]:
+    def _read(self, connection: sa.Connection) -> Fold:
+        """The history as far as it is stored; the one that is returned is not changed any more."""
         with self._lock:
-            newer = curation_events(connection, after=self._events[-1].seq if self._events else 0)
+            newer = curation_events(connection, after=self._fold.last_seq)
             if newer:
-                self._events += newer
-                self._stands = curated(self._events)
-            return self._events
+                self._fold = self._fold.and_then(newer)
+            return self._fold
 
     def _with_tables(self, here: Curated) -> Curated:
         return with_tables(here, *tables(self.study))
@@ -196,12 +194,12 @@ class Desk:
         self,
         event: CurationEvent,
         stands: Curated,
-        history: Sequence[CurationEvent],
+        history: Fold,
         connection: sa.Connection,
         now: datetime,
     ) -> str | None:
         if event.kind == "undo":
-            of = next((one for one in history if one.client_id == event.undoes), None)
+            of = history.event(event.undoes or "")
             if of is None:
                 return "what is to be taken back is not here"
             if of.kind in ("undo", "unpick"):

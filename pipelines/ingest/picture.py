@@ -181,36 +181,28 @@ class Picture:
             raise ValueError(f"there is no tile {index} at level {level}")
         last = min(first + COLUMNS, view.columns(level))
         bands, peaks = np.zeros((COLUMNS, ROWS), np.uint8), np.zeros((COLUMNS, 2), np.int8)
-        bands[: last - first] = (
-            self._bands[level - BANDS_LEVEL][first:last]
-            if level >= BANDS_LEVEL
-            else self._fresh_bands(level, first, last)
-        )
-        peaks[: last - first] = (
-            self._peaks[level - PEAKS_LEVEL][first:last]
-            if level >= PEAKS_LEVEL
-            else outline(self._between(level, first, last), view.per_column(level))
-        )
+        if level >= BANDS_LEVEL:
+            bands[: last - first] = self._bands[level - BANDS_LEVEL][first:last]
+        else:
+            bands[: last - first], fresh = self._fresh(level, first, last)
+        peaks[: last - first] = fresh if level < PEAKS_LEVEL else self._peaks[level - PEAKS_LEVEL][first:last]
         return bands, peaks
 
-    def _between(self, level: int, first: int, last: int) -> Pcm16:
-        per_column = self.view.per_column(level)
-        start = first * per_column
-        return self._samples(start, min(last * per_column, self.view.n_samples) - start)
-
-    def _fresh_bands(self, level: int, first: int, last: int) -> Bytes:
-        """Each window stands in the middle of its column; at levels over PEAKS_LEVEL a column pools several."""
+    def _fresh(self, level: int, first: int, last: int) -> tuple[Bytes, SmallInts]:
+        """From the samples, read once. A window stands in the middle of its column; longer columns pool several."""
         view = self.view
         per_column = view.per_column(level)
         step = min(per_column, view.hop)
-        start = first * per_column
-        count = -(-(min(last * per_column, view.n_samples) - start) // step)
+        start, end = first * per_column, min(last * per_column, view.n_samples)
+        count = -(-(end - start) // step)
         begin = start + step // 2 - view.hop
         need = (count - 1) * step + 2 * view.hop
         low, high = max(0, begin), min(begin + need, view.n_samples)
+        pcm = self._samples(low, high - low)
         sound = np.zeros(need, np.float32)
-        sound[low - begin : high - begin] = self._samples(low, high - low).astype(np.float32) / np.float32(32768)
-        return _pooled(spectrum(sound, count, step, view.rate_hz), per_column // step)
+        sound[low - begin : high - begin] = pcm.astype(np.float32) / np.float32(32768)
+        peaks = outline(pcm[start - low : end - low], per_column)
+        return _pooled(spectrum(sound, count, step, view.rate_hz), per_column // step), peaks
 
 
 _POOLED = 1 << (BANDS_LEVEL - PEAKS_LEVEL)

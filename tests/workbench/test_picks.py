@@ -21,7 +21,7 @@ from pipelines.takedowns import Takedown, write_takedowns
 from tests.builders import voice
 from tests.studies import study_with_sound
 from workbench import label_queue
-from workbench.curated import curated
+from workbench.curated import Curated, Fold
 from workbench.picks import Desk, Done, follow
 from workbench.store import Event, Store, open_store
 from workbench.store.curation import CurationEvent
@@ -313,5 +313,18 @@ def test_whatever_is_done_picks_stay_apart_and_batches_do_not_matter(
     assert found[0] == found[1]
 
 
+@given(st.lists(actions, max_size=20), st.integers(0, 20))
+def test_the_fold_does_not_depend_on_the_pieces(does: list[tuple[str, int]], cut: int) -> None:
+    events = [
+        replace(undo(number, value) if kind == "undo" else pick(number, value, kind=kind, n_samples=5), seq=number + 1)
+        for number, (kind, value) in enumerate(does)
+    ]
+    first = Fold(events[:cut])
+    before = first.stands()
+    both = first.and_then(events[cut:])
+    assert both.stands() == Fold(events).stands()
+    assert first.stands() == before
+
+
 def test_the_fold_of_no_events_is_empty() -> None:
-    assert curated([]) == curated([undo(1, 5)])
+    assert Fold().stands() == Fold([undo(1, 5)]).stands() == Curated()
