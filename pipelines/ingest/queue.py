@@ -12,16 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from pipelines.atomic import sha256_file
-from pipelines.errors import ConfigError, MediaError
+from pipelines.errors import ConfigError
 from pipelines.ingest.cut import Slice
 from pipelines.ingest.decide import PICKED, SAME_CLIP, Arm, Decided, Decision, Scored, named
 from pipelines.ingest.decide import Status as DecisionStatus
-from pipelines.ingest.manners import Rest
-from pipelines.ingest.outlook import Outlook, outlook_of
-from pipelines.ingest.reading import State, state_of
+from pipelines.ingest.memory import Memory, path_text
 from pipelines.schema import clip_id
 from pipelines.units import ClipId, Hertz, Samples, SourceId
+
+__all__ = ["Item", "Queue", "Status", "open_queue", "path_text"]
 
 Status = Literal["new", "fetched", "done", "failed", "duplicate"]
 
@@ -42,15 +41,6 @@ CREATE TABLE IF NOT EXISTS picked (
     source_id TEXT NOT NULL, start_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL, scores TEXT NOT NULL,
     pcm_sha256 TEXT NOT NULL, PRIMARY KEY (source_id, start_sample, n_samples)
 );
-CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS hosts (host TEXT PRIMARY KEY, until REAL NOT NULL, strikes INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS waits (source_id TEXT PRIMARY KEY, until REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS videos (
-    source_id TEXT PRIMARY KEY, reason_code TEXT NOT NULL, reason TEXT NOT NULL, failure TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS outlooks (uri TEXT PRIMARY KEY, asked REAL NOT NULL, outlook TEXT NOT NULL);
 """
 
 #: Columns that a database of an earlier version lacks, and how they are filled from what it has.
@@ -105,11 +95,11 @@ class Item:
 _FIELDS = tuple(Item.__slots__)
 
 
-class Queue:
+class Queue(Memory):
     """The open queue of one study. Paths cross as text that keeps any file name (surrogateescape made readable)."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+        super().__init__(connection)
         self._db.executescript(_TABLES)
         if "arm" not in {row[1] for row in self._db.execute("PRAGMA table_info(candidates)")}:
             self._db.executescript(f"BEGIN; {_ADDED} COMMIT;")
@@ -252,56 +242,10 @@ class Queue:
         )
         return [(Scored(row[0], row[1], row[2], json.loads(row[3]), row[4]), _decision(*row[5:])) for row in rows]
 
-    def rests(self) -> dict[str, Rest]:
-        """Hosts that asked to be left alone."""
-        return {host: Rest(until, strikes) for host, until, strikes in self._db.execute("SELECT * FROM hosts")}
-
-    def forgive(self) -> None:
-        """Let hosts that were given up be asked once more, when the rest that they asked for is over."""
-        with self._db:
-            self._db.execute("UPDATE hosts SET strikes = 1 WHERE strikes > 1")
-
-    def rest(self, host: str, rest: Rest) -> None:
-        """Keep a host's rest."""
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO hosts VALUES (?, ?, ?)", (host, rest.until, rest.strikes))
-
-    def waits(self) -> dict[SourceId, float]:
-        """Sources that are not asked again before a time (seconds since 1970)."""
-        return dict(self._db.execute("SELECT source_id, until FROM waits"))
-
-    def wait(self, source_id: SourceId, until: float) -> None:
-        """Keep until when a source is left alone."""
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO waits VALUES (?, ?)", (source_id, until))
-
-    def videos_failed(self) -> dict[SourceId, MediaError]:
-        """Sources whose film could not be had, and why."""
-        rows = self._db.execute("SELECT source_id, reason_code, reason, failure FROM videos ORDER BY source_id")
-        return {name: MediaError(code, reason, failure) for name, code, reason, failure in rows}
-
-    def put_video(self, source_id: SourceId, error: MediaError | None) -> None:
-        """Keep why a film could not be had; None where it was."""
-        with self._db:
-            self._db.execute("DELETE FROM videos WHERE source_id = ?", (source_id,))
-            if error is not None:
-                row = (source_id, error.reason_code, error.reason, error.failure)
-                self._db.execute("INSERT INTO videos VALUES (?, ?, ?, ?)", row)
-
     def status(self, source_id: SourceId) -> Status | None:
         """How far a source is, None where it was never met."""
         row = self._db.execute("SELECT status FROM items WHERE source_id = ?", (source_id,)).fetchone()
         return None if row is None else row[0]
-
-    def outlook(self, uri: str, *, since: float) -> Outlook | None:
-        """What the site said of an address, where it was asked after `since` (seconds since 1970)."""
-        row = self._db.execute("SELECT outlook FROM outlooks WHERE uri = ? AND asked >= ?", (uri, since)).fetchone()
-        return None if row is None else outlook_of(str(row[0]))
-
-    def keep_outlook(self, uri: str, outlook: Outlook, asked: float) -> None:
-        """Remember what a site said."""
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO outlooks VALUES (?, ?, ?)", (uri, asked, outlook.text()))
 
     @property
     def ahead(self) -> bool:
@@ -312,45 +256,6 @@ class Queue:
         """The study's tables hold everything that is here."""
         if self.ahead:
             self._db.execute("PRAGMA user_version = 0")
-
-    def is_as_it_was(self, path: Path) -> bool:
-        """Whether the file has the size and time of change that it had when its checksum was taken."""
-        return self._remembered(path) is not None
-
-    def sha256(self, path: Path) -> str:
-        """The file's checksum, read again only where size or time of change differ from the last time."""
-        remembered = self._remembered(path)
-        if remembered is not None:
-            return remembered
-        before = state_of(path)  # a file that grows meanwhile must not pass for what was read of it
-        found = sha256_file(path)
-        self.remember(path, found, before)
-        return found
-
-    def remember(self, path: Path, sha256: str, state: State | None = None) -> None:
-        """Keep a file's checksum with its state, by default that of now."""
-        state = state or state_of(path)
-        with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
-                (path_text(path), state.size, state.mtime_ns, sha256),
-            )
-
-    def state(self, path: Path) -> State | None:
-        """The state in which the file's checksum was taken."""
-        row = self._db.execute("SELECT bytes, mtime_ns FROM files WHERE path = ?", (path_text(path),)).fetchone()
-        return None if row is None else State(*row)
-
-    def _remembered(self, path: Path) -> str | None:
-        try:
-            state = state_of(path)
-        except OSError:
-            return None
-        row = self._db.execute(
-            "SELECT sha256 FROM files WHERE path = ? AND bytes = ? AND mtime_ns = ?",
-            (path_text(path), state.size, state.mtime_ns),
-        ).fetchone()
-        return None if row is None else str(row[0])
 
 
 _TWINS = """
@@ -372,11 +277,6 @@ def _named(item: Item, pairs: Sequence[tuple[Scored, Decision]]) -> tuple[Decide
 
 def _decision(status: str, reasons: str, arm: str) -> Decision:
     return Decision(cast(DecisionStatus, status), tuple(filter(None, reasons.split(";"))), cast(Arm, arm))
-
-
-def path_text(path: Path) -> str:
-    """A path as text that SQLite and JSON take, whatever bytes its name has."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager
