@@ -19,18 +19,16 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from pipelines.errors import MediaError, PipelineError
-from pipelines.ingest.picture import COLUMNS, FLOOR_DB, ROWS, TOP_DB, rows_hz
 from pipelines.ingest.sound import Sound
 from pipelines.ingest.video import video_of
 from pipelines.strict import Strict
 from pipelines.study import Study
 from workbench import accounts, mining, picks
 from workbench.accounts import may
-from workbench.app import serving
+from workbench.app import clipper_facts, serving
 from workbench.app.requests import Body, Endpoint, person, posted, private_json, refusal
 from workbench.app.session import Person
 from workbench.app.settling import Settler
-from workbench.curated import Curated
 from workbench.picks import Desk
 from workbench.recordings import Mined, clip_samples, mineable
 from workbench.store.curation import CurationEvent, CurationKind
@@ -87,10 +85,7 @@ def sources(_here: Person, _body: NoBody) -> Response:
     """Every source with its state and how far it is mined."""
     study = serving.study()
     settler(study)
-    stands, seen = _desk(study).stands(), mining.known(study)
-    return private_json(
-        {"sources": [_listed(study, stands, seen, name, mined) for name, mined in mineable(study).items()]}
-    )
+    return private_json({"sources": clipper_facts.listed(study, _desk(study))})
 
 
 def open_source(_here: Person, body: OpenBody) -> Response:
@@ -102,21 +97,13 @@ def open_source(_here: Person, body: OpenBody) -> Response:
     if isinstance(mined, str):
         return private_json({"source": body.source, "title": body.source, "state": "away", "sentence": mined})
     now = mining.begin_sound(study, mined, again=body.again)
-    facts: dict[str, Any] = {
-        "source": mined.source_id,
-        "title": _title(mined),
-        "rate_hz": mined.rate_hz,
-        "n_samples": mined.n_samples,
-        "clip_samples": clip_samples(study, mined.rate_hz),
-        "state": now.state,
-        "share": now.share,
-        "eta_s": now.eta_s,
-        "sentence": now.sentence,
-    }
+    facts = clipper_facts.opened(mined, now, clip_samples(study, mined.rate_hz))
     sound = mining.sound_of(study, mined)
     if sound is None:
         return private_json(facts)
-    return private_json(facts | _ready(study, mined, sound) | _standing(study, mined))
+    desk = _desk(study)
+    heard = clipper_facts.heard(study, desk, mined, sound)
+    return private_json(facts | heard | clipper_facts.standing(study, desk, mined))
 
 
 def standing(_here: Person, body: SourceBody) -> Response:
@@ -125,7 +112,7 @@ def standing(_here: Person, body: SourceBody) -> Response:
     mined = mineable(study).get(body.source)
     if not isinstance(mined, Mined):
         return refusal(404, mined or f"there is no source '{body.source}' in this study")
-    return private_json(_standing(study, mined))
+    return private_json(clipper_facts.standing(study, _desk(study), mined))
 
 
 def events(here: Person, body: EventsBody) -> Response:
@@ -220,94 +207,6 @@ async def video(request: Request) -> Response:
         )
 
     return await run_in_threadpool(look)
-
-
-def _listed(study: Study, stands: Curated, seen: mining.Known, name: str, mined: "Mined | str") -> dict[str, Any]:
-    counts = {"cut": len(stands.picks.get(name, {})), "mined_to": stands.mined_to.get(name, 0)}
-    if isinstance(mined, str):
-        nothing = {"rate_hz": None, "n_samples": None, "proposed": 0}
-        return {"source": name, "title": name, "state": "away", "sentence": mined, **nothing, **counts}
-    now = mining.sound_standing(study, mined, seen)
-    clips = mining.shown_clips(study, stands, name, mined.rate_hz)
-    skipped = stands.skipped.get(name, frozenset())
-    left = sum(one.start_sample not in skipped for one in mining.proposals(study, name, clips))
-    facts = {"title": _title(mined), "rate_hz": mined.rate_hz, "n_samples": mined.n_samples}
-    return {"source": name, "state": now.state, "sentence": now.sentence, "proposed": left, **facts, **counts}
-
-
-def _ready(study: Study, mined: Mined, found: Sound) -> dict[str, Any]:
-    view = found.picture.view
-    stands = _desk(study).stands()
-    clips = mining.shown_clips(study, stands, mined.source_id, mined.rate_hz)
-    skipped = stands.skipped.get(mined.source_id, frozenset())
-    codes: dict[str, str] = {}
-    proposed = mining.proposals(study, mined.source_id, clips)
-    for one in proposed:
-        for code in one.codes:
-            codes.setdefault(code, mining.reason_words(study, code))
-    film = video_of(study, mined.source_id, mining.recording_of(mining.known(study), mined))
-    return {
-        "version": found.facts.version,
-        "view": {
-            "columns": COLUMNS,
-            "rows": ROWS,
-            "finest": view.finest,
-            "levels": view.levels,
-            "rows_hz": [round(hz, 1) for hz in rows_hz(mined.rate_hz)],
-            "floor_db": FLOOR_DB,
-            "top_db": TOP_DB,
-        },
-        "video": f"/api/clipper/video/{mined.source_id}" if film is not None else None,
-        "video_offset_s": 0,
-        "speech": mining.speech(study, mined),
-        "onsets": mining.onsets(study, mined.source_id),
-        "repeats": mining.repeated(study, mined),
-        "proposals": [
-            {
-                "start": one.start_sample,
-                "n": one.n_samples,
-                "score": one.score,
-                "status": one.status,
-                "reasons": [codes[code] for code in one.codes],
-                "codes": one.codes,
-                "skipped": one.start_sample in skipped,
-            }
-            for one in proposed
-        ],
-    }
-
-
-def _standing(study: Study, mined: Mined) -> dict[str, Any]:
-    desk = _desk(study)
-    stands = desk.stands()
-    taken = desk.taken(mined.source_id)
-    shown = []
-    for clip in mining.shown_clips(study, stands, mined.source_id, mined.rate_hz):
-        speaker = stands.speakers.get(clip.clip_id)
-        shown.append(
-            {
-                "clip": clip.clip_id,
-                "start": clip.stretch.start_sample,
-                "n": clip.stretch.n_samples,
-                "arm": clip.arm,
-                "emotion": stands.nominations.get(clip.clip_id),
-                "speaker": speaker.speaker if speaker else "",
-                "gender": speaker.gender if speaker else "",
-                "state": "waiting" if clip.is_waiting else "cut",
-                "labelled": taken.get(clip.clip_id) == "labelled",
-            }
-        )
-    return {
-        "clips": shown,
-        "mined_to": stands.mined_to.get(mined.source_id, 0),
-        "skipped": sorted(stands.skipped.get(mined.source_id, ())),
-        "counts": mining.nominated(study, stands),
-        "speakers": [{"speaker": one.speaker, "gender": one.gender} for one in stands.speakers_lately],
-    }
-
-
-def _title(mined: Mined) -> str:
-    return mined.source.measured.get("title") or mined.source_id
 
 
 def _stretch(request: Request, found: Sound) -> tuple[int, int] | Response:
