@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipelines.atomic import sha256_file
-from pipelines.errors import Cancelled, PipelineError
+from pipelines.errors import Cancelled, ConfigError, PipelineError
 from pipelines.execution import Failed, More, WorkerCrashed
 from pipelines.freight import Answer, Broke, Errand, Freight, Made, Wanted, code, differences, perform, unpack
 from pipelines.progress import Progress, Report
 from pipelines.scheduler import connected, quiet
-from pipelines.storage import NotThere, Storage
+from pipelines.storage import NotThere, Storage, StorageError
 from pipelines.units import Seconds
 
 #: No worker for so long, and the rest is left for another run.
@@ -44,7 +44,7 @@ class Cluster:
     """The cluster at one address, for the length of a `with`.
 
     `checksum` gives the SHA-256 of a recording; it is called in the caller's thread. Entering raises ConfigError where
-    nobody answers, there is no worker, or one has other versions than this machine.
+    nobody answers, there is no worker, one has other versions than this machine, or the storage is not shared by all.
     """
 
     def __init__(
@@ -65,6 +65,11 @@ class Cluster:
     def __enter__(self) -> Self:
         with quiet():
             self._client = connected(self.address)
+            try:
+                _check_storage(self._client, self._storage)
+            except BaseException:
+                self._client.close()
+                raise
         return self
 
     def __exit__(
@@ -72,6 +77,12 @@ class Cluster:
     ) -> None:
         with quiet():
             self._client.close()
+
+    @property
+    def width(self) -> int:
+        """How many tasks to hand out at once: two for each that can be done, one of which is on its way."""
+        workers = self._client.scheduler_info()["workers"].values()
+        return 2 * max(1, sum(int(worker["nthreads"]) for worker in workers))
 
     def run_each(
         self,
@@ -173,13 +184,16 @@ class _Run:
             self._ask(key, partial(_made_before, errand, self._folder))
 
     def next(self, timeout_s: Seconds) -> Iterator[tuple[str, Any]]:
-        """Take in one piece of news, where there is any in time; yield the outcome that it brings."""
+        """Take in what news there is, waiting for the first; yield the outcomes that they bring."""
         try:
-            key, what = self._news.get(timeout=timeout_s)
+            yield from self._take(*self._news.get(timeout=timeout_s))
+            while True:
+                yield from self._take(*self._news.get_nowait())
         except Empty:
             if self._client.status != "running":
                 yield from self.give_up(f"the scheduler at {self._address} was lost")
-            return
+
+    def _take(self, key: str, what: Any) -> Iterator[tuple[str, Any]]:
         if key not in self._sent:
             return
         if isinstance(what, Future):
@@ -272,6 +286,34 @@ class _Run:
 
     def _gone(self, why: str) -> ClusterLost:
         return ClusterLost(f"{why}; what was done is kept: ingest again for the rest")
+
+
+def _check_storage(client: Any, storage: Storage) -> None:
+    shelf = secrets.token_hex(32)
+    try:
+        try:
+            name = storage.put_bytes(shelf, b"can all machines read this?")
+            seen = client.run(_sees, storage.url, shelf, name, on_error="return")
+        finally:
+            storage.clear(shelf)
+    except StorageError as error:
+        raise ConfigError(str(error)) from None
+    for worker, what in seen.items():
+        if what is not None:
+            raise ConfigError(
+                f"{worker} does not see what this machine leaves in {storage.url} ({what}); name a folder or bucket "
+                "that all machines share"
+            )
+
+
+def _sees(url: str, shelf: str, name: str) -> str | None:
+    try:
+        Storage(url).get_bytes(shelf, name)
+    except NotThere:
+        return "nothing is there"
+    except PipelineError as error:
+        return str(error)
+    return None
 
 
 def _made_before(errand: Errand, folder: Path) -> _Result | _Send:

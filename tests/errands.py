@@ -1,7 +1,11 @@
 """Small tasks that read a file and write files, for tests of clusters; a word in the file says how they go wrong."""
 
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,3 +60,25 @@ def shout(task: Shout, tell: Tell) -> Shouted:
 
 
 SHOUT = Freight(shout, Shouted, folders=("into",), files=("file",), scratch=("scratch",), local=("here_only",))
+
+
+_ALONE = """
+from distributed import LocalCluster
+options = {"processes": False, "protocol": "tcp://", "dashboard_address": ":0"}
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        input()
+"""
+
+
+@contextmanager
+def mortal_cluster() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The address of a scheduler with a worker, both in one process, and that process: to be killed."""
+    command = [sys.executable, "-c", _ALONE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.kill()

@@ -10,6 +10,7 @@ from pipelines.errors import ConfigError, DataError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.inputs import Wanted, wanted
 from pipelines.ingest.manners import Manners, manners_of
+from pipelines.ingest.many import machines
 from pipelines.ingest.picks import read_picks, read_speakers
 from pipelines.ingest.preflight import Preflight
 from pipelines.ingest.queue import Queue, open_queue
@@ -42,6 +43,7 @@ def ingest(
     jobs: int | None = None,
     retry_failed: bool = False,
     salvage: bool = False,
+    scheduler: str = "",
     manners: Manners | None = None,
 ) -> IngestReport:
     """Make clips of every recording named: files, folders, http(s) addresses, tables of sources; none: sources.csv.
@@ -50,9 +52,10 @@ def ingest(
     whether a later run tries it again goes by the class of its failure: gone and bug not, defer after a time, retry
     and fix always; with `retry_failed` all. With `salvage`, of a recording that is damaged or cut short, what comes
     before is kept.
-    `jobs` processes analyse at once, by default one per core. Refuses before any work with ConfigError (no rights
-    basis, nothing to do, another run) or TableError. `manners` stand in for those of
-    study.toml. `Cancelled` out of `report` stops; what was done stays done.
+    `jobs` processes analyse at once, by default one per core; with a `scheduler` (the address of a Dask cluster, see
+    pipelines.ingest.many) its workers do, and `jobs` is how many tasks they get at once.
+    Refuses before any work with ConfigError (no rights basis, nothing to do, another run, no such cluster) or
+    TableError. `manners` stand in for those of study.toml. `Cancelled` out of `report` stops; what was done stays done.
     """
     began = time.perf_counter()
     if jobs is not None and jobs < 1:
@@ -64,7 +67,7 @@ def ingest(
     read_picks(study), read_speakers(study)
     asked = wanted(inputs, study, known)
     _check_rights(asked, known, rights)
-    with open_queue(study.ingest_db) as queue:
+    with open_queue(study.ingest_db) as queue, machines(study, "" if dry_run else scheduler, queue.sha256) as cluster:
         _sweep(study)
         ended: list[Ended] = []
 
@@ -89,14 +92,15 @@ def ingest(
             settled = None
         else:
             try:
-                work(study, queue, plans, config, jobs, manners, report, end, salvage=salvage)
+                work(study, queue, plans, config, jobs, manners, report, end, salvage=salvage, cluster=cluster)
             except BaseException:
                 settle(study, queue, known, ended, report, stopped=True)
                 raise
             finally:
                 _sweep(study)
             now = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()  # a night is long
-            settled = settle(_now(study), queue, now, edited_since(ended, known, now), report, jobs=jobs)
+            met = edited_since(ended, known, now)
+            settled = settle(_now(study), queue, now, met, report, jobs=jobs, cluster=cluster)
             if study.settings.fetch.video:
                 heard = [end.item for end in ended if end.row.status in ("ingested", "unchanged")]
                 films = fetch_videos(study, queue, heard, manners, report, retry_failed=retry_failed)

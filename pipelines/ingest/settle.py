@@ -9,9 +9,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipelines.audio import pcm_sha256
+from pipelines.cluster import Cluster, ClusterLost
 from pipelines.errors import DataError, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.ingest.analyse import RECIPE, analysis_hash, scores_at, tracks_file
@@ -31,6 +33,7 @@ from pipelines.ingest.trouble import disk_full
 from pipelines.ingest.twins import part_twins
 from pipelines.manifest import digest
 from pipelines.progress import Progress, Report
+from pipelines.storage import StorageError
 from pipelines.study import Study, StudySettings
 from pipelines.units import SourceId
 
@@ -56,6 +59,7 @@ def settle(
     *,
     jobs: int | None = None,
     stopped: bool = False,
+    cluster: Cluster | None = None,
 ) -> Settled:
     """Bring decisions, clips and tables up to date. With `stopped` nothing is looked for or cut, only written.
 
@@ -64,7 +68,7 @@ def settle(
     """
     sources = _grouped(queue, merged(known, ended))
     speakers, picks = read_speakers(study), read_picks(study)
-    step = _Settling(study, queue, sources, picks, report, jobs)
+    step = _Settling(study, queue, sources, picks, report, jobs, cluster)
     try:
         if not stopped:
             step.decide()
@@ -108,12 +112,14 @@ class _Settling:
         picks: Mapping[SourceId, tuple[Pick, ...]],
         report: Report,
         jobs: int | None,
+        cluster: Cluster | None,
     ) -> None:
         self._study = study
         self._settings = study.settings
         self._queue = queue
         self._report = report
         self._jobs = jobs
+        self._cluster = cluster
         items = queue.items()
         self._sources = {one.source_id: one for one in sources if one.source_id and not one.is_taken_down}
         self._items = {
@@ -172,7 +178,8 @@ class _Settling:
                     "more; bring it back and ingest again",
                 )
         workers = min(self._jobs or os.cpu_count() or 1, max(1, len(tasks)))
-        for name, outcome in run_each(cut, tasks, jobs=workers, stage="cut", report=self._report):
+        each = self._cluster.run_each if self._cluster else partial(run_each, jobs=workers)
+        for name, outcome in each(cut, tasks, stage="cut", report=self._report):
             if isinstance(outcome, Failed):
                 self._tell(name, *_told(name, outcome.error))
                 continue
@@ -277,6 +284,8 @@ def _told(name: SourceId, error: BaseException) -> tuple[str, str, str]:
         return error.reason_code, error.reason, error.failure
     if isinstance(error, WorkerCrashed):
         return "crashed", f"{name}: {error}", "fix"
+    if isinstance(error, ClusterLost | StorageError):
+        return "machines", f"{name}: {error}", "retry"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "disk_full", disk_full(name).reason, "fix"
     if isinstance(error, OSError):

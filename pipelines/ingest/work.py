@@ -6,9 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from pipelines.cluster import Cluster, ClusterLost
 from pipelines.errors import Cancelled, MediaError
 from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
 from pipelines.ingest.acquire import Taken, settle, take
@@ -24,6 +26,7 @@ from pipelines.ingest.tables import Ended
 from pipelines.ingest.trouble import disk_full
 from pipelines.ingest.wishes import granted, read_wishes
 from pipelines.progress import Progress, Report
+from pipelines.storage import StorageError
 from pipelines.study import Study
 
 
@@ -38,10 +41,11 @@ def work(
     end: Callable[[Ended], None],
     *,
     salvage: bool = False,
+    cluster: Cluster | None = None,
 ) -> None:
     """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread.
 
-    With `salvage` what comes before damage in a recording is kept.
+    With `salvage` what comes before damage in a recording is kept. `cluster` does the analysis, else this machine.
     """
     clips_hash = config_hash(study.settings, RECIPE)
     ready: dict[str, Plan] = {}
@@ -83,7 +87,8 @@ def work(
     # Longest first: the last process to end should not be the one with most to do.
     waiting = deque(sorted(ready, key=lambda name: -(ready[name].duration_s or 0)))
     # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
-    workers = jobs or max(2, min(os.cpu_count() or 1, len(ready) + len(coming)))
+    workers = jobs or (cluster.width if cluster else max(2, min(os.cpu_count() or 1, len(ready) + len(coming))))
+    each = cluster.run_each if cluster else partial(run_each, jobs=workers)
     busy = 0
 
     def more(timeout_s: float) -> Mapping[str, Task] | None:
@@ -117,7 +122,7 @@ def work(
     formats = {name: _formats(study, plan) for name, plan in coming.items()}
     errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
     with Lanes(errands, bring, manners, queue.rests()) as lanes:
-        for name, outcome in run_each(analyse, {}, jobs=workers, stage="analyse", report=report, more=more):
+        for name, outcome in each(analyse, {}, stage="analyse", report=report, more=more):
             busy -= 1
             plan = ready[name]
             item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
@@ -178,6 +183,8 @@ def _problem(plan: Plan, error: BaseException) -> MediaError:
         return error
     if isinstance(error, WorkerCrashed):
         return MediaError("crashed", f"{name}: {error}", "fix")
+    if isinstance(error, ClusterLost | StorageError):
+        return MediaError("machines", f"{name}: {error}", "retry")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full(name)
     if isinstance(error, MemoryError):

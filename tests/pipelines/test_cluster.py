@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from pipelines.errors import Cancelled, ConfigError, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.progress import Progress, silent
 from pipelines.storage import Storage, StorageError
-from tests.errands import SHOUT, Shout, Shouted, shout
+from tests.errands import SHOUT, Shout, Shouted, mortal_cluster, shout
 from tests.object_store import object_store
 
 
@@ -236,15 +234,6 @@ def test_threads_of_this_process_and_storage_in_memory_will_do(tmp_path: Path) -
     assert (tmp_path / "into" / "one.txt").read_text() == "ONE HERE"
 
 
-ALONE = """
-from distributed import LocalCluster
-options = {"processes": False, "protocol": "tcp://", "dashboard_address": ":0"}
-with LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    input()
-"""
-
-
 def test_a_scheduler_that_is_killed_leaves_what_was_done(
     tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -258,15 +247,12 @@ def test_a_scheduler_that_is_killed_leaves_what_was_done(
             return {}
         return coming.pop() if coming else None
 
-    alone = subprocess.Popen([sys.executable, "-c", ALONE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with alone:
-        assert alone.stdout is not None
-        with Cluster(alone.stdout.readline().strip(), storage, [SHOUT]) as cluster:
-            for key, outcome in cluster.run_each(shout, tasks, stage="shout", report=silent, more=more):
-                outcomes[key] = outcome
-                if key == "quick":
-                    wait_for(lambda: len(tries(tmp_path)) == 2)
-                    alone.kill()
+    with mortal_cluster() as (address, process), Cluster(address, storage, [SHOUT]) as cluster:
+        for key, outcome in cluster.run_each(shout, tasks, stage="shout", report=silent, more=more):
+            outcomes[key] = outcome
+            if key == "quick":
+                wait_for(lambda: len(tries(tmp_path)) == 2)
+                process.kill()
     assert isinstance(outcomes["quick"], Shouted) and (tmp_path / "into" / "quick.txt").exists()
     assert isinstance(outcomes["known"], Shouted)  # the same words: nobody has to be asked
     for key in ("slow", "late"):

@@ -22,6 +22,9 @@ def ingest(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Of a recording that is damaged or cut short, keep what comes before.")
     ] = False,
+    scheduler: Annotated[
+        str, typer.Option(metavar="tcp://HOST:PORT", help="A Dask cluster whose workers analyse: docs/curator.md.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Cut recordings into clips of speech; what is done already is not done again.
@@ -45,6 +48,7 @@ def ingest(
             jobs=jobs,
             retry_failed=retry_failed,
             salvage=salvage,
+            scheduler=scheduler,
         )
 
     def people() -> None:

@@ -1,0 +1,38 @@
+"""Ingest on many machines: which tasks travel and how, and the cluster that does them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.cluster import Cluster
+from pipelines.errors import ConfigError
+from pipelines.freight import Freight
+from pipelines.ingest.analyse import Analysed, analyse
+from pipelines.ingest.cut import cut
+from pipelines.storage import URL_VARIABLE, Storage, storage_url
+from pipelines.study import Study
+
+FREIGHT = (
+    Freight(analyse, Analysed, folders=("clips",), files=("tracks",), scratch=("scratch",), local=("state",)),
+    Freight(cut, None, folders=("clips",)),
+)
+
+
+@contextmanager
+def machines(study: Study, scheduler: str, checksum: Callable[[Path], str]) -> Iterator[Cluster | None]:
+    """The cluster of the scheduler at an address, None where none is named: this machine alone.
+
+    Raises ConfigError before any work: no storage is named, or as Cluster does.
+    """
+    if not scheduler:
+        yield None
+        return
+    url = storage_url(study)
+    if not url:
+        raise ConfigError(
+            f"--scheduler: many machines need a place to leave things for each other: set {URL_VARIABLE}, or "
+            "storage_url in private.toml, to a folder that all of them see (file:///shared/folder) or to a bucket "
+            "(s3://bucket/name)"
+        )
+    with Cluster(scheduler, Storage(url), FREIGHT, checksum=checksum) as cluster:
+        yield cluster
