@@ -77,18 +77,21 @@ def recordings(folder: Path, count: int = 2, turns: int = 6) -> list[Path]:
     return made
 
 
-def ingested_study(root: Path, *, name: str = "night", count: int = 2, turns: int = 9) -> Study:
-    """A study whose clips, candidates and tables were made by a real ingest of made recordings in `root`/media.
-
-    Made voices are no voices to the finer screens, so only speech and pauses decide here.
-    """
+def lenient_study(root: Path, *, name: str = "night") -> Study:
+    """An empty study for made voices, which are no voices to the finer screens: only speech and pauses decide."""
     study = create_study(name, rights_basis="made up for a test", root=root)
     opened = "\n[select]\nrandom_share = 0.5\n" + "".join(
         f"\n[screen.{screen}]\n" for screen in SCREENS if screen not in ("speech_ratio", "longest_pause_s")
     )
     study.settings_file.write_text(study.settings_file.read_text(encoding="utf-8") + opened, encoding="utf-8")
-    ingest(study, [str(file) for file in recordings(root / "media", count, turns)], jobs=1)
     return Study(root, name)
+
+
+def ingested_study(root: Path, *, name: str = "night", count: int = 2, turns: int = 9) -> Study:
+    """A study whose clips, candidates and tables were made by a real ingest of made recordings in `root`/media."""
+    study = lenient_study(root, name=name)
+    ingest(study, [str(file) for file in recordings(root / "media", count, turns)], jobs=1)
+    return study
 
 
 def answer(study: Study, raters: dict[str, float], kind: RaterKind = "machine", seed: int = 0) -> None:

@@ -137,7 +137,7 @@ def next_step(study: str, now: Standing) -> NextStep:
         return NextStep(
             "There is nothing to hear yet: give this study some recordings.",
             "ingest",
-            "",
+            "Add recordings",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study}",
         )
     if now.answered == 0:

@@ -16,6 +16,7 @@ from workbench import jobs
 from workbench.app import serving
 from workbench.clip_table import ClipRow
 from workbench.clip_table import clip_rows as rows_of
+from workbench.intake import reason_words
 from workbench.jobs import Job
 from workbench.overview import Standing, look
 from workbench.training_choice import Choice, Expected, expected, make_plan
@@ -155,18 +156,7 @@ def rejected(study: Study) -> dict[str, int] | None:
     if not study.candidates.is_file():
         return None
     counts = _rejected(str(study.candidates), stamp(study.candidates))
-    return {_reason(study, code): count for code, count in counts.items()}
-
-
-def _reason(study: Study, code: str) -> str:
-    from pipelines.ingest.screen import SCREENS, bounds_of
-
-    name, _, side = code.rpartition("_")
-    if name not in SCREENS:
-        return code.replace("_", " ")
-    bounds = bounds_of(study.settings)[name]
-    limit = f"under {bounds.min:g}" if side == "low" else f"over {bounds.max:g}"
-    return f"{SCREENS[name].says}: {limit}"
+    return {reason_words(code, study.settings): count for code, count in counts.items()}
 
 
 def agreement(study: Study) -> "dict[str, Agreement]":

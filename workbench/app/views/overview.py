@@ -72,9 +72,10 @@ def _next(study: Study, session: Session, step: NextStep) -> None:
         st.markdown(f"**Next:** {step.sentence}")
         if step.action == "release":
             _release(study)
-        elif step.button:
+            return
+        if step.button:
             doors.button(session, step.action, step.button, key="next")
-        elif step.command:
+        if step.command:
             st.code(step.command, language="bash")
 
 

@@ -45,7 +45,7 @@ def show(study: Study, session: Session) -> None:
 def _top(study: Study, session: Session, now: Now, step: intake.NextStep) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"{_stock(now)} {step.sentence}", width="stretch")
-        if not step.button:
+        if not step.button or not now.standings:  # where there is nothing, the way to add stands right below
             return
         if step.action == "hear":
             doors.button(session, "clips", step.button, key="next")

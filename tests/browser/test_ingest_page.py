@@ -1,0 +1,120 @@
+"""The Ingest page in a real browser: recordings are checked and made into clips; a limit is moved and applied."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pipelines.ingest.thresholds import read_candidates, what_if
+from pipelines.manifest import read_clips
+from pipelines.study import Bounds, Study
+from tests.browser.conftest import App
+from tests.studies import lenient_study, recordings
+
+pytestmark = pytest.mark.browser
+
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def bare_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app on a study to which nothing was ever added; two recordings lie beside it."""
+    root = tmp_path_factory.mktemp("ingest")
+    study = lenient_study(root)
+    recordings(root / "media")
+    running = App(study)
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def link(bare_app: App) -> str:
+    return bare_app.add("Cy", "curator")
+
+
+def read(study: Study) -> set[str]:
+    return {clip.clip_id for clip in read_clips(study.clips_csv)}
+
+
+def test_recordings_are_checked_started_and_become_clips_and_a_limit_moves_them_without_decoding(
+    bare_app: App, page: Page, link: str
+) -> None:
+    study = bare_app.study
+    page.goto(link)
+    page.goto(f"{bare_app.address}/ingest")
+    expect(page.get_by_text("There is no recording here yet.")).to_be_visible(timeout=MINUTE)
+    page.get_by_role("radio", name="Files on the server").click()
+    lines = page.get_by_placeholder("/srv/recordings/episode-1.wav")
+    lines.fill("media\nmedia/missing.wav")
+    lines.press("Control+Enter")
+    expect(page.get_by_text("Line 2: there is no file or folder")).to_be_visible()
+    lines.fill("media")
+    lines.press("Control+Enter")
+    page.get_by_role("button", name="Check first").click()
+    expect(page.get_by_text("2 recordings of 2 can be taken:")).to_be_visible(timeout=MINUTE)
+    assert not study.clips_csv.exists(), "a look ahead does nothing"
+    page.get_by_role("button", name="Start 2 recordings").click()
+    expect(page.get_by_text("Recordings are being made into clips now.")).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_text(re.compile(r"2 recordings, .* of sound, gave \d+ clips"))).to_be_visible(timeout=2 * MINUTE)
+    before = read(study)
+    assert f"gave {len(before)} clips" in page.inner_text("body")
+
+    page.goto(f"{bare_app.address}/ingest?screen=speech_ratio")
+    expect(page.get_by_text(f"Keeps {len(before)} clips (was {len(before)}), loses 0, gains 0.")).to_be_visible(
+        timeout=MINUTE
+    )
+    with page.expect_response(re.compile(r"/api/window/")) as heard:
+        page.locator(".listening button").first.click()
+    assert heard.value.status in (200, 206) and heard.value.headers["content-type"] == "audio/wav"
+    limit, keeps = losing_only(Study(study.root, study.name))
+    for file in (study.root / "media").iterdir():  # what is not there cannot be decoded
+        file.unlink()
+    exact = page.get_by_role("spinbutton", name="exactly")
+    exact.fill(f"{limit}")
+    exact.press("Enter")
+    loses = len(before) - keeps
+    expect(page.get_by_text(f"Keeps {keeps} clips (was {len(before)}), loses {loses}, gains 0.")).to_be_visible(
+        timeout=MINUTE
+    )
+    page.get_by_role("button", name=f"Apply: at least {limit}").click()
+    page.get_by_role("button", name="Undo: at least 0.6").wait_for(timeout=MINUTE)
+    expect(page.get_by_text(f"gave {keeps} clip")).to_be_visible(timeout=MINUTE)
+    assert len(read(study)) == keeps and f"min = {limit}" in study.settings_file.read_text()
+
+
+def losing_only(study: Study) -> tuple[float, int]:
+    """A least share of speech that turns clips away and lets no other in, which would have to be cut first."""
+    candidates = read_candidates(study.candidates)
+    for hundredths in range(61, 100):
+        told = what_if(candidates, study.settings, {"speech_ratio": Bounds(min=hundredths / 100)})
+        if told.loses and not told.gains:
+            return hundredths / 100, told.keeps
+    raise AssertionError("no such limit")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off_on_a_small_laptop(
+    bare_app: App, browser: Browser, link: str, scheme: str, tmp_path: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(link)
+    for part, shown in (
+        ("Recordings", "Start all"),
+        ("Losses", "From hours to clips"),
+        ("Screens", "Just let through"),
+    ):
+        page.goto(f"{bare_app.address}/ingest?part={part}")
+        what = page.get_by_text(shown).first
+        what.wait_for(timeout=MINUTE)
+        page.wait_for_timeout(300)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0, f"{part} is {wide} pixels too wide"
+        assert what.bounding_box()["y"] < 720, f"the main act of {part} needs scrolling"  # type: ignore[index]
+        assert len(page.screenshot(path=tmp_path / f"{part}-{scheme}.png")) > 20_000, f"{part} is nearly blank"
+    apply = page.get_by_role("button", name=re.compile("^Apply"))
+    assert apply.bounding_box()["y"] + 30 < 720  # type: ignore[index]
+    context.close()
