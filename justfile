@@ -24,7 +24,12 @@ stress:
 bench:
     uv run python -m benchmarks.features --check
     uv run python -m benchmarks.ingest --check
+    uv run python -m benchmarks.night two pydub --check
     uv run python -m benchmarks.label_latency --check
+
+# Ten hours of media: the run after it, and one recording of that length (half an hour on two cores).
+bench-long:
+    uv run python -m benchmarks.night again long --check
 
 # The README's pictures, from the demo's own material.
 pictures:

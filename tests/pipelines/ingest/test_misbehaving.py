@@ -266,7 +266,7 @@ def test_a_rest_is_kept_as_the_server_words_it(
 def test_less_announced_than_there_is_gives_a_row_not_half_a_recording(site: Misbehaving, tmp_path: Path) -> None:
     study = make_study(tmp_path)
     (row,) = run.ingest(study, [site.url("hidden")], jobs=1).sources
-    assert row.status == "failed" and row.reason_code in ("damaged", "not_media", "no_audio"), row.reason
+    assert row.status == "failed" and row.reason_code in ("damaged", "cut_short", "not_media", "no_audio"), row.reason
     assert not study.clips_csv.exists() and not list(study.audio.glob("*"))
 
 

@@ -1,0 +1,216 @@
+"""What a night of ingest costs: two processes beside one, the run after it, a ten-hour file, and cutting with pydub.
+
+Run: python -m benchmarks.night [two] [again] [long] [pydub] [--check] [--hours 10]; without a part, `two` and `pydub`.
+Every measured run is a process of its own; its clock starts before it imports anything of ours, its memory is the peak
+of the largest process that took part. Speech comes from espeak-ng (extra `demo`) with random words, so that nothing
+repeats. Making the files is not timed.
+
+two     eight recordings of twenty minutes (AAC, 44.1 kHz, stereo), whole ingest with --jobs 2 beside --jobs 1.
+        Claim, on two free cores: 1.8 times as fast.
+again   `--hours` of recordings of half an hour (AAC, 16 kHz mono, so that making them takes minutes), ingested by two
+        processes, then the same command again. Claim: the second takes 2 % of the first or less.
+long    one recording of `--hours` (AAC, 44.1 kHz, stereo): an hour whose packets are copied, one after the other.
+        Claim: 400 MB of resident memory or less.
+pydub   what people do today: AudioSegment.from_file, a slice every 3 s, each exported as wav; beside our ingest of the
+        same recording (30 minutes), which also finds speech, scores and screens every window and writes tables. AAC
+        where ffmpeg and ffprobe are on the path, else WAV. Claim: half of pydub's memory or less.
+With --check it leaves with 1 when a claim is missed by more than a tenth.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+SLACK = 0.1
+#: By part: the name of a figure, whether it may be at most (-1) or must be at least (1), and how much.
+CLAIMS: dict[str, tuple[str, int, float]] = {
+    "two": ("speed_up", 1, 1.8),
+    "again": ("ratio", -1, 0.02),
+    "long": ("peak_mb", -1, 400.0),
+    "pydub": ("memory_ratio", -1, 0.5),
+}
+
+Figures = dict[str, Any]
+
+
+def speech(path: Path, number: int, minutes: float, *, wide: bool) -> Path:
+    """Made speech as AAC: 16 kHz mono, or 44.1 kHz stereo where `wide`."""
+    import numpy as np
+
+    from benchmarks.repeats import RATE_HZ, source_sound
+    from pipelines import audio
+
+    sound = source_sound(number, 60 * minutes)
+    if not wide:
+        audio.encode(path, sound, RATE_HZ, "aac")
+    else:
+        high = audio.resample(sound, RATE_HZ, 44100)
+        audio.encode(path, np.stack([high, 0.8 * high]), 44100, "aac" if path.suffix == ".m4a" else "pcm16")
+    return path
+
+
+def copied(path: Path, piece: Path, times: int) -> Path:
+    """The packets of `piece` that many times over, on one clock."""
+    import av
+
+    with av.open(str(piece)) as first:
+        length = first.streams.audio[0].duration or 0
+    with av.open(str(path), "w") as out:
+        for turn in range(times):
+            with av.open(str(piece)) as one:
+                source = one.streams.audio[0]
+                if not turn:
+                    stream = out.add_stream_from_template(source)
+                for packet in one.demux(source):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts, packet.dts = packet.pts + turn * length, packet.dts + turn * length
+                    packet.stream = stream
+                    out.mux(packet)
+    return path
+
+
+def ingest(root: str, media: str, jobs: int) -> Figures:
+    """The whole way for all recordings in a folder."""
+    from pipelines.ingest import run
+    from pipelines.study import Study, create_study
+
+    study = Study(Path(root), "night")
+    if not study.settings_file.exists():
+        study = create_study("night", rights_basis="made for this benchmark", root=Path(root))
+    report = run.ingest(study, [media], jobs=jobs)
+    return {"clips": report.clips, "changed": report.changed, "sources": len(report.sources)}
+
+
+def slices(root: str, media: str) -> Figures:
+    """A recording with pydub, as in a hundred scripts."""
+    from pydub import AudioSegment
+
+    (recording,) = Path(media).iterdir()
+    whole = AudioSegment.from_file(recording)
+    Path(root).mkdir()
+    for number, start in enumerate(range(0, len(whole) - 2999, 3000)):
+        whole[start : start + 3000].set_channels(1).export(Path(root) / f"{number}.wav", format="wav").close()
+    return {"clips": number + 1}
+
+
+def measured(work: Callable[[], Figures]) -> Figures:
+    """Wall-clock and processor seconds and peak memory of `work`; called in a process of its own."""
+    began = time.perf_counter()
+    figures = work()
+    own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        **figures,
+        "wall_s": round(time.perf_counter() - began, 2),
+        "cpu_s": round(own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime, 2),
+        "workers_cpu_s": round(workers.ru_utime + workers.ru_stime, 2),
+        "peak_mb": round(max(own.ru_maxrss, workers.ru_maxrss) * 1024 / 1e6),
+    }
+
+
+def fresh(work: Callable[[], Figures]) -> Figures:
+    """`measured` in a new process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
+        return one.submit(measured, work).result()
+
+
+def make_all(folder: Path, count: int, minutes: float, *, wide: bool) -> None:
+    """So many recordings, made by two processes."""
+    folder.mkdir()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        made = [
+            pool.submit(partial(speech, wide=wide), folder / f"s{number:03}.m4a", number, minutes)
+            for number in range(count)
+        ]
+        for number, one in enumerate(made):
+            one.result()
+            sys.stderr.write(f"\r{number + 1} of {count} recordings made")
+    sys.stderr.write("\n")
+
+
+def two(folder: Path, _hours: float) -> Figures:
+    make_all(folder / "media", 8, 20, wide=True)
+    media = str(folder / "media")
+    runs = {jobs: fresh(partial(ingest, str(folder / f"study{jobs}"), media, jobs)) for jobs in (1, 2)}
+    # What a machine with nothing else to do would show: the caller's own time and half of its workers'.
+    alone_s = runs[2]["cpu_s"] - runs[2]["workers_cpu_s"] / 2
+    return {
+        "speed_up": round(runs[1]["wall_s"] / runs[2]["wall_s"], 2),
+        "speed_up_of_processor_time": round(runs[1]["cpu_s"] / alone_s, 2),
+        "one": runs[1],
+        "two": runs[2],
+    }
+
+
+def again(folder: Path, hours: float) -> Figures:
+    make_all(folder / "media", max(1, round(2 * hours)), 30, wide=False)
+    work = partial(ingest, str(folder / "study"), str(folder / "media"), 2)
+    first, second = fresh(work), fresh(work)
+    if second["changed"] or not first["clips"]:
+        raise SystemExit(f"the run after it was not without work: {first} {second}")
+    return {"hours": hours, "ratio": round(second["wall_s"] / first["wall_s"], 4), "first": first, "again": second}
+
+
+def long(folder: Path, hours: float) -> Figures:
+    make_all(folder / "piece", 1, 60, wide=True)
+    (folder / "media").mkdir()
+    copied(folder / "media" / "long.m4a", folder / "piece" / "s000.m4a", max(1, round(hours)))
+    run = fresh(partial(ingest, str(folder / "study"), str(folder / "media"), 2))
+    return {"hours": hours, **run}
+
+
+def pydub(folder: Path, _hours: float) -> Figures:
+    is_aac = all(shutil.which(tool) for tool in ("ffmpeg", "ffprobe"))
+    name = "episode.m4a" if is_aac else "episode.wav"
+    (folder / "media").mkdir()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(partial(speech, wide=True), folder / "media" / name, 0, 30).result()
+    theirs = fresh(partial(slices, str(folder / "slices"), str(folder / "media")))
+    ours = fresh(partial(ingest, str(folder / "study"), str(folder / "media"), 2))
+    return {
+        "recording": name,
+        "memory_ratio": round(ours["peak_mb"] / theirs["peak_mb"], 2),
+        "time_ratio": round(ours["wall_s"] / theirs["wall_s"], 2),
+        "ours": ours,
+        "pydub": theirs,
+    }
+
+
+PARTS: dict[str, Callable[[Path, float], Figures]] = {"two": two, "again": again, "long": long, "pydub": pydub}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=(*PARTS, []), help="what to measure")
+    parser.add_argument("--check", action="store_true", help="leave with 1 when a claim does not hold")
+    parser.add_argument("--hours", type=float, default=10.0)
+    asked = parser.parse_args()
+    report: Figures = {"load_before": round(os.getloadavg()[0], 2)}
+    for part in asked.parts or ("two", "pydub"):
+        with tempfile.TemporaryDirectory() as folder:
+            report[part] = PARTS[part](Path(folder), asked.hours)
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    return 1 if asked.check and list(missed(report)) else 0
+
+
+def missed(report: Figures) -> Iterable[str]:
+    """Parts whose claim does not hold, with what was found."""
+    for part, (name, sign, bound) in CLAIMS.items():
+        if part in report and sign * report[part][name] < sign * bound * (1 - sign * SLACK):
+            sys.stderr.write(f"{part}: {name} is {report[part][name]}, claimed {bound}\n")
+            yield part
+
+
+if __name__ == "__main__":
+    sys.exit(main())
