@@ -166,16 +166,26 @@ def shown_clips(study: Study, stands: Curated, source_id: SourceId, rate_hz: Her
     return sorted(found, key=lambda one: one.stretch)
 
 
-def proposals(study: Study, source_id: SourceId, clips: Sequence[ShownClip]) -> list[Proposal]:
-    """Candidate windows that meet no clip, best first."""
+def proposals(windows: Sequence[Proposal], clips: Sequence[ShownClip]) -> list[Proposal]:
+    """Those of the candidate windows that meet no clip, best first."""
     taken = [clip.stretch for clip in clips]
-    free = [one for one in _candidates(study, source_id) if not meets(Pick(one.start_sample, one.n_samples), taken)]
+    free = [one for one in windows if not meets(Pick(one.start_sample, one.n_samples), taken)]
     return sorted(free, key=lambda one: (-one.score, one.start_sample))
+
+
+def candidates(study: Study, source_id: SourceId) -> tuple[Proposal, ...]:
+    """The candidate windows of one source, in order of time."""
+    return _candidates(study.candidates, stamp(study.candidates), source_id).get(source_id, ())
+
+
+def all_candidates(study: Study) -> Mapping[SourceId, tuple[Proposal, ...]]:
+    """The candidate windows of every source that has any."""
+    return _candidates(study.candidates, stamp(study.candidates), None)
 
 
 def onsets(study: Study, source_id: SourceId) -> list[Samples]:
     """Where windows may begin, in order: just before speech sets in."""
-    return sorted(one.start_sample for one in _candidates(study, source_id))
+    return [one.start_sample for one in candidates(study, source_id)]
 
 
 def speech(study: Study, mined: Mined) -> list[tuple[Samples, Samples]]:
@@ -185,7 +195,7 @@ def speech(study: Study, mined: Mined) -> list[tuple[Samples, Samples]]:
         return _speech(path, stamp(path), mined.rate_hz, study.settings.place)
     except DataError:
         spans: list[tuple[Samples, Samples]] = []
-        for one in sorted(_candidates(study, mined.source_id), key=lambda one: one.start_sample):
+        for one in candidates(study, mined.source_id):
             end = one.start_sample + one.n_samples
             if spans and one.start_sample <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
@@ -235,23 +245,20 @@ def meets(stretch: Pick, others: Sequence[Pick]) -> bool:
     return after or (place > 0 and others[place - 1].end_sample > stretch.start_sample)
 
 
-def _candidates(study: Study, source_id: SourceId) -> tuple[Proposal, ...]:
-    return _candidates_at(study.candidates, stamp(study.candidates)).get(source_id, ())
-
-
 @lru_cache(maxsize=16)
 def _sound(study: Study, source_id: SourceId, sha256: str, _facts: Stamp) -> Sound | None:
     return open_sound(study, source_id, sha256)
 
 
-@lru_cache(maxsize=2)
-def _candidates_at(path: Path, changed: Stamp) -> Mapping[SourceId, tuple[Proposal, ...]]:
+@lru_cache(maxsize=4)
+def _candidates(path: Path, changed: Stamp, only: SourceId | None) -> Mapping[SourceId, tuple[Proposal, ...]]:
     import pyarrow.parquet as pq
 
     if not any(changed):
         return {}
     columns = ["source_id", "start_sample", "n_samples", "status", "reasons", "speech_ratio"]
-    table = pq.read_table(path, columns=columns).to_pydict()
+    wanted = None if only is None else [("source_id", "==", only)]
+    table = pq.read_table(path, columns=columns, filters=wanted).to_pydict()
     found: dict[SourceId, list[Proposal]] = {}
     for name, start, count, status, reasons, spoken in zip(*(table[column] for column in columns), strict=True):
         codes = tuple(filter(None, reasons.split(";")))
@@ -260,7 +267,7 @@ def _candidates_at(path: Path, changed: Stamp) -> Mapping[SourceId, tuple[Propos
             screen = SCREENS.get(code.rpartition("_")[0])
             worth *= _HARD if code == "repeated" or (screen is not None and screen.hard) else _SOFT
         found.setdefault(name, []).append(Proposal(start, count, status, codes, round(min(1.0, max(0.0, worth)), 4)))
-    return {name: tuple(windows) for name, windows in found.items()}
+    return {name: tuple(sorted(windows, key=lambda one: one.start_sample)) for name, windows in found.items()}
 
 
 @lru_cache(maxsize=8)

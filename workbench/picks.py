@@ -258,8 +258,10 @@ def follow(study: Study, done: Done) -> None:
         mined = mineable(study).get(event.source_id)
         if event.kind != "pick" or event.client_id in taken_back or not isinstance(mined, Mined):
             continue
-        if event.start_sample is not None and event.n_samples is not None:
-            cut(study, mined, Pick(event.start_sample, event.n_samples))
+        if event.start_sample is None or event.n_samples is None:
+            continue
+        if not cut(study, mined, Pick(event.start_sample, event.n_samples)):
+            study.clip_path(event.clip_id).unlink(missing_ok=True)  # perhaps a model clip of the same millisecond
 
 
 def make_good(study: Study) -> None:

@@ -1,5 +1,6 @@
 """What the clipper's page is told of sources, as plain JSON: see workbench.app.clipper_api for the routes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipelines.ingest.picture import COLUMNS, FLOOR_DB, ROWS, TOP_DB, rows_hz
@@ -14,8 +15,8 @@ from workbench.recordings import Mined, mineable
 
 def listed(study: Study, desk: Desk) -> list[dict[str, Any]]:
     """Every source: state of its sound, how many picks and proposals, how far it was listened to."""
-    stands, seen = desk.stands(), mining.known(study)
-    return [_listed(study, stands, seen, name, mined) for name, mined in mineable(study).items()]
+    stands, seen, windows = desk.stands(), mining.known(study), mining.all_candidates(study)
+    return [_listed(study, stands, seen, windows.get(name, ()), name, mined) for name, mined in mineable(study).items()]
 
 
 def opened(mined: Mined, now: mining.SoundStanding, length: int) -> dict[str, Any]:
@@ -33,7 +34,9 @@ def opened(mined: Mined, now: mining.SoundStanding, length: int) -> dict[str, An
     }
 
 
-def _listed(study: Study, stands: Curated, seen: mining.Known, name: str, mined: Mined | str) -> dict[str, Any]:
+def _listed(
+    study: Study, stands: Curated, seen: mining.Known, windows: Sequence[mining.Proposal], name: str, mined: Mined | str
+) -> dict[str, Any]:
     counts = {"cut": len(stands.picks.get(name, {})), "mined_to": stands.mined_to.get(name, 0)}
     if isinstance(mined, str):
         nothing = {"rate_hz": None, "n_samples": None, "proposed": 0}
@@ -41,7 +44,7 @@ def _listed(study: Study, stands: Curated, seen: mining.Known, name: str, mined:
     now = mining.sound_standing(study, mined, seen)
     clips = mining.shown_clips(study, stands, name, mined.rate_hz)
     skipped = stands.skipped.get(name, frozenset())
-    left = sum(one.start_sample not in skipped for one in mining.proposals(study, name, clips))
+    left = sum(one.start_sample not in skipped for one in mining.proposals(windows, clips))
     facts = {"title": _title(mined), "rate_hz": mined.rate_hz, "n_samples": mined.n_samples}
     return {"source": name, "state": now.state, "sentence": now.sentence, "proposed": left, **facts, **counts}
 
@@ -53,7 +56,7 @@ def heard(study: Study, desk: Desk, mined: Mined, found: Sound) -> dict[str, Any
     clips = mining.shown_clips(study, stands, mined.source_id, mined.rate_hz)
     skipped = stands.skipped.get(mined.source_id, frozenset())
     codes: dict[str, str] = {}
-    proposed = mining.proposals(study, mined.source_id, clips)
+    proposed = mining.proposals(mining.candidates(study, mined.source_id), clips)
     for one in proposed:
         for code in one.codes:
             codes.setdefault(code, mining.reason_words(study, code))
