@@ -26,6 +26,7 @@ bench:
     uv run python -m benchmarks.ingest --check
     uv run python -m benchmarks.night two pydub --check
     uv run python -m benchmarks.label_latency --check
+    uv run python -m benchmarks.clipper_pace --check
 
 # Ten hours of media: the run after it, and one recording of that length (half an hour on two cores).
 bench-long:

@@ -30,6 +30,7 @@ PAGES: tuple[Page, ...] = (
     Page("Label", "label", ":material/graphic_eq:", "Annotator", "workbench.app.views.label:show"),
     Page("Overview", "overview", ":material/timeline:", "Curator", "workbench.app.views.overview:show"),
     Page("Ingest", "ingest", ":material/download:", "Curator", "workbench.app.views.ingest:show"),
+    Page("Clipper", "clipper", ":material/content_cut:", "Curator", "workbench.app.views.clipper:show"),
     Page("Agreement", "agreement", ":material/handshake:", "Curator", "workbench.app.views.agreement:show"),
     Page("Clips", "clips", ":material/library_music:", "Curator", "workbench.app.views.clips:show"),
     Page("Train", "train", ":material/model_training:", "Researcher", "workbench.app.views.train:show"),

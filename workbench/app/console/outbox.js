@@ -1,17 +1,23 @@
-// Answers on their way to the store. Each is one entry of localStorage from the key press until the server has said
-// that it is in the store; one that the server refuses is kept apart, with the reason, until the person dismisses it.
+// Answers (or picks) on their way to the store. Each is one entry of localStorage from the key press until the server has
+// said that it is in the store; one that the server refuses is kept apart, with the reason, until the person dismisses it.
 
 const MOST_AT_ONCE = 100;
-const PENDING = "workbench.pending.";
-const REFUSED = "workbench.refused.";
+const ANSWERS = { path: "/api/labels", pending: "workbench.pending.", refused: "workbench.refused." };
+const PICKS = { path: "/api/clipper/events", pending: "workbench.picks.", refused: "workbench.picks_refused." };
+
+// How much this person has not sent yet, of whichever page.
+function unsent(person) {
+  return [ANSWERS, PICKS].reduce((sum, { pending }) => sum + new Drawer(`${pending}${person}.`).all().length, 0);
+}
 
 class Outbox {
-  constructor(person, changed) {
+  constructor(person, changed, kind = ANSWERS) {
     this.person = person;
     this.changed = changed;
-    this.pending = new Drawer(`${PENDING}${person}.`);
-    this.kept = new Drawer(`${REFUSED}${person}.`);
-    this.ofOthers = storedKeys().some((key) => key.startsWith(PENDING) && !key.startsWith(this.pending.prefix));
+    this.path = kind.path;
+    this.pending = new Drawer(`${kind.pending}${person}.`);
+    this.kept = new Drawer(`${kind.refused}${person}.`);
+    this.ofOthers = storedKeys().some((key) => key.startsWith(kind.pending) && !key.startsWith(this.pending.prefix));
     this.count = 0;
     this.most = MOST_AT_ONCE;
     this.problem = null; // null, or a word of problemOf's
@@ -30,6 +36,7 @@ class Outbox {
     this.pending.put(name, made);
     this.changed();
     this.send();
+    return made;
   }
 
   waiting() {
@@ -63,7 +70,7 @@ class Outbox {
     try {
       const now = Date.now();
       const events = batch.map(([, { time, ...event }]) => ({ ...event, age_ms: Math.max(0, now - time) }));
-      const answer = await ask("/api/labels", { person: this.person, events });
+      const answer = await ask(this.path, { person: this.person, events });
       const reasons = new Map(answer.refused.map(({ id, reason }) => [id, reason]));
       const acked = new Set(answer.acked);
       for (const [name, event] of batch) {

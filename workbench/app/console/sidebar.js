@@ -1,4 +1,3 @@
 export default function ({ parentElement, data }) {
-  const pending = new Drawer(`${PENDING}${data.person}.`);
-  fillAccount(parentElement, data, () => pending.all().length);
+  fillAccount(parentElement, data, () => unsent(data.person));
 }

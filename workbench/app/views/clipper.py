@@ -1,0 +1,33 @@
+"""Clipper: clips picked by hand. All of it happens in the browser and in workbench.app.clipper_api."""
+
+import streamlit as st
+
+from pipelines.study import Study
+from workbench import accounts
+from workbench.app import clipper, parts, serving
+from workbench.app.session import Session
+
+#: The clipper fills the page: no room above it, and no words of Streamlit's about a connection that the clipper itself
+#: tells of (it goes on without one, and says what waits to be sent).
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding: 0.75rem 1rem 0.5rem; max-width: none; }
+[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] button { pointer-events: auto; }
+@media (max-width: 760px) { [data-testid="stMainBlockContainer"] { padding-top: 3.25rem; } }
+[data-testid="stStatusWidget"], [data-testid="stConnectionStatus"], [data-testid="stDialog"] { display: none; }
+</style>"""
+
+
+def show(study: Study, session: Session) -> None:
+    """Mount the clipper for who is signed in."""
+    if not study.sources_csv.is_file():
+        parts.head("Clipper", "Which moments should become clips?")
+        parts.empty(
+            "Here a recording will stand with its sound, its speech and proposals, to pick clips from by hand.",
+            "Recordings come in by one command; what is already there is not done again.",
+            f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
+        )
+        return
+    st.html(_STYLE)
+    told = clipper.facts(study.scheme, person=accounts.person_mark(serving.key(), session.rater))
+    clipper.component()(key="clipper", data=told)
