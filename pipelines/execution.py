@@ -12,7 +12,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -103,12 +103,13 @@ def run_each(
     Leaving the loop early, also by Cancelled out of `report`, stops what runs and waits for it to tidy up. `more` is
     asked for further tasks while others run, in the caller's thread.
     """
-    suspects: list[str] = []
-    tasks = dict(tasks)
-    yield from _run(work, tasks, jobs, stage, report, suspects, limits, more)
-    for key in suspects:
-        again: list[str] = []
-        yield from _run(work, {key: tasks[key]}, 2, stage, report, again, limits)
+    suspects: dict[str, Task] = {}
+    left: dict[str, Task] = dict(tasks)
+    while left or more is not None:  # once, and once more after each process that died
+        left, more = yield from _run(work, left, jobs, stage, report, suspects, limits, more)
+    for key, task in suspects.items():
+        again: dict[str, Task] = {}
+        yield from _run(work, {key: task}, 2, stage, report, again, limits)
         if again:
             yield (
                 key,
@@ -126,17 +127,20 @@ def _run(
     jobs: int,
     stage: str,
     report: Report,
-    crashed: list[str],
+    crashed: dict[str, Task],
     limits: Limits,
     more: "More[Task] | None" = None,
-) -> Iterator[tuple[str, Result | Failed]]:
-    if not tasks and more is None:
-        return
+) -> "Generator[tuple[str, Result | Failed], None, tuple[dict[str, Task], More[Task] | None]]":
+    """Until all has ended or a process dies; `crashed` gets what was with it. Returns what was not begun."""
+    unbegun: dict[str, Task] = {}
+    broken = False
+    begun = dict(tasks)
     workers = jobs if more is not None else min(jobs, len(tasks))
     with _threads() if jobs == 1 else _processes(workers, limits) as (executor, line):
         waiting: dict[Future[Any], str] = {}
 
         def submit(new: Mapping[str, Task]) -> None:
+            nonlocal broken
             for key, task in new.items():
                 try:
                     if jobs == 1:
@@ -144,14 +148,15 @@ def _run(
                     else:
                         waiting[executor.submit(_in_worker, work, key, task)] = key
                 except BrokenProcessPool:
-                    crashed.append(key)
+                    unbegun[key] = task
+                    broken = True
 
         submit(tasks)
-        while waiting or more is not None:
-            if more is not None:
+        while waiting or (more is not None and not broken):
+            if more is not None and not broken:
                 new = more(0.0 if waiting else 0.1)
                 more = more if new is not None else None
-                tasks.update(new or {})
+                begun.update(new or {})
                 submit(new or {})
             ended, _ = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
             while not line.news.empty():
@@ -161,11 +166,13 @@ def _run(
                 key = waiting.pop(future)
                 error = future.exception()
                 if isinstance(error, BrokenProcessPool):
-                    crashed.append(key)
+                    crashed[key] = begun[key]
+                    broken = True
                 elif error is not None:
                     yield key, Failed(error)
                 else:
                     yield key, future.result()
+    return unbegun, more
 
 
 @contextmanager

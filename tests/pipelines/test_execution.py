@@ -55,6 +55,28 @@ def test_a_dying_process_takes_no_other_task_with_it(tmp_path: Path) -> None:
     assert tasks["bad"].read_text() == "tried\n" * 2
 
 
+def test_what_is_handed_out_after_a_process_died_goes_on_side_by_side(tmp_path: Path) -> None:
+    names = ["bad", "good", *(f"later{number}" for number in range(4))]
+    left = list(names)
+    free = [2]
+
+    def more(timeout_s: float) -> dict[str, Path] | None:
+        free[0] = 2 if timeout_s else free[0]
+        given = {name: tmp_path / name for name in left[: free[0]]}
+        del left[: free[0]]
+        free[0] -= len(given)
+        return given if given or left else None
+
+    outcomes = {}
+    for key, outcome in run_each(crash, {}, jobs=2, stage="try", report=silent, more=more):
+        free[0] += 1
+        outcomes[key] = outcome
+    failed = outcomes.pop("bad")
+    assert isinstance(failed, Failed) and outcomes == {name: name for name in names if name != "bad"}
+    tries = {name: (tmp_path / name).read_text().count("tried") for name in names}
+    assert tries["bad"] == 2 and all(tries[name] == 1 for name in names if name.startswith("later"))
+
+
 def hang(task: Path, tell: Tell) -> str:
     """Holds the interpreter in native code for as long as it is let, unless it is `slow`, which says that it lives."""
     if task.name == "bad":
