@@ -7,6 +7,7 @@ from pipelines.ingest.outlook import refused
 from pipelines.ingest.preflight import Need, Plan
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rehearse import Rehearsal
+from pipelines.ingest.repeated import Copy
 from pipelines.ingest.report import Row, RowStatus, tally
 from pipelines.ingest.tables import Ended
 
@@ -53,6 +54,14 @@ def counted(row: Row, queue: Queue) -> Row:
         return row
     kept, rejected, arms = tally(queue.tally(row.source_id))
     return replace(row, clips=kept, rejected=rejected, arms=arms)
+
+
+def copied(row: Row, copy: Copy | None) -> Row:
+    """The row of an ingested source with a word that it is a re-upload, where nothing else is said of it."""
+    if copy is None or row.reason or row.status not in ("ingested", "unchanged"):
+        return row
+    told = f"{copy.overlap:.0%} of it is in '{copy.dup_of}', which aired earlier: no clip is made of it twice"
+    return replace(row, reason_code="reupload", reason=told)
 
 
 def rehearsed_row(plan: Plan, rehearsal: Rehearsal) -> Ended:

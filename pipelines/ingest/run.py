@@ -16,7 +16,7 @@ from pipelines.ingest.preflight import Preflight
 from pipelines.ingest.queue import Queue, open_queue
 from pipelines.ingest.rehearse import Rehearsal, rehearse
 from pipelines.ingest.report import IngestReport, Row
-from pipelines.ingest.rows import counted, heard_row, rehearsed_row
+from pipelines.ingest.rows import copied, counted, heard_row, rehearsed_row
 from pipelines.ingest.screen import config_hash
 from pipelines.ingest.settle import Settled, settle
 from pipelines.ingest.sources import Source, read_sources
@@ -177,7 +177,8 @@ def _rows(rows: Sequence[Row], queue: Queue, settled: Settled | None) -> tuple[R
         replace(row, status="ingested") if row.status == "unchanged" and row.source_id in settled.redone else row
         for row in rows
     ]
-    return (*(counted(row, queue) for row in moved), *(row for row in settled.rows if row.source_id not in told))
+    rows = [copied(counted(row, queue), settled.copies.get(row.source_id)) for row in moved]
+    return (*rows, *(row for row in settled.rows if row.source_id not in told))
 
 
 def _sweep(study: Study) -> None:

@@ -22,7 +22,7 @@ from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
 from pipelines.ingest.decide import Decided, Scored, decide
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
-from pipelines.ingest.repeated import Repeated, repeats_of
+from pipelines.ingest.repeated import Copy, Repeated, repeats_of
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS, config_hash
 from pipelines.ingest.sound import open_sound
@@ -43,11 +43,12 @@ _AWAY = "away"
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What settling did. `changed`: whether a byte of the tables is another; `redone`: sources decided anew or cut;
-    `rows`: what somebody has to know beside the sources' own rows."""
+    `rows`: what somebody has to know beside the sources' own rows; `copies`: sources that are re-uploads of others."""
 
     changed: bool
     redone: frozenset[SourceId]
     rows: tuple[Row, ...]
+    copies: Mapping[SourceId, Copy]
 
 
 def settle(
@@ -76,7 +77,8 @@ def settle(
     finally:
         sources = linked(sources, step.repeated)
         changed, left = write_tables(study, queue, sources, speakers, unlisted_leave=bool(known))
-    return Settled(changed, frozenset(step.redone), (*step.rows, *left))
+    copies = step.repeated.copies if step.repeated is not None else {}
+    return Settled(changed, frozenset(step.redone), (*step.rows, *left), copies)
 
 
 def _grouped(queue: Queue, sources: Sequence[Source]) -> list[Source]:

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from pipelines.ingest.repeats.drawing import LONGEST_LABEL
-from pipelines.ingest.repeats.picture import STYLES, Picture, hover
+from pipelines.ingest.repeats.picture import EDGE, STYLES, Picture, hover
 
 WHOLE = "rgba(128,128,128,0.16)"
 KEPT = "rgba(0,0,0,0)"
@@ -62,7 +62,7 @@ def repeats_figure(picture: Picture) -> go.Figure:
                     "size": 7,
                     "solidity": 0.2,
                 },
-                "line": {"color": colour, "width": 2},
+                "line": {"color": EDGE, "width": 1},
             },
             text=[sign for _ in shown],
             textposition="inside",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.atomic import atomic_path
 from pipelines.errors import ConfigError
-from pipelines.ingest.repeats.picture import STYLES, Picture
+from pipelines.ingest.repeats.picture import EDGE, STYLES, Picture
 
 FORMATS = ("png", "svg", "pdf")
 LONGEST_LABEL = 28
@@ -59,7 +59,7 @@ def draw(picture: Picture) -> Any:
             width = max(place.end_s - place.start_s, THINNEST * longest_s) / unit_s
             axis.barh(
                 rows[place.source_id], width, left=place.start_s / unit_s, height=0.62, linewidth=0.8,
-                color=colour if place.is_masked else "none", edgecolor="white" if place.is_masked else colour,
+                color=colour if place.is_masked else "none", edgecolor="white" if place.is_masked else EDGE,
                 hatch=hatch if place.is_masked else None,
             )  # fmt: skip
             is_narrow = width < NARROW * longest_s / unit_s
@@ -81,7 +81,7 @@ def draw(picture: Picture) -> Any:
         )
         for kind in kinds
     ]
-    handles.append(Patch(facecolor="none", edgecolor="black", label="only outlined: kept here, the earliest place"))
+    handles.append(Patch(facecolor="none", edgecolor=EDGE, label="only outlined: kept here, the earliest place"))
     figure.legend(handles=handles, loc="outside upper left", ncols=5, fontsize=7, frameon=False)
     axis.set_title(title(picture), fontsize=8, loc="left")
     for side in ("top", "right"):

@@ -12,6 +12,8 @@ from pipelines.units import Seconds, SourceId
 
 #: Above so many rows, recordings without any repeat are counted and not drawn.
 MOST_ROWS = 60
+#: Around every bar: sand on white is hard to see for anybody.
+EDGE = "#6B6B6B"
 
 #: How each kind is shown: the word, a sign, a colour (Paul Tol's muted, which colour-blind people tell apart and no
 #: emotion has), and the pattern over it as plotly and as matplotlib write it.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.ingest.repeated import read_repeated
+from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.run import ingest
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, table_to_csv
@@ -51,7 +51,8 @@ def made(root: Path, series: Series, *batches: tuple[SourceId, ...]) -> tuple[St
 
 
 def tables(study: Study) -> dict[str, bytes]:
-    files = (study.sources_csv, study.clips_csv, study.manifests / "clips_check.parquet", study.candidates)
+    checks, found = study.manifests / "clips_check.parquet", repeats_file(study)
+    files = (study.sources_csv, study.clips_csv, checks, study.candidates, found)
     return {file.name: file.read_bytes() for file in files}
 
 
@@ -96,6 +97,11 @@ def test_a_later_run_searches_nothing_and_changes_nothing(whole: Study) -> None:
     before, stages = tables(whole), set()
     report = ingest(whole, report=lambda progress: stages.add(progress.stage), jobs=1)
     assert not report.changed and tables(whole) == before
+    (again,) = [row for row in report.sources if row.source_id == "again"]
+    assert (again.reason_code, again.clips) == (
+        "reupload",
+        0,
+    ) and "of it is in 'e02', which aired earlier" in again.reason
     assert not {"looking for repeats", "listening to repeats", "decide", "cut"} & stages
 
 
