@@ -118,7 +118,7 @@ class Cluster:
 
 @dataclass
 class _Sent:
-    """A task under way. `tries`: how often it was sent to a worker."""
+    """A task under way. `tries`: how often it was sent to a worker; `future` while it is there."""
 
     errand: Errand
     tries: int = 0
@@ -208,17 +208,17 @@ class _Run:
             yield key, outcome.value if isinstance(outcome, _Result) else Failed(outcome.error)
 
     def give_up(self, why: str) -> Iterator[tuple[str, Failed]]:
-        """Fail all that is under way, and whatever comes."""
+        """Fail what is with the workers, and whatever would be sent there."""
         self._lost = why
         self._take_back()
-        for key in list(self._sent):
+        for key in [key for key, one in self._sent.items() if one.future is not None]:
             del self._sent[key]
             yield key, Failed(self._gone(why))
 
     def is_alone_for(self, patience_s: Seconds) -> bool:
         """Whether tasks have waited for so long without any worker."""
         now = time.monotonic()
-        if now - self._looked_at >= min(_LOOK_EVERY_S, patience_s) and not self._lost:
+        if now - self._looked_at >= min(_LOOK_EVERY_S, patience_s) and self._client.status == "running":
             self._looked_at = now
             if self._workers() or not self._sent:
                 self._seen_at = now
@@ -233,6 +233,7 @@ class _Run:
     def _outcome(self, key: str, what: Any) -> _Result | Broke | None:
         """What a piece of news means for a task; None where it goes on."""
         one = self._sent[key]
+        one.future = None
         if isinstance(what, _Result):
             return what
         if isinstance(what, Made):
@@ -248,6 +249,8 @@ class _Run:
         return None
 
     def _send(self, key: str, one: _Sent) -> Broke | None:
+        if self._client.status != "running":
+            self._lost = self._lost or f"the scheduler at {self._address} was lost"
         if self._lost:
             return Broke(self._gone(self._lost))
         if one.tries == _TRIES:

@@ -119,6 +119,24 @@ def _speech(_root: Path) -> Finding:
     return Finding("demo speech", "optional", "none", "for the demo: pip install 'drama-emotion-workbench[demo]'")
 
 
+def _machines(root: Path) -> Finding:
+    from pipelines.storage import URL_VARIABLE, Storage, storage_url
+    from pipelines.study import Study, study_names
+
+    if not find_spec("distributed"):
+        return Finding(
+            "many machines", "optional", "none", "for a cluster: pip install 'drama-emotion-workbench[cluster]'"
+        )
+    try:
+        named = {storage_url(Study(root, name)) for name in study_names(root)} | {os.environ.get(URL_VARIABLE, "")}
+        urls = sorted(named - {""})
+        for url in urls:
+            Storage(url).check()
+    except PipelineError as error:
+        return Finding("many machines", "missing", str(error), "mend it, or ingest without --scheduler")
+    return Finding("many machines", "ok", ", ".join(urls) or "no storage named: this machine alone")
+
+
 def _cores(_root: Path) -> Finding:
     return Finding("processors", "ok", str(os.cpu_count() or 1))
 
@@ -133,4 +151,5 @@ CHECKS: Mapping[str, Callable[[Path], Finding]] = {
     "stores": _store,
     "javascript": _javascript,
     "speech": _speech,
+    "machines": _machines,
 }

@@ -27,6 +27,7 @@ from pipelines.ingest.repeated import forget
 from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
 from pipelines.manifest import read_clips, write_clips
 from pipelines.schema import Clip
+from pipelines.storage import Storage, storage_url
 from pipelines.study import Study
 from pipelines.takedowns import Takedown, read_takedowns, withdrawn_among, write_takedowns
 from pipelines.units import ClipId, Hertz, SourceId
@@ -92,7 +93,7 @@ def find_source(study: Study, name: str) -> SourceId:
 def take_down(study: Study, name: str, reason: str = "", *, now: datetime | None = None) -> Withdrawal:
     """Withdraw a source for good; for one that was, remove what is still (or again) there.
 
-    Raises UnknownName, ConfigError (a reason of several lines, an ingest that is running), TableError.
+    Raises UnknownName, ConfigError (a reason of several lines, an ingest that is running), TableError, StorageError.
     """
     plain = reason.strip()
     if len(plain) > LONGEST_REASON or (plain and not plain.isprintable()):
@@ -177,6 +178,14 @@ def _remove_files(work: _Work) -> None:
             work.done.kept_files = (path_text(own),)
 
 
+def _clear_storage(work: _Work) -> None:
+    """What many machines were given of it, and made of it."""
+    url = storage_url(work.study)
+    sha256 = work.item.sha256 if work.item is not None else ""
+    if url and sha256:
+        Storage(url).clear(sha256)
+
+
 def _remove_candidates(work: _Work) -> None:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -233,8 +242,8 @@ def _close(work: _Work) -> None:
 
 #: In this order; each may be run again.
 STEPS: Sequence[Callable[[_Work], None]] = (
-    _enter, _mark, _remove_features, _remove_files, _remove_candidates, _remove_repeats, _remove_picks, _remove_clips,
-    _close,
+    _enter, _mark, _remove_features, _remove_files, _clear_storage, _remove_candidates, _remove_repeats, _remove_picks,
+    _remove_clips, _close,
 )  # fmt: skip
 
 

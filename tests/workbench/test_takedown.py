@@ -21,6 +21,7 @@ from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.sound import SoundTask, make_sound
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, read_table
+from pipelines.storage import Storage, StorageError
 from pipelines.study import Study, create_study
 from tests.builders import noise, voice
 from workbench import mining, takedown
@@ -152,6 +153,20 @@ def test_an_interrupted_takedown_is_ended_by_the_same_command(
     again = take_down(study, "two")
     assert (again.is_again, again.files, again.feature_rows, again.reason) == (True, 0, 0, "the owner asked")
     assert state(study) == state(whole)
+
+
+def test_what_many_machines_have_of_it_goes_too(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STORAGE_URL", f"file://{tmp_path}/storage")
+    storage = Storage(f"file://{tmp_path}/storage")
+    sums = {source.source_id: source.measured["sha256"] for source in read_sources(study.sources_csv)}
+    left = {name: storage.put_bytes(sha256, name.encode()) for name, sha256 in sums.items()}
+    monkeypatch.setattr(Storage, "clear", lambda _storage, _shelf: (_ for _ in ()).throw(StorageError("out of reach")))
+    with pytest.raises(StorageError, match="out of reach"):
+        take_down(study, "two")
+    monkeypatch.undo()
+    monkeypatch.setenv("WORKBENCH_STORAGE_URL", f"file://{tmp_path}/storage")
+    take_down(study, "two")
+    assert [name for name, sha256 in sums.items() if storage.has(sha256, left[name])] == ["one"]
 
 
 def test_its_picks_and_speakers_are_not_written_again(study: Study) -> None:
