@@ -315,15 +315,19 @@ def _listened(
         for source, spans in spans_of(repeats.values()).items()
     }
     sounds: dict[SourceId, Sound] = {}
+    deaf: set[SourceId] = set()
     workers = min(jobs or os.cpu_count() or 1, len(wanted))
     for source, outcome in run_each(_hear, wanted, jobs=workers, stage=LISTENING, report=report):
         if not isinstance(outcome, Failed):
             sounds[source] = Sound(wanted[source].spans, outcome)
-        elif not isinstance(outcome.error, MediaError | OSError | WorkerCrashed):
+        elif isinstance(outcome.error, MediaError | WorkerCrashed):
+            deaf.add(source)  # the same file will be read no better the next time
+        elif not isinstance(outcome.error, OSError):
             raise outcome.error
     clear = {key: repeat for key, repeat in repeats.items() if sounds.keys() >= set(_pair(repeat))}
+    blunt = {key: repeat for key, repeat in repeats.items() if not deaf.isdisjoint(_pair(repeat))}
     results = listened(list(clear.values()), lambda name, spans: [sounds[name].of(span) for span in spans], report)
-    return dict(zip(clear, results, strict=True))
+    return blunt | dict(zip(clear, results, strict=True))
 
 
 def _hear(task: _Hearing, tell: Tell) -> Sequence[Audio]:

@@ -126,6 +126,7 @@ def test_a_recording_that_cannot_be_read_leaves_blunt_edges_and_ends_nothing(
         put(queue, series, facts, ["e02", "e03"])
         queue.put(Item("e01", "e01.m4a", str(broken), queue.sha256(broken), "done", facts=facts["e01"]))
         found = searched(study, queue, sources_of(series))[0]
+        assert searched(study, queue, sources_of(series)) == (found, [])  # and is not read again and again
     refined = {(one.source_a, one.source_b) for one in found.repeats if one.refined}
     assert refined == {("e02", "e03")} and found.masks.keys() == {"e01", "e02", "e03"}
 
