@@ -1,0 +1,129 @@
+"""A server killed while somebody picks: what was acknowledged is there, and tables and clips follow from it."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import requests
+
+from pipelines import audio
+from pipelines.ingest import run
+from pipelines.ingest.picks import read_picks
+from pipelines.ingest.sound import make_sound
+from pipelines.manifest import read_clips
+from pipelines.schema import clip_id
+from pipelines.study import ROOT_VARIABLE, Study, create_study
+from tests.builders import noise, voice
+from workbench import accounts, mining, people, picks
+from workbench.recordings import Mined, mineable
+from workbench.store import open_store
+
+HZ, LENGTH = 16000, 48000
+SERVER = """
+import sys, uvicorn
+from starlette.applications import Starlette
+from workbench.app import clipper_api, settling, sign_in
+settling.QUIET_S = 0.02
+app = Starlette(routes=[*clipper_api.ROUTES, *sign_in.ROUTES])
+config = uvicorn.Config(app, port=0, log_level="critical", ws="none", lifespan="off")
+server = uvicorn.Server(config)
+started = server.startup
+async def startup(sockets=None):
+    await started(sockets)
+    print(server.servers[0].sockets[0].getsockname()[1], flush=True)
+server.startup = startup
+server.run()
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    made = create_study("night", rights_basis="made up for a test", root=tmp_path)
+    sound = np.concatenate([part for n in range(20) for part in (voice(1.2, HZ, 110, n), noise(5, HZ, 0.001, n))])
+    audio.encode(tmp_path / "film.m4a", sound, HZ, "aac")
+    run.ingest(made, [str(tmp_path / "film.m4a")], jobs=1)
+    mined = mineable(made)["film"]
+    assert isinstance(mined, Mined)
+    task = mining.sound_task(made, mined, mining.known(made))
+    assert not isinstance(task, str)
+    make_sound(task, lambda *_: None)
+    with open_store(made) as store:
+        people.add(store, "Cura", "curator")
+    return made
+
+
+class Server:
+    """A server in a process of its own, with a curator signed in."""
+
+    def __init__(self, study: Study) -> None:
+        environment = {**os.environ, ROOT_VARIABLE: str(study.root)}
+        self.process = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, env=environment)
+        assert self.process.stdout is not None
+        self.address = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+        self.key, self.http = accounts.secret(study), requests.Session()
+        token = people.invitation(self.key, "Cura", time.time())
+        link = f"{self.address}/sign-in?invitation={token}"
+        assert self.http.get(link, allow_redirects=False).status_code == 303
+
+    def send(self, event: dict[str, Any]) -> list[str]:
+        """What is acknowledged; nothing where the server is gone."""
+        body = {"person": accounts.person_mark(self.key, "Cura"), "events": [event]}
+        try:
+            said = self.http.post(f"{self.address}/api/clipper/events", json=body, timeout=30).json()
+        except requests.RequestException:
+            return []
+        assert said["refused"] == []
+        return list(said["acked"])
+
+    def close(self) -> None:
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.http.close()
+
+
+def killed_while_picking(study: Study, rounds: int, seed: int) -> None:
+    rng = random.Random(seed)
+    places = iter(range(11, 120 * HZ, LENGTH + 101))
+    events: dict[int, dict[str, Any]] = {}
+    acked: set[str] = set()
+    for _ in range(rounds):
+        server = Server(study)
+        killer = threading.Timer(rng.uniform(0.05, 0.8), server.process.kill)  # SIGKILL, wherever it is
+        killer.start()
+        while server.process.poll() is None and (start := next(places, None)) is not None:
+            events[start] = {"id": uuid4().hex, "kind": "pick", "source": "film", "start": start, "emotion": "sad"}
+            acked |= set(server.send(events[start]))
+        killer.join()
+        server.close()
+    picks.make_good(study)
+    run.retable(study, jobs=1)
+    whole = audio.to_pcm16(audio.read_mono(study.root / "film.m4a")[0])
+    stand = {pick.start_sample for pick in read_picks(study)["film"]}
+    assert {start for start, event in events.items() if event["id"] in acked} <= stand <= set(events)
+    clips = {clip.start_sample: clip for clip in read_clips(study.clips_csv) if clip.arm == "picked"}
+    assert set(clips) == stand
+    for start, clip in clips.items():
+        expected = whole[start : start + LENGTH]
+        assert clip.clip_id == clip_id("film", start, HZ)
+        assert clip.pcm_sha256 == audio.pcm_sha256(expected)
+        assert np.array_equal(audio.to_pcm16(audio.read_mono(study.clip_path(clip.clip_id))[0]), expected)
+    assert not list(study.manifests.glob(".*")) and stand
+
+
+def test_a_killed_server_loses_no_pick(study: Study) -> None:
+    killed_while_picking(study, 2, 1)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("seed", range(4))
+def test_a_server_killed_again_and_again_loses_no_pick(study: Study, seed: int) -> None:
+    killed_while_picking(study, 5, 100 + seed)
