@@ -99,7 +99,7 @@ def code() -> Mapping[str, str]:
     """What a result depends on besides its task: this program to the letter, and what it hears with."""
     here = Path(pipelines.__file__).parent
     letters = hashlib.sha256()
-    for file in sorted(here.rglob("*.py")):
+    for file in sorted([*here.rglob("*.py"), *here.rglob("*.toml")]):
         letters.update(f"{file.relative_to(here).as_posix()} {sha256_file(file)}\n".encode())
     return {"this program": letters.hexdigest()[:12]} | {name: version(name) for name in HEARS_WITH}
 
