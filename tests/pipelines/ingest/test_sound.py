@@ -188,3 +188,15 @@ def test_another_edition_never_passes_for_it(tmp_path: Path, recording: Path) ->
     assert open_sound(study, "play", mark + "1") is not None
     assert open_sound(study, "play", mark + "2") is None
     assert open_sound(study, "other", mark + "1") is None
+
+
+@pytest.mark.parametrize("name", ["NOTLD_1968/*.wav", "AMI_excerpts/*.wav", "TESS/OAF_Fear/OAF_food_fear.wav"])
+def test_real_recordings_are_kept_to_the_sample(real_recordings: Path, tmp_path: Path, name: str) -> None:
+    """Film sound, 32-bit float of a meeting, 96 kHz."""
+    path = sorted(real_recordings.glob(name))[0]
+    facts = make_sound(SoundTask("real", path, "ab", tmp_path / "real.ab"), silent)
+    sound, whole = Sound(tmp_path / "real.ab", facts), decoded(path)
+    assert facts.pcm_sha256 == audio.pcm_sha256(whole)
+    for start in range(0, len(whole), max(1, len(whole) // 7)):
+        assert np.array_equal(sound.samples(start, 4321), whole[start : start + 4321])
+    assert sound.picture.tile(sound.picture.view.levels - 1, 0)[0].max() > 80
