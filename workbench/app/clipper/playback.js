@@ -5,12 +5,18 @@ const PIECE_S = 0.2;
 const LEAD_S = 0.03; // from a key press to the first sample
 const TICK_MS = 50;
 const FADE_S = 0.004; // at a stop, against clicks
+const STUCK_MS = 2000; // a clock that stands still for so long has lost its loudspeaker
+
+function soundCard({ rate }) {
+  return new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+}
 
 class Playback {
   // `ended` is told when it came to its end by itself, `waits` when sound is missing.
-  constructor(sound, { ended, waits }, context = new AudioContext({ sampleRate: sound.rate, latencyHint: "interactive" })) {
+  constructor(sound, { ended, waits }, context = soundCard(sound)) {
     Object.assign(this, { sound, ended, waits, context });
     this.run = null;
+    this.clock = { at: -1, since: 0 }; // the last that was seen of the card's clock
   }
 
   get playing() {
@@ -77,6 +83,7 @@ class Playback {
   pump() {
     const { run } = this;
     if (!run) return;
+    if (this.isStuck()) return this.revive();
     this.schedule(run, AHEAD_S);
     const last = run.pieces.at(-1);
     const over = run.cursor >= run.until && (!last || this.heard() >= last.time + last.frames / this.sound.rate);
@@ -87,6 +94,23 @@ class Playback {
       return;
     }
     run.timer = setTimeout(() => this.pump(), TICK_MS);
+  }
+
+  isStuck() {
+    const { currentTime: at, state } = this.context;
+    const now = performance.now();
+    if (at !== this.clock.at || state !== "running") this.clock = { at, since: now };
+    return now - this.clock.since > STUCK_MS;
+  }
+
+  // Another sound card, from where the one before fell silent.
+  revive() {
+    const { until, speed } = this.run;
+    const at = Math.round(this.stop());
+    this.context.close();
+    this.context = soundCard(this.sound);
+    this.clock = { at: -1, since: performance.now() };
+    this.start(at, until, speed);
   }
 
   schedule(run, ahead) {

@@ -30,6 +30,8 @@ class Recent {
   }
 }
 
+const FETCH_MS = 20000;
+
 // Bytes of the server, a few requests at a time: what is wanted now first, what is no longer wanted never.
 class Fetcher {
   constructor({ lanes, address, arrived, failed }) {
@@ -55,7 +57,7 @@ class Fetcher {
   async fetch(name) {
     this.under.add(name);
     try {
-      const answer = await fetch(this.address(name), { credentials: "same-origin" });
+      const answer = await fetch(this.address(name), { credentials: "same-origin", signal: AbortSignal.timeout(FETCH_MS) });
       if (!answer.ok) throw new Refusal(answer.status);
       const bytes = await answer.arrayBuffer();
       this.backOff.reset();
