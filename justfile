@@ -25,6 +25,7 @@ bench:
     uv run python -m benchmarks.features --check
     uv run python -m benchmarks.ingest --check
     uv run python -m benchmarks.night two pydub --check
+    uv run python -m benchmarks.thresholds --check
     uv run python -m benchmarks.label_latency --check
     uv run python -m benchmarks.clipper_pace --check
 

@@ -83,10 +83,13 @@ def next_step(states: Sequence[State], clips: int, *, running: bool, has_candida
     if not states:
         return NextStep("There is no recording here yet.", "add", "Add recordings")
     if left:
-        broke = f", {count['broke off']} of them broke off before" if count["broke off"] else ""
         many = (
             "1 recording waits to be made into clips" if left == 1 else f"{left} recordings wait to be made into clips"
         )
+        broke = "" if not count["broke off"] else f", {count['broke off']} of them broke off before"
+        if left == count["broke off"]:
+            many = "1 recording broke off" if left == 1 else f"{left} recordings broke off"
+            broke = " and can be tried again"
         return NextStep(f"{many}{broke}.", "start", "Start it" if left == 1 else f"Start all {left}")
     if count["needs you"]:
         needs = count["needs you"]

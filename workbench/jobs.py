@@ -1,7 +1,7 @@
 """Long work outside the app: a job is a folder, run by a process of its own that outlives page and app.
 
     study.jobs/<id>/  job.json      what was asked, by which process it is run, and how it ended
-                      progress.json the newest step that the command reported; history.jsonl keeps all that were seen
+                      progress.json the newest step that the command reported; history.jsonl keeps those worth keeping
                       out.json      the command's standard output; log.txt its standard error
                       lock          held for as long as the runner or the command lives
 
@@ -43,6 +43,9 @@ START_S = 30.0
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "lost"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "lost")
+
+#: Steps of one stage and item without numbers are kept no closer than this; the newest is always known.
+EVERY_S = 2.0
 
 _SOME_ITEMS_FAILED = 3
 _WATCH_S = 0.1
@@ -231,11 +234,11 @@ def run(folder: Path) -> None:
 def _watch(folder: Path, worker: "subprocess.Popen[bytes]") -> int:
     """Wait for the command, keep every progress it writes, pass a cancel on, and kill what does not stop in time."""
     kill_at: float | None = None
-    newest = ""
-    with (folder / "history.jsonl").open("a", encoding="utf-8") as history:
+    with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
+        history = _History(file)
         while True:
             code = worker.poll()
-            newest = _keep(folder / "progress.json", newest, history)
+            history.keep(folder / "progress.json")
             if code is not None:
                 return code
             if kill_at is None and (folder / "cancel").exists():
@@ -246,15 +249,30 @@ def _watch(folder: Path, worker: "subprocess.Popen[bytes]") -> int:
             time.sleep(_WATCH_S)
 
 
-def _keep(file: Path, newest: str, history: IO[str]) -> str:
-    try:
-        text = json.dumps(json.loads(file.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
-        return newest
-    if text != newest:
-        history.write(text + "\n")
-        history.flush()
-    return text
+class _History:
+    """The steps worth keeping: all that carry numbers, of others one in EVERY_S, so that a night stays small."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._newest = ""
+        self._kept: dict[tuple[str, str], float] = {}
+
+    def keep(self, progress: Path) -> None:
+        """Look at the newest step, and write it down if it is new and worth it."""
+        try:
+            step = json.loads(progress.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return
+        text = json.dumps(step)
+        if text == self._newest:
+            return
+        self._newest = text
+        of = (step["stage"], step["item"])
+        is_last = step["total"] is not None and step["done"] >= step["total"]
+        if step["numbers"] or is_last or step["time"] - self._kept.get(of, -EVERY_S) >= EVERY_S:
+            self._kept[of] = step["time"]
+            self._file.write(text + "\n")
+            self._file.flush()
 
 
 def _write(job: Job, **changed: Any) -> None:
@@ -297,11 +315,19 @@ def _last_sign(folder: Path) -> float:
 
 
 def _steps(folder: Path) -> tuple[Step, ...]:
+    """The steps kept, and the newest, which may not have been worth keeping."""
+    found = [step for line in _lines(folder / "history.jsonl") if (step := _step(line)) is not None]
+    newest = _step("".join(_lines(folder / "progress.json")))
+    if newest is not None and (not found or found[-1].time < newest.time):
+        found.append(newest)
+    return tuple(found)
+
+
+def _lines(file: Path) -> list[str]:
     try:
-        lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        return file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return ()
-    return tuple(step for line in lines if (step := _step(line)) is not None)
+        return []
 
 
 def _step(line: str) -> Step | None:

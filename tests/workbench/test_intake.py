@@ -48,6 +48,7 @@ def test_a_source_that_waits_says_until_when() -> None:
     [
         ([], 0, False, "add", "no recording here yet"),
         (["not begun", "broke off", "needs you"], 0, False, "start", "2 recordings wait to be made into clips, 1 of"),
+        (["done", "broke off"], 3, False, "start", "1 recording broke off and can be tried again."),
         (["not begun"], 0, True, "watch", "being made into clips now"),
         (["done", "needs you"], 9, False, "mend", "1 recording needs you"),
         (["done"], 0, False, "screens", "one of them may be too strict"),

@@ -80,6 +80,36 @@ def test_progress_is_kept_step_by_step_and_tells_when_it_will_be_done(study: Stu
     assert over.progress is not None and over.progress.fraction == 1.0
 
 
+def test_a_night_of_steps_stays_small_and_the_newest_is_always_known(tmp_path: Path) -> None:
+    """Two recordings heard at once, a step every tenth of a second for a minute; then one of a training."""
+    folder = tmp_path / "job"
+    folder.mkdir()
+    with (folder / "history.jsonl").open("a") as file:
+        history = jobs._History(file)
+        for tenth in range(600):
+            step = {"stage": "analyse", "item": f"ep{tenth % 2}", "done": tenth, "total": 599, "numbers": {}}
+            (folder / "progress.json").write_text(json.dumps(step | {"time": 1000 + tenth / 10}))
+            history.keep(folder / "progress.json")
+            history.keep(folder / "progress.json")
+        assert jobs._steps(folder)[-1].progress.done == 599
+        for epoch in range(5):
+            step = {
+                "stage": "train",
+                "item": "",
+                "done": epoch,
+                "total": 9,
+                "numbers": {"loss": 1.0},
+                "time": 2000 + epoch / 9,
+            }
+            (folder / "progress.json").write_text(json.dumps(step))
+            history.keep(folder / "progress.json")
+    steps = jobs._steps(folder)
+    heard = [step for step in steps if step.progress.stage == "analyse"]
+    assert 55 <= len(heard) <= 65 and len(steps) - len(heard) == 5, "curves need every epoch"
+    (folder / "progress.json").write_text(json.dumps(step | {"done": 7, "numbers": {}, "time": 2001.0}))
+    assert jobs._steps(folder)[-1].progress.done == 7, "known before it was worth keeping"
+
+
 def test_a_failure_keeps_its_sentence(study: Study) -> None:
     job = start(study, (), "Train", program=python(FAILS))
     over = wait_for(study, job, is_over)

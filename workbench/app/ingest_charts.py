@@ -18,6 +18,8 @@ def scores(histogram: Histogram, bounds: Bounds, *, says: str, height: int = 240
     """How many windows have which score, kept ones apart, with the limits in force drawn and named."""
     middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
     width = float(histogram.edges[1] - histogram.edges[0])
+    ends = [float(histogram.edges[0]), float(histogram.edges[-1])]
+    ends += [limit for limit in (bounds.min, bounds.max) if limit is not None]
     figure = go.Figure()
     for name, counts, colour in (("kept", histogram.kept, KEPT), ("not kept", histogram.others, OTHERS)):
         figure.add_bar(
@@ -47,23 +49,27 @@ def scores(histogram: Histogram, bounds: Bounds, *, says: str, height: int = 240
             y=1,
             yref="paper",
             yanchor="bottom",
-            xanchor="center",
+            xanchor=_towards_middle(limit, min(ends), max(ends)),
             text=f"{words} {number(limit)}",
             showarrow=False,
             font={"color": LIMIT, "size": 13},
         )
-    ends = [float(histogram.edges[0]), float(histogram.edges[-1])]
-    ends += [limit for limit in (bounds.min, bounds.max) if limit is not None]
     figure.update_layout(
         barmode="stack",
         bargap=0,
         height=height,
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.2, "yanchor": "top"},
     )
     figure.update_xaxes(title=says, range=[min(ends) - width, max(ends) + width], automargin=True)
     figure.update_yaxes(title="windows", rangemode="tozero", automargin=True)
     return figure
+
+
+def _towards_middle(place: float, low: float, high: float) -> str:
+    """Where a label is to be held so that none of it is cut off at an end of the axis."""
+    share = (place - low) / (high - low) if high > low else 0.5
+    return "left" if share < 0.15 else "right" if share > 0.85 else "center"
 
 
 def funnel(steps: Sequence[tuple[str, float]]) -> go.Figure:

@@ -62,12 +62,17 @@ def _turned_away(known: "tuple[SourceStanding, ...]", found: list[Job]) -> "tupl
     ids = {one.source_id for one in known}
     return tuple(
         SourceStanding(
-            "", row["input"], "failed", failure=row["failure"], reason_code=row["reason_code"], reason=row["reason"],
+            row["source_id"],
+            row["input"],
+            "failed",
+            failure=row["failure"],
+            reason_code=row["reason_code"],
+            reason=row["reason"],
             listed=False,
         )
         for row in rows
         if row["status"] == "failed" and row["source_id"] not in ids
-    )  # fmt: skip
+    )
 
 
 def standings(study: Study) -> "tuple[SourceStanding, ...]":

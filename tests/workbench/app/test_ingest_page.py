@@ -183,9 +183,9 @@ def test_a_run_that_could_not_take_a_file_in_still_tells_of_it(opened: Callable[
     (folder / "out.json").write_text(json.dumps({"sources": [row]}))
     app = opened(study)
     (table,) = [one.value for one in app.dataframe if "stands" in one.value.columns]
-    assert list(table["recording"]) == ["episode_1", "episode_2", "notes.mp4"]
-    assert list(table["stands"]) == ["● done", "● done", "✕ gone"]
-    assert table["why"][2] == "notes.mp4: is not a recording"
+    assert list(table["recording"]) == ["notes.mp4", "episode_1", "episode_2"]
+    assert list(table["stands"]) == ["✕ gone", "● done", "● done"]
+    assert table["why"][0] == "notes.mp4: is not a recording"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -70,6 +71,7 @@ def show(study: Study, session: Session, now: Now) -> None:
         for one, state in zip(now.standings, now.states, strict=True)
         if (not wanted or state in wanted) and words.lower() in f"{one.source_id} {one.title} {one.uri}".lower()
     ]
+    found.sort(key=lambda pair: intake.STATES.index(pair[1]))  # what asks for somebody first
     left, right = st.columns([8, 4], gap="medium")
     with left:
         table = [_cells(one, state, now.clips.get(one.source_id, 0)) for one, state in found]
@@ -82,8 +84,11 @@ def show(study: Study, session: Session, now: Now) -> None:
             key="sources-table",
             placeholder="",
             column_config={
-                "recording": st.column_config.TextColumn(width="medium"),
-                "stands": st.column_config.TextColumn(width="small"),
+                "recording": st.column_config.TextColumn(width=170),
+                "stands": st.column_config.TextColumn(width=110),
+                "clips": st.column_config.NumberColumn(width=55),
+                "length": st.column_config.TextColumn(width=85),
+                "tries": st.column_config.NumberColumn(width=50),
                 "why": st.column_config.TextColumn(width="medium"),
             },
         )
@@ -98,7 +103,7 @@ def show(study: Study, session: Session, now: Now) -> None:
 
 def _cells(one: "SourceStanding", state: intake.State, clips: int) -> dict[str, str | int]:
     return {
-        "recording": one.source_id or one.uri,
+        "recording": one.source_id or (one.uri if "://" in one.uri else Path(one.uri).name),
         "stands": f"{intake.SIGNS[state]} {state}",
         "clips": clips,
         "length": duration(one.seconds) if one.seconds is not None else "–",
@@ -125,7 +130,7 @@ def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state:
     clips = now.clips.get(one.source_id, 0)
     with st.container(border=True):
         st.markdown(f"**{one.title or one.source_id or one.uri}**")
-        st.markdown(f"{intake.SIGNS[state]} **{state}** · {one.uri}")
+        st.markdown(f"{intake.SIGNS[state]} **{state}** · `{one.uri}`")
         if one.reason and state != "done":
             st.markdown(one.reason)
         st.caption(intake.advice(one, state))

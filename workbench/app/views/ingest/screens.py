@@ -1,6 +1,7 @@
 """The screens: how every window scored, where the limit stands, what another one would keep, and how that sounds."""
 
 import time
+from math import isfinite, log10
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -127,8 +128,6 @@ def _follow(slider: str, exact: str, low: float, high: float, side: "Side") -> N
 
 
 def _log10(value: float) -> float:
-    from math import log10
-
     return log10(value) if value > 0 else 0.0
 
 
@@ -190,11 +189,11 @@ def _undo(study: Study, page: Now, name: str, now: Bounds) -> None:
 
 
 def _beside(study: Study, session: Session, found: "Candidates", name: str, side: "Side", limit: float | None) -> None:
-    from pipelines.ingest.thresholds import beside, decided_alone, span
+    from pipelines.ingest.thresholds import beside, decided_alone
 
-    if limit is None:
-        low, high = span(found, name)
-        limit = low if side == "min" else high
+    if limit is None:  # then nothing is refused: the outermost are heard
+        known = [score for score in found.scores[name] if isfinite(score)]
+        limit = 0.0 if not known else float(min(known) if side == "min" else max(known))
     alone = decided_alone(found, study.settings, name)
     passes, fails = beside(found, study.settings, name, side, limit, most=EACH_SIDE)
     for title, rows, key, empty in (
