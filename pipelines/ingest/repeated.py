@@ -66,13 +66,20 @@ class Repeated:
 
 
 def repeats_of(
-    study: Study, queue: Queue, sources: Iterable[Source], report: Report = silent, *, jobs: int | None = None
+    study: Study,
+    queue: Queue,
+    sources: Iterable[Source],
+    report: Report = silent,
+    *,
+    jobs: int | None = None,
+    listen: bool = True,
 ) -> Repeated:
     """What repeats among those of `sources` that are done and not taken down, here or, by sources.csv, elsewhere.
 
     A recap counts only where an earlier source holds it; earlier is: within a series by season and episode, else by
     upload_date, else by source_id. Edges are found in the sound where the recordings are at hand, by one further
-    decode of those that repeat. A recording that cannot be read leaves its edges as the fingerprint gives them.
+    decode of those that repeat; without `listen`, and of a recording that cannot be read, they are as the fingerprint
+    gives them.
     Raises Cancelled out of `report`.
     """
     items = queue.items()
@@ -81,9 +88,10 @@ def repeats_of(
     file = repeats_file(study)
     before = _read(file)
     known = _asked(compared)
-    if before.asked == known and not any(_is_here(queue, items, pair) for pair in before.unheard):
+    if before.asked == known and not (listen and any(_is_here(queue, items, pair) for pair in before.unheard)):
         return before.repeated
-    done = _searched(compared, before if before.search == SEARCH else _Kept(), queue, items, report, jobs)
+    here = {name: item for name, item in items.items() if listen and _is_here(queue, items, [name])}
+    done = _searched(compared, before if before.search == SEARCH else _Kept(), here, report, jobs)
     write_text(file, done.text(known))
     return done.repeated
 
@@ -206,8 +214,7 @@ def _asked(marked: Sequence[_Marked]) -> str:
 def _searched(
     marked: Sequence[_Marked],
     before: _Kept,
-    queue: Queue,
-    items: Mapping[SourceId, Item],
+    here: Mapping[SourceId, Item],
     report: Report,
     jobs: int | None,
 ) -> _Kept:
@@ -229,9 +236,9 @@ def _searched(
     new = {
         key: repeat
         for key, repeat in zip(keys, found, strict=True)
-        if repeat.kind != "reupload" and key not in heard and _is_here(queue, items, _pair(repeat))
+        if repeat.kind != "reupload" and key not in heard and here.keys() >= set(_pair(repeat))
     }
-    heard |= _listened(new, items, report, jobs)
+    heard |= _listened(new, here, report, jobs)
     best = [_best(repeat, key, heard) for key, repeat in zip(keys, found, strict=True)]
     left = {
         _pair(repeat) for key, repeat in zip(keys, found, strict=True) if repeat.kind != "reupload" and key not in heard

@@ -32,7 +32,7 @@ from pipelines.ingest.tables import Ended, Present, linked, merged, write_tables
 from pipelines.ingest.trouble import disk_full
 from pipelines.ingest.twins import part_twins
 from pipelines.manifest import digest
-from pipelines.progress import Progress, Report
+from pipelines.progress import Progress, Report, silent
 from pipelines.storage import StorageError
 from pipelines.study import Study, StudySettings
 from pipelines.units import SourceId
@@ -62,17 +62,17 @@ def settle(
     stopped: bool = False,
     cluster: Cluster | None = None,
 ) -> Settled:
-    """Bring decisions, clips and tables up to date. With `stopped` nothing is looked for or cut, only written.
+    """Bring decisions, clips and tables up to date. With `stopped` nothing is listened to, cut or reported.
 
     Raises TableError for picks.csv or speakers.csv that do not parse, and Cancelled out of `report`; the tables hold
     what is done by then.
     """
     sources = _grouped(queue, merged(known, ended))
     speakers, picks = read_speakers(study), read_picks(study)
-    step = _Settling(study, queue, sources, picks, report, jobs, cluster)
+    step = _Settling(study, queue, sources, picks, silent if stopped else report, jobs, cluster)
     try:
+        step.decide(listen=not stopped)  # also when stopped: nobody should label an opening meanwhile
         if not stopped:
-            step.decide()
             step.cut()
     finally:
         sources = linked(sources, step.repeated)
@@ -133,10 +133,10 @@ class _Settling:
         self.redone: set[SourceId] = set()
         self.rows: list[Row] = []
 
-    def decide(self) -> None:
+    def decide(self, *, listen: bool) -> None:
         """Decide anew where bounds, repeats or picks are others than the last time; scores of an older kind stay."""
         heard_as, clips_hash = analysis_hash(self._settings), config_hash(self._settings, RECIPE)
-        self.repeated = self._repeated()
+        self.repeated = self._repeated(listen)
         for name in self._picks:
             if name not in self._items:
                 self._tell(name, "no_recording", f"picks.csv: source '{name}' has not been ingested; its picks wait")
@@ -202,10 +202,11 @@ class _Settling:
         self.redone.add(item.source_id)
         self._score_picks(item, slices)
 
-    def _repeated(self) -> Repeated:
+    def _repeated(self, listen: bool) -> Repeated:
         if not self._items:
             return Repeated()
-        return repeats_of(self._study, self._queue, self._sources.values(), self._report, jobs=self._jobs)
+        sources = self._sources.values()
+        return repeats_of(self._study, self._queue, sources, self._report, jobs=self._jobs, listen=listen)
 
     def _picks_of(self, item: Item) -> tuple[Pick, ...]:
         """Those within the recording; of each other one a row says so."""

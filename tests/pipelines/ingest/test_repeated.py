@@ -162,6 +162,19 @@ def test_a_withdrawn_source_is_forgotten_and_the_rest_stays_known(
         assert found.masks["e01"] == rest.masks["e01"] and stages == ["looking for repeats"]
 
 
+def test_in_a_hurry_nothing_is_heard_and_the_next_time_it_is(
+    study: Study, series: Series, facts: dict[str, dict[str, str]]
+) -> None:
+    with open_queue(study.ingest_db) as queue:
+        put(queue, series, facts, list(series.files))
+        for _ in range(2):
+            blunt = repeats_of(study, queue, sources_of(series), listen=False)
+            assert blunt.masks.keys() == set(series.files) and not any(one.refined for one in blunt.repeats)
+        found, stages = searched(study, queue, sources_of(series))
+        assert stages == BOTH and found.masks != blunt.masks
+        assert repeats_of(study, queue, sources_of(series), listen=False) == found
+
+
 def test_a_search_that_is_stopped_leaves_nothing(
     study: Study, series: Series, facts: dict[str, dict[str, str]]
 ) -> None:

@@ -1,15 +1,18 @@
 """A made series the whole way: what is planted twice is masked, nothing else is, and clips follow as episodes come."""
 
+import itertools
 import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.errors import Cancelled
 from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.run import ingest
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, table_to_csv
+from pipelines.progress import Progress
 from pipelines.study import Study, create_study
 from pipelines.units import Seconds, SourceId
 from tests.made_series import Plan, Series, make
@@ -110,6 +113,24 @@ def test_episodes_that_come_later_give_the_same_tables(whole: Study, series: Ser
     assert tables(study) == tables(whole)
     assert {clip.clip_id for clip in read_clips(study.clips_csv)} <= {file.stem for file in study.audio.iterdir()}
     assert any(reason.startswith("again: ") and "left clips.csv" in reason for reason in told)
+
+
+def test_a_run_that_is_stopped_leaves_no_opening_in_the_table(series: Series, tmp_path: Path) -> None:
+    study = create_study("night", rights_basis="made up for a test", root=tmp_path)
+    table = listed(series, ("e01", "e02", "e03"), tmp_path / "all.csv")
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "sources" and progress.done == 3:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        ingest(study, [table], report=stop, jobs=1)
+    clips = read_clips(study.clips_csv)
+    assert {clip.source_id for clip in clips} == {"e01", "e02", "e03"}
+    songs = [one for one in series.planted if one.kind in ("opening", "ending")]
+    for clip, one in itertools.product(clips, songs):
+        inside_s = min(one.end_s, clip.end_s) - max(one.start_s, clip.start_s)
+        assert one.source != clip.source_id or inside_s < 1.5, clip.clip_id
 
 
 def test_an_original_that_is_taken_out_lets_its_copy_in(whole: Study, tmp_path: Path) -> None:
