@@ -244,7 +244,11 @@ def cut(study: Study, mined: Mined, pick: Pick) -> bool:
     if sound is None:
         return False
     path = study.clip_path(clip_id(mined.source_id, pick.start_sample, mined.rate_hz))
-    write_pcm16(path, sound.samples(pick.start_sample, pick.n_samples), mined.rate_hz)
+    pcm = sound.samples(pick.start_sample, pick.n_samples)
+    try:
+        write_pcm16(path, pcm, mined.rate_hz)
+    except FileNotFoundError:  # an ingest that began at this very moment swept the half-made file away, once
+        write_pcm16(path, pcm, mined.rate_hz)
     return True
 
 

@@ -137,7 +137,6 @@ def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -
         items = queue.items()
         done = [items[one.source_id] for one in known if one.source_id in items and not one.is_taken_down]
         rows = _rows([heard_row(item) for item in done if item.status == "done"], queue, settled)
-        _sweep(study)
         found = funnel_of(study, queue)
     return IngestReport(study.name, rows, time.perf_counter() - began, settled.changed, funnel=found)
 
@@ -182,7 +181,10 @@ def _rows(rows: Sequence[Row], queue: Queue, settled: Settled | None) -> tuple[R
 
 
 def _sweep(study: Study) -> None:
-    """Take away what a killed run left half-made; the lock on the queue says that no other run is making it."""
+    """Take away what a killed run left half-made; the lock on the queue says that no other run is making it.
+
+    The workbench may be cutting a pick meanwhile, and does it again then.
+    """
     for folder in (study.audio, study.cache / "tracks", study.media, study.media / "partial"):
         sweep(folder)
     sweep(study.manifests, "clips.csv", "clips_check.parquet", "sources.csv")

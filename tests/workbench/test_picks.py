@@ -238,7 +238,9 @@ def test_two_processes_write_what_both_picked(desk: Desk, study: Study) -> None:
         assert not desk.write_tables()
 
 
-def test_the_clip_is_cut_from_the_exact_sound_and_goes_with_the_pick(desk: Desk, study: Study, tmp_path: Path) -> None:
+def test_the_clip_is_cut_from_the_exact_sound_and_goes_with_the_pick(
+    desk: Desk, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "ep1.m4a"
     audio.encode(path, voice(40, HZ), HZ, "aac")
     done = desk.record([pick(1, FREE + 123)])
@@ -246,7 +248,17 @@ def test_the_clip_is_cut_from_the_exact_sound_and_goes_with_the_pick(desk: Desk,
     file = study.clip_path("ep1-000020008")
     assert not file.exists()  # its sound is not made: ingest cuts it
     make_sound(SoundTask("ep1", path, "ab" * 32, sound_folder(study, "ep1", "ab" * 32)), lambda *_: None)
+    real, tries = audio.write_pcm16, []
+
+    def swept_once(file: Path, *sound: object) -> None:
+        tries.append(file)
+        if len(tries) == 1:
+            raise FileNotFoundError(file)  # an ingest begins just now
+        real(file, *sound)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("workbench.picks.write_pcm16", swept_once)
     follow(study, done)
+    assert len(tries) == 2
     whole = audio.to_pcm16(audio.read_mono(path)[0])
     assert (audio.to_pcm16(audio.read_mono(file)[0]) == whole[FREE + 123 : FREE + 123 + LENGTH]).all()
     follow(study, desk.record([undo(2, 1)]))
