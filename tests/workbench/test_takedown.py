@@ -22,8 +22,9 @@ from pipelines.ingest.sound import SoundTask, make_sound
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, read_table
 from pipelines.storage import Storage, StorageError
-from pipelines.study import Study, create_study
+from pipelines.study import Study
 from tests.builders import noise, voice
+from tests.studies import lenient_study
 from workbench import mining, takedown
 from workbench.cli.main import main
 from workbench.picks import Desk, follow
@@ -49,7 +50,7 @@ class Copy:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two recordings ingested, labelled and released; 'two' lies in the study as if it had been fetched."""
     root = tmp_path_factory.mktemp("takedown")
-    study = create_study("night", rights_basis="made for this test", root=root)
+    study = lenient_study(root)
     study.media.mkdir()
     for seed, path in enumerate((root / "one.wav", study.media / "two.wav")):
         turns = [part for turn in range(3) for part in (noise(1, level=0.001), voice(3.2, seed=10 * seed + turn))]

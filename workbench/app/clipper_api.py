@@ -103,7 +103,7 @@ def open_source(_here: Person, body: OpenBody) -> Response:
         return private_json(facts)
     desk = _desk(study)
     heard = clipper_facts.heard(study, desk, mined, sound)
-    return private_json(facts | heard | clipper_facts.standing(study, desk, mined))
+    return private_json(facts | heard | _stands(study, mined))
 
 
 def standing(_here: Person, body: SourceBody) -> Response:
@@ -112,7 +112,7 @@ def standing(_here: Person, body: SourceBody) -> Response:
     mined = mineable(study).get(body.source)
     if not isinstance(mined, Mined):
         return refusal(404, mined or f"there is no source '{body.source}' in this study")
-    return private_json(clipper_facts.standing(study, _desk(study), mined))
+    return private_json(_stands(study, mined))
 
 
 def events(here: Person, body: EventsBody) -> Response:
@@ -207,6 +207,10 @@ async def video(request: Request) -> Response:
         )
 
     return await run_in_threadpool(look)
+
+
+def _stands(study: Study, mined: Mined) -> dict[str, Any]:
+    return {**clipper_facts.standing(study, _desk(study), mined), "problem": settler(study).problem}
 
 
 def _stretch(request: Request, found: Sound) -> tuple[int, int] | Response:

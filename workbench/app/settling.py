@@ -26,6 +26,8 @@ class Settler:
         self._asked = 0.0
         self._since = 0.0
         self._thread: threading.Thread | None = None
+        #: Why the tables are behind what stands, in a sentence; empty where nothing is in the way.
+        self.problem = ""
 
     def soon(self) -> None:
         """Something changed."""
@@ -51,7 +53,8 @@ class Settler:
             if (left := due - time.monotonic()) > 0:
                 time.sleep(left)
                 continue
-            if not settle(self._desk):
+            is_over, self.problem = settle(self._desk)
+            if not is_over:
                 time.sleep(RETRY_S)
                 continue
             with self._lock:
@@ -61,14 +64,20 @@ class Settler:
                 self._since = self._asked
 
 
-def settle(desk: Desk) -> bool:
-    """Bring picks.csv, speakers.csv, clips.csv and the clips' files up to date; False while an ingest has the queue."""
+def settle(desk: Desk) -> tuple[bool, str]:
+    """Bring picks.csv, speakers.csv, clips.csv and the clips' files up to date.
+
+    Returns whether that is over, done or not, and what was in the way: False while an ingest has the queue.
+    """
     try:
         desk.write_tables()
         # One at a time, in this thread: a page's server starts no processes of its own.
         run.retable(desk.study, jobs=1)
-    except ConfigError:
-        return False
-    except (PipelineError, OSError):
+    except ConfigError as error:
+        return False, str(error)
+    except PipelineError as error:
+        return True, str(error)
+    except OSError as error:
         logging.getLogger(__name__).exception("clips.csv could not be brought up to date after a pick")
-    return True
+        return True, f"the study's tables could not be written ({error.strerror}); the picks are kept"
+    return True, ""

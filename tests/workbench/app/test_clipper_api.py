@@ -19,12 +19,14 @@ from starlette.applications import Starlette
 from pipelines import audio
 from pipelines.audio import Pcm16
 from pipelines.ingest import run
-from pipelines.ingest.picks import read_picks, read_speakers
+from pipelines.ingest.picks import picks_file, read_picks, read_speakers
 from pipelines.ingest.picture import COLUMNS, ROWS, outline
+from pipelines.ingest.queue import open_queue
 from pipelines.manifest import read_clips
 from pipelines.schema import clip_id
-from pipelines.study import ROOT_VARIABLE, Study, create_study
+from pipelines.study import ROOT_VARIABLE, Study
 from tests.builders import noise, video_without_sound, voice
+from tests.studies import lenient_study
 from workbench import accounts, label_queue, people
 from workbench.accounts import Role
 from workbench.app import api, clipper_api, serving, settling, sign_in
@@ -78,7 +80,7 @@ def act(kind: str, start: int | None = None, **more: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """An ingested study: 46 s of speech with pauses through AAC, and a row of sources.csv that nobody ingested."""
-    study = create_study("night", rights_basis="made up for a test", root=tmp_path_factory.mktemp("template"))
+    study = lenient_study(tmp_path_factory.mktemp("template"))
     scene = [part for n in range(10) for part in (voice(3.4 + n % 3, HZ, 100 + 15 * n, n), noise(0.9, HZ, 0.001, n))]
     study.media.mkdir(parents=True)
     path = study.media / "film.m4a"
@@ -378,6 +380,28 @@ def test_a_recording_that_went_away_is_a_sentence_and_can_be_tried_again(
     assert mining.begin_sound(study, mined).state == "making"
     (((_, argv, _), _),) = asked
     assert argv == ["clips", "sound", "film", "--study", "night"]
+
+
+def test_what_keeps_the_tables_behind_is_said_and_the_picks_are_kept(cura: Browser, study: Study, free: int) -> None:
+    made = act("pick", free)
+    assert clipper_api.settler(study).wait(60)
+    with open_queue(study.ingest_db):  # as an ingest has it
+        assert cura.do(made)["acked"]
+        assert not clipper_api.settler(study).wait(0.5)
+        said = cura.post("standing", {"source": "film"}).json()
+        assert said["problem"].startswith("another ingest of this study is running")
+        assert [one["state"] for one in said["clips"] if one["start"] == free] == ["waiting"]
+    assert clipper_api.settler(study).wait(60)
+    said = cura.post("standing", {"source": "film"}).json()
+    assert said["problem"] == ""
+    assert [one["state"] for one in said["clips"] if one["start"] == free] == ["cut"]
+    good = picks_file(study).read_text(encoding="utf-8")
+    picks_file(study).write_text(good + "film,abc,48000\n", encoding="utf-8")
+    got = cura.post("standing", {"source": "film"})
+    assert (got.status_code, "row 2, column 'start_sample'" in got.json()["error"]) == (503, True)
+    picks_file(study).write_text(good, encoding="utf-8")
+    cura.do(act("undo", of=made["id"]))
+    assert clipper_api.settler(study).wait(60)
 
 
 def test_a_crash_after_the_key_loses_nothing(cura: Browser, study: Study, free: int) -> None:

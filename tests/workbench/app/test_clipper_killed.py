@@ -20,8 +20,9 @@ from pipelines.ingest.picks import read_picks
 from pipelines.ingest.sound import make_sound
 from pipelines.manifest import read_clips
 from pipelines.schema import clip_id
-from pipelines.study import ROOT_VARIABLE, Study, create_study
+from pipelines.study import ROOT_VARIABLE, Study
 from tests.builders import noise, voice
+from tests.studies import lenient_study
 from workbench import accounts, mining, people, picks
 from workbench.recordings import Mined, mineable
 from workbench.store import open_store
@@ -46,7 +47,7 @@ server.run()
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    made = create_study("night", rights_basis="made up for a test", root=tmp_path)
+    made = lenient_study(tmp_path)
     sound = np.concatenate([part for n in range(20) for part in (voice(1.2, HZ, 110, n), noise(5, HZ, 0.001, n))])
     audio.encode(tmp_path / "film.m4a", sound, HZ, "aac")
     run.ingest(made, [str(tmp_path / "film.m4a")], jobs=1)

@@ -11,8 +11,9 @@ from pipelines import audio
 from pipelines.ingest import run
 from pipelines.ingest.picks import picks_file
 from pipelines.manifest import read_clips
-from pipelines.study import ROOT_VARIABLE, Study, create_study
+from pipelines.study import ROOT_VARIABLE, Study
 from tests.builders import noise, voice
+from tests.studies import lenient_study
 from workbench import picks
 from workbench.cli.main import main
 from workbench.picks import Desk
@@ -23,7 +24,7 @@ from workbench.store.curation import CurationEvent
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
-    made = create_study("night", rights_basis="made up for a test", root=tmp_path)
+    made = lenient_study(tmp_path)
     sound = np.concatenate([noise(4, level=0.001), voice(4.0), noise(4, level=0.001)])
     audio.encode(tmp_path / "film.m4a", sound, 16000, "aac")
     run.ingest(made, [str(tmp_path / "film.m4a")], jobs=1)
