@@ -126,7 +126,7 @@ def reason_words(code: str, settings: "StudySettings") -> str:
     limit = bounds.min if side == "low" else bounds.max
     beyond = "too low" if side == "low" else "too high"
     if limit is not None:
-        beyond = f"under {limit:.3g}" if side == "low" else f"over {limit:.3g}"
+        beyond = f"under {limit:g}" if side == "low" else f"over {limit:g}"
     return f"{SCREENS[name].says}: {beyond}"
 
 
@@ -134,7 +134,7 @@ def bounds_words(bounds: "Bounds") -> str:
     """`at least 0.6 and at most 0.9`, `no limit`."""
     parts = []
     if bounds.min is not None:
-        parts.append(f"at least {bounds.min:.3g}")
+        parts.append(f"at least {bounds.min:g}")
     if bounds.max is not None:
-        parts.append(f"at most {bounds.max:.3g}")
+        parts.append(f"at most {bounds.max:g}")
     return " and ".join(parts) or "no limit"

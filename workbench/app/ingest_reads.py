@@ -43,13 +43,22 @@ class Now:
 
 def now(study: Study) -> Now:
     """Read it all once. Raises TableError where sources.csv does not parse, ConfigError for spoilt wishes."""
-    from pipelines.ingest.wishes import read_wishes
-
     found = ingest_jobs(study)
     known = standings(study)
     known += _turned_away(known, found)
+    return Now(known, _states(study, known), clips_by_source(study), tuple(found))
+
+
+def counts(study: Study) -> Counter[State]:
+    """How many recordings stand how, while a run goes on."""
+    return Counter(_states(study, standings(study)))
+
+
+def _states(study: Study, known: "tuple[SourceStanding, ...]") -> tuple[State, ...]:
+    from pipelines.ingest.wishes import read_wishes
+
     paused = frozenset(name for name, wanted in read_wishes(study).items() if wanted == "pause")
-    return Now(known, tuple(state_of(one, paused) for one in known), clips_by_source(study), tuple(found))
+    return tuple(state_of(one, paused) for one in known)
 
 
 def _turned_away(known: "tuple[SourceStanding, ...]", found: list[Job]) -> "tuple[SourceStanding, ...]":

@@ -150,6 +150,7 @@ def test_what_a_look_ahead_found_is_told_and_can_be_started(
 def test_a_run_is_watched_with_what_is_left_and_can_be_stopped(
     opened: Callable[..., AppTest], bare: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bare.sources_csv.write_text("uri,rights_basis\nhttps://example.org/b,mine\nhttps://example.org/c,mine\n")
     folder = job(bare, "run", "waiting", ["ingest", "a", "--study", "bare", "--json"], started=time.time() - 20)
     now = time.time()
     steps = [
@@ -163,7 +164,7 @@ def test_a_run_is_watched_with_what_is_left_and_can_be_stopped(
     app = opened(bare)
     said = words(app)
     assert "Recordings are being made into clips now." in said
-    assert "fetching **b** · listening to **c** · 2.5 MB fetched · You may leave this page" in said
+    assert "fetching **b** · listening to **c** · 2.5 MB fetched · ○ not begun 2 · You may leave this page" in said
     bars = [one.proto for one in app.get("progress")]
     assert len(bars) == 1 and re.search(r"1 of 3 recordings ended, about (9|10) s left", bars[0].text)
     assert bars[0].value == 66

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.ingest.standing import SourceStanding
 
 TABLE_HEIGHT = 300
+COLUMNS = ("recording", "stands", "clips", "length", "tries", "why")
 
 
 def start_all(study: Study, now: Now) -> None:
@@ -75,8 +76,10 @@ def show(study: Study, session: Session, now: Now) -> None:
     left, right = st.columns([8, 4], gap="medium")
     with left:
         table = [_cells(one, state, now.clips.get(one.source_id, 0)) for one, state in found]
+        has_reasons = any(row["why"] for row in table)
         event = st.dataframe(
             table,
+            column_order=[name for name in COLUMNS if has_reasons or name != "why"],
             hide_index=True,
             height=min(TABLE_HEIGHT, 38 + 35 * max(1, len(table))),
             on_select="rerun",
@@ -84,7 +87,7 @@ def show(study: Study, session: Session, now: Now) -> None:
             key="sources-table",
             placeholder="",
             column_config={
-                "recording": st.column_config.TextColumn(width=170),
+                "recording": st.column_config.TextColumn(width=170 if has_reasons else 330),
                 "stands": st.column_config.TextColumn(width=110),
                 "clips": st.column_config.NumberColumn(width=55),
                 "length": st.column_config.TextColumn(width=85),

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pipelines.study import Study
-from workbench import jobs
+from workbench import intake, jobs
 from workbench.app import ingest_reads
 from workbench.app.ingest_reads import Now
 from workbench.app.words import amount, duration, number
@@ -48,6 +48,9 @@ def _job(study: Study, job_id: str) -> None:
     words = [f"{STAGES[stage]} **{name}**" for name, (stage, _) in named]
     fetched = ingest_reads.fetched_bytes(job)
     words += [f"{number(fetched / 1e6)} MB fetched"] if fetched else []
+    if job.argv[0] == "ingest" and not ingest_reads.is_rehearsal(job):
+        count = ingest_reads.counts(study)
+        words += [f"{intake.SIGNS[state]} {state} {count[state]}" for state in intake.STATES if count[state]]
     st.caption(" · ".join([*words, "You may leave this page: it goes on, and is found again here."]))
 
 

@@ -202,17 +202,18 @@ def _beside(study: Study, session: Session, found: "Candidates", name: str, side
     ):
         heard = [_heard(session, found, name, row, is_alone=bool(alone[row])) for row in rows]
         sounds(title, heard, key=f"beside-{key}", empty=empty)
-    st.caption("Click to hear, then ↑ and ↓.")
+    others = "" if alone[[*passes, *fails]].all() else " ✕ another screen refuses it too."
+    st.caption(f"Click to hear, then ↑ and ↓.{others}")
 
 
 def _heard(session: Session, found: "Candidates", name: str, row: int, *, is_alone: bool) -> Heard:
     clip_id: ClipId = found.clip_ids[row]
     minutes, seconds = divmod(round(float(found.start_s[row])), 60)
+    mark = "" if is_alone else "✕ "
     return Heard(
         url=window_sound.window_url(serving.key(), session.rater, clip_id, time.time()),
         value=number(float(found.scores[name][row])),
-        words=f"{found.source_ids[row]} at {minutes}:{seconds:02d}"
-        + ("" if is_alone else " · another screen refuses it"),
+        words=f"{minutes}:{seconds:02d} {mark}{found.source_ids[row]}",
         door=f"/ingest?clip={clip_id}",
         note=f"{clip_id}: {'kept' if found.status[row] == 'keep' else 'not kept'}",
     )
