@@ -67,11 +67,12 @@ def write_tables(
         item = items.get(source.source_id)
         if source.is_taken_down:
             continue
+        group = listed.get(source.measured.get("dup_of", ""), source).group_id  # a split never parts copy and original
         if item is not None and item.status == "done":
-            found = _clips(source, item, queue)
+            found = _clips(source.source_id, group, item, queue)
             clips += [one for one in found if one.clip_id in present or (one.clip_id, one.pcm_sha256) in known]
         else:
-            clips += [replace(clip, group_id=source.group_id) for clip in before if clip.source_id == source.source_id]
+            clips += [replace(clip, group_id=group) for clip in before if clip.source_id == source.source_id]
     clips = [_spoken_by(clip, speakers.get(clip.clip_id)) for clip in clips]
     orphans = [clip for clip in before if clip.source_id not in listed]
     left: tuple[Row, ...] = ()
@@ -176,16 +177,16 @@ def _was_ingested(source: Source) -> bool:
     return source.measured.get("status") == "ok"
 
 
-def _clips(source: Source, item: Item, queue: Queue) -> list[Clip]:
+def _clips(source_id: SourceId, group_id: str, item: Item, queue: Queue) -> list[Clip]:
     return [
         Clip(
             clip_id=one.clip_id,
-            source_id=source.source_id,
+            source_id=source_id,
             start_sample=one.window.start_sample,
             n_samples=one.window.n_samples,
             rate_hz=item.rate_hz,
             track=item.track,
-            group_id=source.group_id,
+            group_id=group_id,
             pcm_sha256=one.window.pcm_sha256,
             recipe=RECIPE,
             arm=one.decision.arm,

@@ -8,14 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import Cancelled
+from pipelines.ingest.picks import Pick, picks_file, picks_to_csv
 from pipelines.ingest.repeated import read_repeated, repeats_file
-from pipelines.ingest.run import ingest
+from pipelines.ingest.run import ingest, retable
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, table_to_csv
 from pipelines.progress import Progress
 from pipelines.study import Study, create_study
 from pipelines.units import Seconds, SourceId
-from tests.made_series import Plan, Series, make
+from tests.made_series import RATE_HZ, Plan, Series, make
 
 pytest.importorskip("espeakng_loader", reason="the extra 'demo' is not installed")
 
@@ -113,6 +114,17 @@ def test_episodes_that_come_later_give_the_same_tables(whole: Study, series: Ser
     assert tables(study) == tables(whole)
     assert {clip.clip_id for clip in read_clips(study.clips_csv)} <= {file.stem for file in study.audio.iterdir()}
     assert any(reason.startswith("again: ") and "left clips.csv" in reason for reason in told)
+
+
+def test_a_clip_picked_in_a_copy_is_of_the_group_of_its_original(whole: Study, tmp_path: Path) -> None:
+    shutil.copytree(whole.root, tmp_path / "root")
+    study = Study(tmp_path / "root", "night")
+    picks_file(study).write_text(picks_to_csv({"again": [Pick(20 * RATE_HZ, 3 * RATE_HZ)]}), encoding="utf-8")
+    retable(study, jobs=1)
+    picked = [clip for clip in read_clips(study.clips_csv) if clip.arm == "picked"]
+    assert [(clip.source_id, clip.group_id) for clip in picked] == [("again", "night_bus-e02")]
+    rows = {source.source_id: source.group_id for source in read_sources(study.sources_csv)}
+    assert (rows["again"], rows["e02"]) == ("again", "night_bus-e02")
 
 
 def test_a_run_that_is_stopped_leaves_no_opening_in_the_table(series: Series, tmp_path: Path) -> None:
