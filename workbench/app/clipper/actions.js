@@ -2,11 +2,11 @@
 
 const ACTIONS = [
   { name: "play", keys: [" "], caps: ["␣"], words: "Play from here; stop" },
-  { name: "listen", keys: ["l"], words: "Hear the framed 3 seconds again" },
-  { name: "ending", keys: ["e"], words: "Hear how they end" },
+  { name: "listen", keys: ["l"], words: "Hear the frame again" },
+  { name: "ending", keys: ["e"], words: "Hear how it ends" },
   { name: "next", keys: ["n"], words: "Next proposal, and hear it" },
   { name: "previous", keys: ["p"], words: "Back to the one before" },
-  { name: "cut", keys: ["x", "enter"], caps: ["x", "↵"], words: "Cut the framed 3 seconds; a proposal's next one plays" },
+  { name: "cut", keys: ["x", "enter"], caps: ["x", "↵"], words: "Cut the frame; after a proposal the next one plays" },
   { name: "skip", keys: ["s"], words: "Not this one; the next one plays" },
   { name: "undo", keys: ["backspace"], caps: ["⌫"], words: "Take back what was done last" },
   { name: "earlier", keys: ["arrowleft"], caps: ["←"], words: "Frame 10 ms earlier", repeats: true },

@@ -9,6 +9,7 @@ class Clipper extends Deciding {
     super();
     this.data = data;
     this.labels = new Map(data.labels.map((label) => [label.name, label]));
+    this.digits = `1–${data.labels.length}`;
     this.mode = "starting"; // starting | empty | making | away | ready
     this.opening = null;
     this.sources = [];

@@ -6,7 +6,7 @@ class Deciding extends Opening {
     const start = this.frame();
     const there = source.picks.overlapping(start, source.length);
     const own = there.find((clip) => clip.arm === "picked");
-    if (own && own.start === start) return this.say("This is a clip already: 1–5 say its emotion.");
+    if (own && own.start === start) return this.say(`This is a clip already: ${this.digits} say its emotion.`);
     if (own) return this.say(`A clip stands here, from ${clock(source.seconds(own.start), 2)}: move the frame, or take that one back.`);
     if (there.some((clip) => clip.labelled)) return this.say("Raters have answered to the clip that stands here; it stays.");
     this.record({ kind: "pick", start, n: source.length, emotion, ...this.speaker });
@@ -14,7 +14,7 @@ class Deciding extends Opening {
     this.subject = start;
     this.mining.decided();
     const instead = there.length ? ", in place of what the screens had chosen here" : "";
-    this.say(`Cut at ${clock(source.seconds(start), 2)}${instead}. 1–5 say its emotion.`);
+    this.say(`Cut at ${clock(source.seconds(start), 2)}${instead}. ${this.digits} say its emotion.`);
   }
 
   nominate(emotion) {
@@ -100,13 +100,13 @@ class Deciding extends Opening {
   // ---- who speaks ---------------------------------------------------------------------------------------------
 
   peopleAre(people) {
-    this.people = people.filter((one) => one.speaker);
+    this.people = people.filter((one, i) => one.speaker && people.findIndex(({ speaker }) => speaker === one.speaker) === i);
     if (this.dom) displayKnown(this);
   }
 
   named(speaker) {
     const known = this.people.find((one) => one.speaker === speaker);
-    this.speaks({ speaker, gender: known?.gender || (speaker ? this.speaker.gender : "") });
+    this.speaks({ speaker, gender: known?.gender ?? "" });
   }
 
   // Holds for what is cut from now on, and for the clip that is chosen.

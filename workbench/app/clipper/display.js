@@ -31,17 +31,18 @@ function messageOf(owner) {
 }
 
 // What the frame is: [what, more].
-function cardOf({ focus, source, subject, labels, play }) {
+function cardOf({ focus, source, subject, labels, play, digits }) {
   const { picks } = source;
   const clip = focus.kind === "clip" ? picks.clips.get(focus.start) : null;
-  if (clip) return [whose(clip), about(clip, labels) || (clip.arm === "picked" ? "1–5 say its emotion" : "1–5 say its emotion, s passes by")];
+  if (clip) return [whose(clip), about(clip, labels) || `${digits} say its emotion`];
   if (focus.kind === "proposal") {
     const stop = picks.proposals.find((one) => one.start === focus.start);
     if (stop) return [stop.status === "reject" ? "Rejected by the screens" : "Proposal", aboutStop(stop)];
   }
   const cut = subject === null ? null : picks.clips.get(subject);
-  if (cut) return [play === "free" ? "At the playhead" : "Here", `last cut ${clock(source.seconds(cut.start), 1)} · ${about(cut, labels) || "1–5 say its emotion"}`];
-  return [play === "free" ? "At the playhead" : "Here", "3 seconds from the playhead"];
+  const here = play === "free" ? "At the playhead" : "Here";
+  if (!cut) return [here, `${source.seconds(source.length)} seconds from the playhead`];
+  return [here, `last cut ${clock(source.seconds(cut.start), 1)} · ${about(cut, labels) || `${digits} say its emotion`}`];
 }
 
 function whose(clip) {
@@ -103,6 +104,7 @@ function display(owner) {
   const [what, more] = cardOf(owner);
   put(dom.what, what);
   put(dom.more, more);
+  dom.more.title = more;
   const end = owner.anchor + source.length;
   put(dom.when, `${clock(source.seconds(owner.anchor), 3)} – ${clock(source.seconds(end), 3)}`);
   put(dom.speed, `${owner.speed}×`);
@@ -124,7 +126,7 @@ function displayKnown(owner) {
   const { dom, people } = owner;
   dom.names.replaceChildren(...people.map(({ speaker }) => tag("option", { value: speaker })));
   dom.known.replaceChildren(
-    ...people.slice(0, 4).map((one) => {
+    ...people.slice(0, 3).map((one) => {
       const made = tag("button", { type: "button", textContent: one.speaker });
       onPress(made, () => owner.speaks(one));
       return made;

@@ -19,9 +19,12 @@ function tag(name, properties = {}, children = []) {
   return made;
 }
 
-// A button does not keep the focus of a click: space plays.
+// A click gives a button no focus and takes it from a field: space plays.
 function onPress(button, action) {
-  button.onmousedown = (event) => event.preventDefault();
+  button.onmousedown = (event) => {
+    event.preventDefault();
+    button.getRootNode().activeElement?.blur();
+  };
   button.onclick = action;
 }
 
@@ -43,6 +46,7 @@ function buildPage(owner) {
     event.stopPropagation();
     if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
     event.preventDefault();
+    if (event.key === "Escape") dom.name.value = owner.speaker.speaker;
     dom.name.blur();
   };
   dom.name.onchange = () => owner.named(dom.name.value.trim());
@@ -50,6 +54,7 @@ function buildPage(owner) {
     owner.open(dom.select.value);
     dom.select.blur();
   };
+  dom.select.onkeydown = (event) => event.key === "Escape" && dom.select.blur();
   dom.rejected.onchange = () => {
     owner.visitRejected(dom.rejected.checked);
     dom.rejected.blur();
@@ -62,7 +67,7 @@ function buildPage(owner) {
   }
   const row = (caps, words) => [tag("dt", {}, caps.map((cap) => tag("kbd", { textContent: cap }))), tag("dd", { textContent: words })];
   dom.keys.querySelector("dl").replaceChildren(
-    ...row([`1–${data.labels.length}`], "Cut a proposal with an emotion, the next one plays; or say it of the clip that was just cut"),
+    ...row([owner.digits], "Cut a proposal with an emotion, the next one plays; or say it of the clip that was just cut"),
     ...ACTIONS.flatMap(({ caps, keys, words }) => row(caps ?? keys, words)),
   );
 }
