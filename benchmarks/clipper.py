@@ -7,7 +7,7 @@ in processor time. `tile`: the median tile of every level against reading its sa
 computing a spectrum per column, or every 23 ms where columns are longer, which is what one would do without kept
 levels; and the slowest level in the long file against the short one. `pick`: a pick stored (synced to disk), checked
 and its clip cut, beside 10,000 listed clips and 2,000 earlier picks, against writing the clip alone.
-The claims: make at most 4; tile at most 1.5 of the naive way at every level and 1.5 from short to long; memory for the
+The claims: make at most 2.5; tile at most 1.5 of the naive way at every level and 1.5 from short to long; memory for the
 long file at most 400 MiB. With --check it leaves with 1 when a ratio is above its claim by more than a fifth.
 """
 
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from workbench.store.curation import CurationEvent
 
 RATE_HZ, SHORT_MIN, TILES = 44_100, 15, 40
+LONGEST_NAIVE_S = 300
 SLACK = 0.2
-CLAIMS = {"make": 4.0, "tile_against_naive": 1.5, "long_against_short": 1.5, "peak_mib": 400.0}
+CLAIMS = {"make": 2.5, "tile_against_naive": 1.5, "long_against_short": 1.5, "peak_mib": 400.0}
 
 
 def lengthen(short: Path, path: Path, times: int) -> None:
@@ -95,6 +96,8 @@ def tiles(folder: str) -> dict[str, list[float]]:
         span = COLUMNS * view.per_column(level)
         sound.picture.tile(level, places[0])
         found["tile"].append(median_s(lambda index, at=level: sound.picture.tile(at, index), places))
+        if span > LONGEST_NAIVE_S * sound.facts.rate_hz:
+            continue  # it only grows from here on
         naive = [int(rng.integers(0, last + 1)) for _ in range(max(1, min(TILES, int(2e8 // span))))]
         step = min(view.hop, view.per_column(level))
         found["naive"].append(median_s(lambda index, n=span, hop=step: look(sound, index * n, n, hop), naive))
@@ -184,7 +187,7 @@ def main() -> int:
     slowest = {name: max(found["tile"]) for name, found in levels.items()}
     ratios = {
         "make": made["make"]["cpu_s"] / made["decode"]["cpu_s"],
-        "tile_against_naive": max(a / b for a, b in zip(levels["long"]["tile"], levels["long"]["naive"], strict=True)),
+        "tile_against_naive": max(a / b for a, b in zip(levels["long"]["tile"], levels["long"]["naive"], strict=False)),
         "long_against_short": slowest["long"] / slowest["short"],
         "peak_mib": made["make"]["peak_mib"],
     }
