@@ -83,7 +83,7 @@ def ingest(
         )
         report(Progress("check", 0, len(asked)))
         plans = preflight.plan(asked)
-        report(Progress("check", len(asked), len(asked)))
+        report(Progress("check", len(plans), len(plans)))
         rehearsal: Rehearsal | None = None
         films: Mapping[SourceId, str] = {}
         if dry_run:

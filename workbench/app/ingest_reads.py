@@ -131,34 +131,41 @@ def is_rehearsal(job: Job) -> bool:
 def eta_s(job: Job) -> float | None:
     """Seconds that an ingest may still need, by the recordings that have ended and how far the others are."""
     done, total = ended(job)
-    if not total:
+    begun = next((step.time for step in job.steps if step.progress.stage in ("fetch", "analyse")), None)
+    if not total or begun is None:
         return None
-    part = sum(fraction for _, fraction in under_way(job).values())
-    gone = done + part
-    seconds = time.time() - job.started
-    return seconds * (total - gone) / gone if gone > 0.02 and gone < total else None
+    gone = done + sum(share for _, share in under_way(job).values())
+    if not 0.03 * total < gone < total:
+        return None
+    return (time.time() - begun) * (total - gone) / gone
 
 
 def ended(job: Job) -> tuple[int, int]:
-    """Recordings of a running ingest that have ended, and all of them; zeros before it has begun."""
+    """Recordings of a running ingest that have ended, and all of them; zeros before it knows."""
     for step in reversed(job.steps):
-        if step.progress.stage == "sources":
-            return int(step.progress.done), int(step.progress.total or 0)
-    return 0, next((int(step.progress.total or 0) for step in job.steps if step.progress.stage == "check"), 0)
+        progress = step.progress
+        if progress.stage == "sources":
+            return int(progress.done), int(progress.total or 0)
+        if progress.stage == "check" and progress.fraction == 1.0:
+            return 0, int(progress.total or 0)
+    return 0, 0
 
 
 def under_way(job: Job) -> dict[SourceId, tuple[str, float]]:
-    """Recordings that a running ingest is at: the stage and the share of the whole way that lies behind each.
+    """Recordings that a running ingest is at: the stage, and the share of the whole way that lies behind each.
 
-    Fetching counts as the first half of the way, listening as the second.
+    Where a recording is fetched, that counts as the first half of the way.
     """
     found: dict[SourceId, tuple[str, float]] = {}
+    fetched: set[SourceId] = set()
     for step in job.steps:
         progress = step.progress
-        if progress.item and progress.stage in ("fetch", "analyse", "cut"):
-            half = 0.5 if progress.stage == "fetch" else 1.0
-            start = 0.0 if progress.stage == "fetch" else 0.5
-            found[progress.item] = (progress.stage, start + (half - start) * (progress.fraction or 0.0))
+        name, share = progress.item, progress.fraction or 0.0
+        if name and progress.stage == "fetch":
+            fetched.add(name)
+            found[name] = ("fetch", share / 2)
+        elif name and progress.stage == "analyse":
+            found[name] = ("analyse", (1 + share) / 2 if name in fetched else share)
     return {name: (stage, share) for name, (stage, share) in found.items() if share < 1.0}
 
 

@@ -41,6 +41,9 @@ def show(study: Study, session: Session, now: Now) -> None:
         expanded=bool(session.recall("adding", False) or "check" in st.query_params),
     ):
         add.show(study, now)
+    if not now.standings:
+        st.caption("Recordings stand here as soon as they have ended.")
+        return
     present = [state for state in intake.STATES if count[state]]
     asked_for: list[intake.State] = session.recall("wanted states", [])
     first = [state for state in asked_for if state in present]

@@ -10,7 +10,7 @@ from workbench.app.words import amount, duration, number
 from workbench.jobs import Job
 
 #: What a stage is called while it is on its way.
-STAGES = {"fetch": "fetching", "analyse": "listening to", "cut": "cutting clips of"}
+STAGES = {"fetch": "fetching", "analyse": "listening to"}
 #: Steps that an ingest goes through as a whole, before and after its recordings.
 WHOLE = {
     "check": "Looking at what there is to do",
