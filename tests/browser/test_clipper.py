@@ -16,6 +16,8 @@ from workbench.app.clipper import html, script
 
 pytestmark = pytest.mark.browser
 
+#: A pixel of an 18-s picture, in samples.
+PIXEL = RATE // 50
 EVENTS = "**/api/clipper/events"
 
 
@@ -106,6 +108,40 @@ def test_one_key_from_hearing_a_proposal_to_the_next(clipper: Clipper) -> None:
     assert clipper.anchor == seen[0]
     assert clipper.clips == before
     assert int(clipper.state("left")) == left
+
+
+def test_the_mouse_does_it_too(clipper: Clipper) -> None:
+    clipper.open(15)
+    mouse = clipper.page.mouse
+    x, y = clipper.in_page(PLACE, 16 * RATE)
+    under = "(clipper, x) => clipper.source.view.sampleAt(x - clipper.dom.sight.getBoundingClientRect().left - 78)"
+    before = clipper.in_page("(clipper) => clipper.source.view.seconds")
+    mouse.move(x, y)
+    mouse.wheel(0, -500)
+    clipper.page.wait_for_function(f"window.__workbenchClipper.source.view.seconds < {before} / 2")
+    assert clipper.in_page(under, x) == pytest.approx(16 * RATE, abs=PIXEL), "what is under the pointer stays there"
+    mouse.down()
+    mouse.move(x + 60, y, steps=4)
+    mouse.up()
+    assert clipper.in_page(under, x + 60) == pytest.approx(16 * RATE, abs=PIXEL)
+    assert clipper.anchor == 15 * RATE, "a drag moves the picture alone"
+    mouse.click(x + 60, y)
+    assert clipper.anchor == pytest.approx(16 * RATE, abs=PIXEL)
+    start = clipper.anchor
+    clipper.page.get_by_role("button", name="Cut here").click()
+    clipper.page.get_by_role("button", name="Happy").click()
+    clipper.wait("save", "saved")
+    assert clipper.done == [("pick", start, None), ("nominate", start, "happy")]
+    clipper.page.get_by_role("button", name="Undo").click(click_count=2)
+    clipper.wait("save", "saved")
+    assert [kind for kind, _, _ in clipper.done] == ["pick", "nominate", "undo", "undo"]
+
+
+#: Where on the page a sample stands in the spectrum.
+PLACE = """(clipper, sample) => {
+    const box = clipper.dom.sight.getBoundingClientRect();
+    return [box.left + 78 + clipper.source.view.xOf(sample), box.top + 100];
+}"""
 
 
 def test_what_is_chosen_waits_for_the_connection_and_for_a_reload(clipper: Clipper) -> None:
