@@ -64,18 +64,18 @@ def copied(path: Path, piece: Path, times: int) -> Path:
     """The packets of `piece` that many times over, on one clock."""
     import av
 
-    with av.open(str(piece)) as first:
-        length = first.streams.audio[0].duration or 0
     with av.open(str(path), "w") as out:
+        at = 0
         for turn in range(times):
             with av.open(str(piece)) as one:
                 source = one.streams.audio[0]
                 if not turn:
                     stream = out.add_stream_from_template(source)
                 for packet in one.demux(source):
-                    if packet.dts is None or packet.pts is None:
+                    if not packet.size:
                         continue
-                    packet.pts, packet.dts = packet.pts + turn * length, packet.dts + turn * length
+                    packet.pts = packet.dts = at
+                    at += packet.duration or 1024
                     packet.stream = stream
                     out.mux(packet)
     return path

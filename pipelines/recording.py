@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -59,7 +60,8 @@ class AudioTrack:
 class Probe:
     """What the headers of a recording say. `duration_s` is None where they do not tell.
 
-    `promised_s` is the length of this very track where the header states it, so that a missing end can be told.
+    `promised_s` is the length of this very track where the header states it, so that a missing end can be told;
+    `first_pts_s` is when its first sample is to be heard, by the container's clock: what a picture goes by.
     """
 
     container: str
@@ -69,6 +71,7 @@ class Probe:
     duration_s: Seconds | None
     tracks: tuple[AudioTrack, ...]
     promised_s: Seconds | None = None
+    first_pts_s: Seconds | None = None
 
 
 class Recording:
@@ -86,10 +89,8 @@ class Recording:
     @property
     def facts(self) -> Probe:
         """What its headers say."""
-        duration: Seconds | None = None
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            duration = float(self._stream.duration * self._stream.time_base)
-        elif self._container.duration is not None:
+        duration = _seconds(self._stream.duration, self._stream.time_base)
+        if duration is None and self._container.duration is not None:
             duration = self._container.duration / av.time_base
         container = self._container.format.name.split(",")[0]
         return Probe(
@@ -100,6 +101,7 @@ class Recording:
             duration_s=duration,
             tracks=tuple(_track(stream) for stream in self._container.streams.audio),
             promised_s=self._promised(container, duration),
+            first_pts_s=_seconds(self._stream.start_time, self._stream.time_base),
         )
 
     def blocks(self, block_s: Seconds = 30.0) -> Iterator[Audio]:
@@ -165,9 +167,11 @@ class Recording:
             return duration_s / share if duration_s and share else None
         if container == "mp3":
             return duration_s if mp3_counts_its_frames(self._path) else None
-        if container == "matroska":  # its one length is that of all tracks, unless the writer noted each one's
+        if container == "matroska":  # its lengths are times of the end, and the container's that of all tracks
             noted = _clock_s(self._stream.metadata.get("DURATION", ""))
-            return noted or (None if self._container.streams.video else duration_s)
+            end_s = noted or (None if self._container.streams.video else duration_s)
+            begin_s = _seconds(self._stream.start_time, self._stream.time_base) or 0.0
+            return None if end_s is None else end_s - max(0.0, begin_s)
         return duration_s if container in _HONEST_LENGTH else None
 
 
@@ -272,6 +276,10 @@ def _track(stream: AudioStream) -> AudioTrack:
         is_default=bool(stream.disposition & Disposition.default),
         is_aside=bool(stream.disposition & aside) or getattr(stream, "codec_context", None) is None,
     )
+
+
+def _seconds(ticks: int | None, time_base: Fraction | None) -> Seconds | None:
+    return None if ticks is None or time_base is None else float(ticks * time_base)
 
 
 def _is_tag(packet: "Packet[AudioStream]") -> bool:

@@ -76,6 +76,7 @@ class Analysed:
     windows: tuple[Scored, ...]
     decisions: tuple[Decision, ...]
     fingerprint: tuple[str, str]
+    first_pts_s: Seconds | None = None
     track: int = 0
     all_tracks: str = ""
     reason_code: str = ""
@@ -130,6 +131,7 @@ def analyse(task: Task, tell: Tell) -> Analysed:
         windows=windows,
         decisions=decisions,
         fingerprint=(FP_ALGORITHM, to_text(Fingerprint(task.source_id, seconds, heard.tracks.items))),
+        first_pts_s=facts.first_pts_s,
         track=heard.reading.track,
         all_tracks=tracks_to_text(facts.tracks) if len(facts.tracks) > 1 else "",
         reason_code=heard.reading.reason_code,

@@ -21,8 +21,8 @@ CURATED = ("source_id", "uri", "rights_basis", "series", "season", "episode", "l
 MEASURED = (
     "kind", "title", "uploader", "uploader_id", "upload_date", "licence", "extractor", "extractor_id", "availability",
     "live_status", "ytdlp_version", "format_id", "bitrate_bps", "stream_clen", "stream_dur_s", "stream_lmt_us",
-    "container", "acodec", "sample_rate_hz", "channels", "bytes", "sha256", "decoded_samples", "pcm_sha256",
-    "decoder", "group_id", "status", "reason_code",
+    "container", "acodec", "sample_rate_hz", "channels", "bytes", "sha256", "decoded_samples", "first_pts_s",
+    "pcm_sha256", "decoder", "group_id", "status", "reason_code",
     "dup_of", "dup_overlap", "fp_algo", "fp_b64",
 )  # fmt: skip
 

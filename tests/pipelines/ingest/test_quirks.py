@@ -285,6 +285,14 @@ def test_missing_time_is_noted_and_nothing_is_put_in(study: Study, tmp_path: Pat
     assert {row["reason_code"] for row in read_table(study.sources_csv)} == {"gaps"}
 
 
+def test_when_the_first_sample_is_to_be_heard_is_kept_for_the_picture(study: Study, tmp_path: Path) -> None:
+    late = mux(tmp_path / "late.mkv", [Track(speech(), later=lambda _: 32000)], [0, 4000, 8000])
+    prompt = mux(tmp_path / "prompt.mp4", [Track(speech())], [0, 4000])
+    ingest(study, late, prompt)
+    first = {row["source_id"]: float(row["first_pts_s"]) for row in read_table(study.sources_csv)}
+    assert first == {"late": pytest.approx(2.0, abs=0.1), "prompt": pytest.approx(0.0, abs=0.1)}
+
+
 def languages(path: Path) -> Path:
     """English by default, Spanish, and what somebody says about it in Spanish."""
     tracks = [
