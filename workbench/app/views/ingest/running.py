@@ -15,10 +15,15 @@ STAGES = {"fetch": "fetching", "analyse": "listening to"}
 WHOLE = {
     "check": "Looking at what there is to do",
     "look": "Asking the sites",
-    "repeats": "Looking for what sounds in several recordings",
-    "settle": "Deciding which windows become clips",
+    "fetch": "Fetching",
+    "fetch video": "Fetching pictures",
+    "videos": "Fetching pictures",
+    "analyse": "Listening",
+    "sources": "Ending",
+    "listening to repeats": "Hearing what sounds in several recordings",
+    "decide": "Deciding which windows become clips",
     "cut": "Cutting clips",
-    "tables": "Writing the tables",
+    "clips": "Cutting clips",
 }
 #: So many recordings under way are named at once.
 MOST_NAMED = 4
@@ -72,7 +77,7 @@ def _line(job: Job) -> str:
         eta = ingest_reads.eta_s(job)
         left = f", about {duration(eta)} left" if eta is not None else ""
         return f"{job.title}: {number(done)} of {amount(total, 'recording')} ended{left}"
-    return f"{job.title}: {WHOLE.get(progress.stage, progress.stage)} · {duration(job.seconds)}"
+    return f"{job.title}: {WHOLE.get(progress.stage, 'Working')} · {duration(job.seconds)}"
 
 
 def _over(job: Job) -> None:

@@ -165,9 +165,14 @@ def _preview(
 
 def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
     """Put the bounds of one screen in force, as a person would type it; nothing is decoded but what is newly kept."""
+    from pipelines.ingest.screen import SCREENS
+
     words = ["clips", "screen", name]
-    for key, value in bounds.model_dump().items():
-        words += [f"--{key.replace('_', '-')}", "none" if value is None else repr(value)]
+    if bounds == SCREENS[name].bounds:  # then the study has nothing of its own to say
+        words.append("--default")
+    else:
+        for key, value in bounds.model_dump().items():
+            words += [f"--{key.replace('_', '-')}", "none" if value is None else repr(value)]
     about = {"screen": name, "before": before.model_dump(), "after": bounds.model_dump()}
     title = f"Keep {intake.bounds_words(bounds)}"
     return jobs.start(study, [*words, "--set", "--study", study.name, "--json"], title, about=about)
