@@ -79,12 +79,12 @@ def act(kind: str, start: int | None = None, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """An ingested study: 46 s of speech with pauses through AAC, and a row of sources.csv that nobody ingested."""
+    """An ingested study: 54 s of speech with pauses through AAC, and a row of sources.csv that nobody ingested."""
     study = lenient_study(tmp_path_factory.mktemp("template"))
     scene = [part for n in range(10) for part in (voice(3.4 + n % 3, HZ, 100 + 15 * n, n), noise(0.9, HZ, 0.001, n))]
     study.media.mkdir(parents=True)
     path = study.media / "film.m4a"
-    audio.encode(path, np.concatenate(scene), HZ, "aac")
+    audio.encode(path, np.concatenate([*scene, noise(8, HZ, 0.001)]), HZ, "aac")  # room for a pick at the end
     run.ingest(study, [str(path)], jobs=1)
     with study.sources_csv.open("a", encoding="utf-8") as table:
         width = study.sources_csv.read_text(encoding="utf-8").splitlines()[0].count(",")
