@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -154,8 +155,12 @@ def test_a_run_is_watched_with_what_is_left_and_can_be_stopped(
     folder = job(bare, "run", "waiting", ["ingest", "a", "--study", "bare", "--json"], started=time.time() - 20)
     now = time.time()
     steps = [
-        ("analyse", "a", 9, 60, 10.0), ("sources", "", 1, 3, 5.0), ("analyse", "a", 60, 60, 5.0), ("fetch", "b", 2_500_000, 5_000_000, 1.0), ("analyse", "c", 30, 60, 0.0)
-    ]  # fmt: skip
+        ("analyse", "a", 9, 60, 10.0),
+        ("analyse", "a", 60, 60, 5.0),
+        ("sources", "", 1, 3, 5.0),
+        ("fetch", "b", 2_500_000, 5_000_000, 1.0),
+        ("analyse", "c", 30, 60, 0.0),
+    ]
     lines = [
         {"stage": stage, "item": item, "done": done, "total": total, "numbers": {}, "time": now - ago}
         for stage, item, done, total, ago in steps
@@ -218,6 +223,8 @@ def test_a_source_in_the_url_says_what_can_be_done_and_is_paused_and_let_go_on(
     app = opened(study, source="later")
     said = words(app)
     assert "1 recording waits to be made into clips." in said and "○ **not begun**" in said
+    app.button(key="start-later").click().run()
+    assert started.pop() == ["ingest", "https://example.org/later.mp4", "--study", "night", "--json"]
     app.button(key="pause-later").click().run()
     assert read_wishes(study) == {"later": "pause"}
     app = opened(study, source="later")
@@ -228,6 +235,29 @@ def test_a_source_in_the_url_says_what_can_be_done_and_is_paused_and_let_go_on(
     app = opened(study)
     app.button(key="next").click().run()
     assert started == [["ingest", "--study", "night", "--json"]]
+
+
+def test_a_failure_says_what_to_do_and_is_tried_again_alone(
+    opened: Callable[..., AppTest], study: Study, started: list[list[str]]
+) -> None:
+    with sqlite3.connect(study.ingest_db) as db:
+        db.execute(
+            "INSERT INTO items (source_id, uri, status, reason_code, reason, failure, attempts) "
+            "VALUES ('b', 'https://example.org/b.mp4', 'failed', 'needs_account', 'wants an account', 'fix', 2)"
+        )
+    app = opened(study)
+    assert "1 recording needs you: the table says what to do." in words(app)
+    (table,) = [one.value for one in app.dataframe if "stands" in one.value.columns]
+    assert (table["recording"][0], table["stands"][0], table["tries"][0]) == ("b", "▲ needs you", 2)
+    app.button(key="next").click().run()
+    (table,) = [one.value for one in app.dataframe if "stands" in one.value.columns]
+    assert list(table["recording"]) == ["b"], "only what needs somebody is shown"
+    app = opened(study, source="b")
+    said = words(app)
+    assert "wants an account" in said and "See to what the sentence says, then try again." in said
+    app.button(key="retry-b").click().run()
+    assert started == [["ingest", "https://example.org/b.mp4", "--study", "night", "--json"]]
+    assert read_wishes(study) == {"b": "retry"}
 
 
 def test_losses_are_counted_from_hours_to_clips(opened: Callable[..., AppTest], study: Study) -> None:

@@ -156,28 +156,49 @@ def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state:
 
 
 def _buttons(study: Study, now: Now, one: "SourceStanding", state: intake.State) -> None:
-    if not one.source_id or state in ("done", "taken once", "taken down"):
-        return
+    name = one.source_id or one.uri
     with st.container(horizontal=True):
         if state == "paused":
-            if st.button("Let it go on", type="primary", icon=":material/play_arrow:", key=f"go-{one.source_id}"):
+            if st.button("Let it go on", type="primary", icon=":material/play_arrow:", key=f"go-{name}"):
                 wish(study, one.source_id, "go")
                 st.rerun()
             return
-        if state in ("not begun", "fetched", "broke off", "waits") and st.button(
-            "Pause",
-            icon=":material/pause:",
-            key=f"pause-{one.source_id}",
-            help="Later runs leave it until you let it go on",
+        if state in ("not begun", "fetched") and st.button(
+            "Start this one",
+            type="primary",
+            icon=":material/play_arrow:",
+            key=f"start-{name}",
+            disabled=now.running is not None,
+        ):
+            _start(study, one, f"Ingest {name}")
+            st.rerun()
+        if state in ("needs you", "broke off", "waits", "gone", "our error") and st.button(
+            "Try again", type="primary", icon=":material/refresh:", key=f"retry-{name}"
+        ):
+            if one.source_id:
+                wish(study, one.source_id, "retry")
+            if now.running is None:
+                _start(study, one, f"Try {name} again")
+            st.rerun()
+        can_wait = state in ("not begun", "fetched", "broke off", "waits")
+        if (
+            can_wait
+            and one.source_id
+            and st.button(
+                "Pause",
+                icon=":material/pause:",
+                key=f"pause-{name}",
+                help="This run and later ones leave it until you let it go on",
+            )
         ):
             wish(study, one.source_id, "pause")
             st.rerun()
-        if state in ("needs you", "broke off", "waits", "gone", "our error") and st.button(
-            "Try again", type="primary", icon=":material/refresh:", key=f"retry-{one.source_id}"
-        ):
-            wish(study, one.source_id, "retry")
-            if now.running is None:
-                given = str(one.path) if one.path and "://" not in one.uri else one.uri
-                inputs = [given] if not one.listed else []
-                jobs.start(study, ["ingest", *inputs, "--study", study.name, "--json"], f"Try {one.source_id} again")
-            st.rerun()
+
+
+def _start(study: Study, one: "SourceStanding", title: str) -> None:
+    """Ingest one recording, as a person would type it."""
+    given = one.uri
+    if "://" not in given:
+        beside = study.manifests / given
+        given = str(one.path or (beside if beside.is_file() else given))
+    jobs.start(study, ["ingest", given, "--study", study.name, "--json"], title)
