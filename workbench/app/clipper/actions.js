@@ -29,8 +29,12 @@ const BY_KEY = new Map(ACTIONS.flatMap((action) => action.keys.map((key) => [key
 // The action of a key press, by the sign on the key; a number names an emotion by its place in the scheme, by the key's
 // own place too, where digits need shift.
 function actionOf(event, labels) {
-  const digit = event.key.match(/^[1-9]$/)?.[0] ?? event.code.match(/^(?:Digit|Numpad)([1-9])$/)?.[1];
-  if (digit) return labels[digit - 1] ? { name: "nominate", of: labels[digit - 1].name } : undefined;
+  const named = (digit) => digit && labels[digit - 1] && { name: "nominate", of: labels[digit - 1].name };
   const key = event.key.toLowerCase();
-  return BY_KEY.get(event.shiftKey && key.startsWith("arrow") ? `shift+${key}` : key);
+  return (
+    named(key.match(/^[1-9]$/)?.[0]) ||
+    BY_KEY.get(event.shiftKey && key.startsWith("arrow") ? `shift+${key}` : key) ||
+    named(event.code.match(/^(?:Digit|Numpad)([1-9])$/)?.[1]) ||
+    null
+  );
 }

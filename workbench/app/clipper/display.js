@@ -25,6 +25,8 @@ function messageOf(owner) {
   const problem = owner.outbox.problem ?? owner.source?.problem;
   if (problem) return PROBLEMS_SAID[problem] ?? PROBLEMS_SAID.unavailable;
   if (owner.hint) return owner.hint;
+  const behind = owner.source?.picks.base.problem; // why the tables do not hold the picks yet
+  if (behind) return `Your picks are kept. ${behind}`;
   return owner.mode === "ready" && !owner.source.playback.playing && owner.focus.kind === "free" && !owner.subject
     ? "n plays the first proposal; space plays from here."
     : "";
