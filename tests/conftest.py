@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pipelines.study import Study
+
 # Machines differ in speed, and tests never assert wall-clock times.
 settings.register_profile("steady", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
@@ -33,3 +35,11 @@ def real_recordings() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("no real recordings here: WORKBENCH_TEST_DATA names no folder")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study made by a real ingest of made recordings, once for all: copy it to change it."""
+    from tests.studies import ingested_study
+
+    return ingested_study(tmp_path_factory.mktemp("ingested"))

@@ -12,20 +12,14 @@ from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.wishes import read_wishes
 from pipelines.manifest import read_clips
 from pipelines.study import Study
-from tests.studies import ingested_study
 from workbench.cli.main import main
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return ingested_study(tmp_path_factory.mktemp("screens"))
-
-
 @pytest.fixture
-def study(template: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    shutil.copytree(template.root, tmp_path, dirs_exist_ok=True)
+def study(ingested: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    shutil.copytree(ingested.root, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("WORKBENCH_ROOT", str(tmp_path))
-    return Study(tmp_path, template.name)
+    return Study(tmp_path, ingested.name)
 
 
 def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:

@@ -16,7 +16,6 @@ from pipelines.errors import MediaError
 from pipelines.ingest.thresholds import read_candidates
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.builders import tone
-from tests.studies import ingested_study
 from workbench import accounts, people
 from workbench.accounts import Role
 from workbench.app import serving, windows
@@ -24,9 +23,9 @@ from workbench.store import open_store
 from workbench.window_sound import near, window_url, window_wav
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return ingested_study(tmp_path_factory.mktemp("windows"))
+@pytest.fixture
+def study(ingested: Study) -> Study:
+    return ingested
 
 
 def samples(wav: bytes) -> tuple[np.ndarray, int]:

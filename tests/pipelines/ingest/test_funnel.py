@@ -12,12 +12,11 @@ from pipelines.ingest.standing import opened_beside, source_standings, unlisted_
 from pipelines.ingest.thresholds import Candidates, read_candidates, what_if
 from pipelines.manifest import read_clips
 from pipelines.study import Bounds, Study, create_study
-from tests.studies import ingested_study
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return ingested_study(tmp_path_factory.mktemp("funnel"))
+@pytest.fixture
+def study(ingested: Study) -> Study:
+    return ingested
 
 
 def counted(study: Study) -> tuple[Candidates, Funnel]:

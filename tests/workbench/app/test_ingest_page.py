@@ -15,7 +15,6 @@ from pipelines.ingest.screen import bounds_of
 from pipelines.ingest.thresholds import read_candidates
 from pipelines.ingest.wishes import read_wishes, wish
 from pipelines.study import Bounds, Study, create_study
-from tests.studies import ingested_study
 from tests.workbench.app.test_views import page, words
 from workbench import jobs
 from workbench.app import serving
@@ -24,15 +23,10 @@ from workbench.jobs import Job
 FAILED = {"status": "failed", "clips": 0, "rejected": {}, "duration_s": None, "speech_s": None}
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return ingested_study(tmp_path_factory.mktemp("page"))
-
-
 @pytest.fixture
-def study(template: Study, tmp_path: Path) -> Study:
-    shutil.copytree(template.root, tmp_path, dirs_exist_ok=True)
-    return Study(tmp_path, template.name)
+def study(ingested: Study, tmp_path: Path) -> Study:
+    shutil.copytree(ingested.root, tmp_path, dirs_exist_ok=True)
+    return Study(tmp_path, ingested.name)
 
 
 @pytest.fixture
