@@ -13,7 +13,7 @@ from workbench.app import ingest_charts, ingest_reads, parts, serving
 from workbench.app.ingest_reads import Now
 from workbench.app.listening import Heard, sounds
 from workbench.app.session import Session
-from workbench.app.words import number
+from workbench.app.words import amount, number
 from workbench.jobs import Job
 
 if TYPE_CHECKING:
@@ -161,6 +161,9 @@ def _preview(
             st.rerun()
     figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
     st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
+    if bounds.review_min is not None or bounds.review_max is not None:
+        left = amount(told.statuses.get("review", 0), "window")
+        st.caption(f"Shaded: near enough for a person to decide. All screens together leave {left} so.")
 
 
 def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
