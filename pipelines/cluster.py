@@ -294,8 +294,8 @@ class _Run:
 def _check_storage(client: Any, storage: Storage) -> None:
     shelf = secrets.token_hex(32)
     try:
+        name = storage.put_bytes(shelf, b"can all machines read this?")
         try:
-            name = storage.put_bytes(shelf, b"can all machines read this?")
             seen = client.run(_sees, storage.url, shelf, name, on_error="return")
         finally:
             storage.clear(shelf)

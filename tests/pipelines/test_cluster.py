@@ -1,6 +1,7 @@
 """pipelines.cluster on real schedulers and workers: the same outcomes as the local pool, whoever dies."""
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -197,8 +198,9 @@ def test_a_damaged_result_is_made_again(machines: Machines, storage: Storage, tm
 
 def test_a_storage_that_breaks_fails_the_task_and_not_the_run(machines: Machines, tmp_path: Path) -> None:
     storage = Storage(f"file://{tmp_path}/storage")
-    (tmp_path / "storage").write_text("a file in the way")
     with Cluster(machines.address, storage, [SHOUT]) as cluster:
+        shutil.rmtree(tmp_path / "storage")
+        (tmp_path / "storage").write_text("a file in the way")
         outcome = dict(cluster.run_each(shout, {"one": task_of(tmp_path, "hm", "one")}, stage="shout", report=silent))[
             "one"
         ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -172,6 +172,7 @@ windows = st.builds(
 
 
 @given(st.lists(windows, max_size=3), floats)
+@settings(max_examples=20)
 def test_what_an_analysis_gave_comes_back_to_the_bit(found: list[Scored], speech_s: float) -> None:
     import tempfile
 
