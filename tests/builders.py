@@ -36,7 +36,8 @@ def voice(seconds: Seconds, rate_hz: Hertz = 16000, pitch_hz: float = 115.0, see
     pitch = pitch_hz * (1 + 0.12 * np.sin(2 * np.pi * 0.7 * t + 1) + 0.05 * np.sin(2 * np.pi * 2.3 * t))
     phase = 2 * np.pi * np.cumsum(pitch) / rate_hz
     syllable = (t / _SYLLABLE_S).astype(int)
-    formants = _FORMANTS[rng.integers(0, len(_FORMANTS), syllable.max() + 1)][syllable].astype(float)
+    # Each vowel once a second, in one order: one voice sounds alike throughout.
+    formants = _FORMANTS[rng.permutation(len(_FORMANTS))][syllable % len(_FORMANTS)].astype(float)
     glide = round(0.05 * rate_hz)
     kernel = np.ones(glide) / glide
     for column in range(3):
@@ -48,6 +49,7 @@ def voice(seconds: Seconds, rate_hz: Hertz = 16000, pitch_hz: float = 115.0, see
         peaks = zip((1.0, 0.6, 0.3), (60, 80, 120), formants.T, strict=True)
         level = sum(gain / (1 + ((hz - formant) / width) ** 2) for gain, width, formant in peaks) / harmonic**0.5
         sound += np.where(hz < 0.475 * rate_hz, level * np.sin(harmonic * phase), 0)
+    sound += 0.03 * rng.standard_normal(len(t))  # breath, up to the highest frequencies
     sound *= 0.25 + 0.75 * np.abs(np.sin(np.pi * t / _SYLLABLE_S)) ** 0.7
     sound += 0.002 * rng.standard_normal(len(t))
     return (0.5 * sound / np.abs(sound).max()).astype(np.float32)

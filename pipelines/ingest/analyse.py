@@ -36,7 +36,7 @@ from pipelines.units import Hertz, Samples, Seconds, SourceId
 
 RECIPE = "pcm16-v1"
 
-_OF_SAMPLES_ALONE = frozenset({"clip_ratio", "peak_dbfs", "loudness_lufs"})
+_OF_SAMPLES_ALONE = frozenset({"bandwidth_hz", "clip_ratio", "peak_dbfs", "loudness_lufs"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,5 +188,11 @@ def _lot(name: ClipId) -> str:
 
 
 def _worth(window: Scored, rate_hz: Hertz) -> Seconds:
-    """Seconds of speech; next to nothing where that is not known."""
-    return (window.scores.get("speech_ratio") or 1e-6) * window.n_samples / rate_hz
+    """Seconds of speech, a fifth less where an edge cuts through it; next to nothing where they are not known.
+
+    A cut counts the more the louder the speech there, from 15 dB below the rest on.
+    """
+    spoken_s = (window.scores.get("speech_ratio") or 1e-6) * window.n_samples / rate_hz
+    cut_db = window.scores.get("cut_edge_db")
+    cut = 0.0 if cut_db is None else min(1.0, max(0.0, (cut_db + 15) / 15))
+    return spoken_s * (1 - 0.2 * cut)

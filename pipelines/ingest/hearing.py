@@ -76,7 +76,11 @@ class Tracks:
     @property
     def power(self) -> Reals:
         """Mean square, [hops]; full scale is 1."""
-        decibels = self.power_16.astype(np.float32) * np.float32(_POWER_DB) + np.float32(_POWER_FLOOR_DB)
+        return self.power_between(0, len(self.power_16))
+
+    def power_between(self, first: int, last: int) -> Reals:
+        """Mean square of the hops from `first` to before `last`."""
+        decibels = self.power_16[first:last].astype(np.float32) * np.float32(_POWER_DB) + np.float32(_POWER_FLOOR_DB)
         found: Reals = np.exp(decibels * np.float32(np.log(10) / 10))
         return found
 
@@ -87,9 +91,15 @@ class Tracks:
 
     def pitch_hz(self, start_s: Seconds, end_s: Seconds) -> tuple[Reals, Reals]:
         """Pitch in Hz and how periodic the sound is (0 to 1) between two times: [frames], [frames]."""
+        semitones, periodic = self.semitones(start_s, end_s)
+        hz: Reals = np.float32(PITCH_LOW_HZ) * np.exp2(semitones / np.float32(12))
+        return hz, periodic
+
+    def semitones(self, start_s: Seconds, end_s: Seconds) -> tuple[Reals, Reals]:
+        """Pitch in semitones above PITCH_LOW_HZ and how periodic the sound is between two times: [frames], [frames]."""
         where = self.frames(start_s, end_s)
-        octaves = _shares(self.pitch_8[where]) * np.float32(np.log2(PITCH_HIGH_HZ / PITCH_LOW_HZ))
-        return np.float32(PITCH_LOW_HZ) * np.exp2(octaves), _shares(self.voiced_8[where])
+        octaves = np.float32(np.log2(PITCH_HIGH_HZ / PITCH_LOW_HZ))
+        return _shares(self.pitch_8[where]) * (octaves * np.float32(12)), _shares(self.voiced_8[where])
 
     def held(self, start_s: Seconds, end_s: Seconds) -> Reals:
         """Share of the power in spectral peaks that have stood still for a quarter of a second: [frames]."""

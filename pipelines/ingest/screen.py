@@ -6,10 +6,12 @@ A new rule is a function of a Window and one line in SCREENS. A study moves the 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.audio import Pcm16
 from pipelines.errors import ConfigError, UnknownName
@@ -17,13 +19,13 @@ from pipelines.ingest import levels
 from pipelines.ingest.speech import Span
 from pipelines.manifest import digest
 from pipelines.study import Bounds, StudySettings
-from pipelines.units import Hertz, Seconds
+from pipelines.units import Decibels, Hertz, Seconds
 
 if TYPE_CHECKING:  # it brings in scipy.fft and the network, which bounds and decisions do without
     from pipelines.ingest.hearing import Tracks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
     """What a screen hears: exactly the samples of the clip, and the speech found in it, in seconds from its start.
 
@@ -40,6 +42,16 @@ class Window:
     @property
     def length_s(self) -> Seconds:
         return len(self.pcm) / self.rate_hz
+
+    @property
+    def place_s(self) -> tuple[Seconds, Seconds]:
+        """From when to when in the recording."""
+        return self.start_s, self.start_s + self.length_s
+
+    @cached_property
+    def spectra(self) -> npt.NDArray[np.complex64]:
+        """Those of each 100 ms, which loudness and bandwidth share."""
+        return levels.tenths(self.pcm, self.rate_hz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +87,50 @@ def dropout_ratio(window: Window) -> float | None:
     return levels.zero_ratio(spoken, window.rate_hz) if len(spoken) else None
 
 
-#: Raised with every change to what a score says, so that recordings are heard again.
-SCORES_VERSION = "scores-1"
+def music_p(window: Window) -> float | None:
+    """See pipelines.ingest.music."""
+    from pipelines.ingest import music
+
+    return None if window.tracks is None else music.music_p(window.tracks, *window.place_s)
+
+
+def speaker_change_p(window: Window) -> float | None:
+    """See pipelines.ingest.voices."""
+    from pipelines.ingest import voices
+
+    return None if window.tracks is None else voices.speaker_change_p(window.tracks, *window.place_s)
+
+
+def snr_wada_db(window: Window) -> Decibels | None:
+    """See pipelines.ingest.background."""
+    from pipelines.ingest import background
+
+    return None if window.tracks is None else background.snr_wada_db(window.tracks, *window.place_s)
+
+
+def cut_edge_db(window: Window) -> Decibels | None:
+    """See pipelines.ingest.background."""
+    from pipelines.ingest import background
+
+    return None if window.tracks is None else background.cut_edge_db(window.tracks, *window.place_s)
+
+
+def flatness(window: Window) -> float | None:
+    """See pipelines.ingest.background."""
+    from pipelines.ingest import background
+
+    return None if window.tracks is None else background.flatness(window.tracks, *window.place_s)
+
+
+def f0_med_hz(window: Window) -> float | None:
+    """See pipelines.ingest.background."""
+    from pipelines.ingest import background
+
+    return None if window.tracks is None else background.f0_med_hz(window.tracks, *window.place_s)
+
+
+#: Changes with every change to what a score says, so that recordings are heard again.
+SCORES_VERSION = "scores-2"
 
 #: In the order in which their scores stand in the tables; a rejected window is counted under the first that refuses it.
 SCREENS: Mapping[str, Screen] = {
@@ -84,10 +138,27 @@ SCREENS: Mapping[str, Screen] = {
         speech_ratio, Bounds(min=0.6, review_min=0.4), "share of the clip that is speech", hard=True
     ),
     "longest_pause_s": Screen(longest_pause_s, Bounds(max=1.0), "longest stretch without speech, in seconds"),
-    "clip_ratio": Screen(lambda w: levels.clip_ratio(w.pcm), Bounds(max=0.01), "share of clipped samples"),
+    "music_p": Screen(music_p, Bounds(max=0.5, review_max=0.9), "how likely it is music or song", hard=True),
+    "speaker_change_p": Screen(
+        speaker_change_p, Bounds(max=0.75, review_max=1.0), "how likely another voice takes over"
+    ),
+    "cut_edge_db": Screen(cut_edge_db, Bounds(), "speech cut through at an edge, dB against the speech within"),
+    "snr_wada_db": Screen(snr_wada_db, Bounds(min=10.0, review_min=5.0), "speech above noise around the clip, dB"),
+    "bandwidth_hz": Screen(
+        lambda w: levels.bandwidth_hz(w.spectra, w.rate_hz),
+        Bounds(min=4000.0, review_min=2000.0),
+        "highest frequency with sound, Hz; a telephone's ends below 4000",
+    ),
+    "clip_ratio": Screen(
+        lambda w: levels.clip_ratio(w.pcm), Bounds(max=0.001, review_max=0.01), "share of clipped samples"
+    ),
     "dropout_ratio": Screen(dropout_ratio, Bounds(max=0.05), "share of the speech that is digital silence", hard=True),
     "peak_dbfs": Screen(lambda w: levels.peak_dbfs(w.pcm), Bounds(), "peak, dB below full scale"),
-    "loudness_lufs": Screen(lambda w: levels.loudness_lufs(w.pcm, w.rate_hz), Bounds(), "integrated loudness, LUFS"),
+    "loudness_lufs": Screen(
+        lambda w: levels.loudness_lufs(w.pcm, w.rate_hz, w.spectra), Bounds(), "integrated loudness, LUFS"
+    ),
+    "flatness": Screen(flatness, Bounds(), "how noise-like the sound is, 0 to 1"),
+    "f0_med_hz": Screen(f0_med_hz, Bounds(), "median pitch of the voice, Hz"),
 }
 
 

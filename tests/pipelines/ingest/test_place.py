@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.place import LEAST_LEAD_S, Candidate, best_coverage, candidates
+from pipelines.ingest.place import LEAST_LEAD_S, LONGER_LEAD_S, PAUSE_REACH_S, Candidate, best_coverage, candidates
 from pipelines.ingest.speech import HOP, HOP_S, Span, SpeechTracker, spans, speech_between
 from pipelines.study import ClipSettings, PlaceSettings
 from tests.builders import noise, silence, voice
@@ -83,7 +83,8 @@ def test_every_window_lies_within_the_recording_and_leads_its_onset(
     for window in windows:
         assert window.start_sample >= 0 and window.start_sample + window.n_samples <= total
         lead = window.onset_s - window.start_sample / rate_hz
-        assert min(lead_s, LEAST_LEAD_S) - 1e-4 <= lead <= lead_s + 1e-4
+        longest_s = max(LONGER_LEAD_S, lead_s + PAUSE_REACH_S) if lead_s else 0.0
+        assert min(lead_s, LEAST_LEAD_S) - 1e-4 <= lead <= longest_s + 1e-4
 
 
 def test_a_long_stretch_without_a_gap_gets_windows_from_its_quiet_moments() -> None:
