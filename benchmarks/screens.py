@@ -7,8 +7,8 @@ WORKBENCH_TEST_DATA also on real speech: TESS, RAVDESS, NOTLD_1968, AMI_excerpts
 
 The claims: of windows that hold nothing but music or song, 1 % or less are kept; of windows of nothing but speech,
 5 % or less are rejected; clips are cut with an error of 0 samples. Music is judged on every window of a grid, and
-speech on those that ingest would lay. With --check it leaves with 1 when a claim does not hold. --fit prints
-pipelines/ingest/screens.toml anew, from the tuned half alone: all real recordings are held out.
+speech on those that ingest would lay. With --check it leaves with 1 when a claim does not hold. --fit prints weights
+for pipelines/ingest/screens.toml from a new draw of the tuned half; no real recording is fitted on.
 """
 
 import argparse
@@ -190,10 +190,8 @@ def fit(rounds: int) -> str:
     gain_of, changed = np.array([[v[0]] for v in voices]), np.array([v[1] for v in voices])
     of_voices = LogisticRegression(C=100, max_iter=5000).fit(gain_of, changed)
     lines = [
-        f"# What logistic scores weigh: python -m benchmarks.screens --fit --rounds {rounds} prints this file anew.",
-        "# Fitted on the tuned half of the made scenes (tests/made_scenes.py), no real recording:",
-        f"# {int((y == 1).sum())} windows of music or song against {int((y == 0).sum())} of speech (also in rooms,",
-        f"# and over music 20 dB below); {len(voices)} joins of one voice or two.",
+        f"# {rounds} rounds: {int((y == 1).sum())} windows of music or song against {int((y == 0).sum())} of speech",
+        f"# (also in rooms, and over music 20 dB below); {len(voices)} joins of one voice or two.",
         "",
         "[music]",
         f"constant = {of_music.intercept_[0]:.3f}",
