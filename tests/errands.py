@@ -1,6 +1,7 @@
 """Small tasks that read a file and write files, for tests of clusters; a word in the file says how they go wrong."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -34,13 +35,19 @@ class Shouted:
 
 
 def shout(task: Shout, tell: Tell) -> Shouted:
-    """Capitals. Says `die`: the process does. `fail`: raises. `linger`: 60 s, unless a file `free` lies by its log."""
+    """Capitals. What begins with `die` ends its process, `murder` the worker that this belongs to, `fail` raises.
+
+    What begins with `linger` takes 60 s, unless a file `free` lies beside its log.
+    """
     with Path(task.log).open("a") as log:
         log.write(f"{task.path.name} {os.getpid()} {os.getppid()} {task.here_only}\n")
     said = task.path.read_text()
     tell(1, 2)
     if said.startswith("die"):
         os._exit(7)
+    if said.startswith("murder"):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
     if said.startswith("fail"):
         raise MediaError("no_voice", f"{task.path.name}: has no voice", "gone")
     free = Path(task.log).with_name("free")

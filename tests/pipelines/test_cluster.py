@@ -161,6 +161,20 @@ def test_a_worker_killed_in_the_middle_costs_nothing_but_time(
     assert (tmp_path / "into" / "one.txt").read_text() == "LINGER ONE"
 
 
+@pytest.mark.stress
+def test_a_task_that_kills_every_worker_is_given_up_and_takes_no_other_with_it(
+    machines: Machines, storage: Storage, tmp_path: Path
+) -> None:
+    said = {"one": "murder", "two": "good morning", "three": "good night"}
+    tasks = {key: task_of(tmp_path, words, key) for key, words in said.items()}
+    with Cluster(machines.address, storage, [SHOUT]) as cluster:
+        outcomes = dict(cluster.run_each(shout, tasks, stage="shout", report=silent))
+    assert isinstance(outcomes["two"], Shouted) and isinstance(outcomes["three"], Shouted)
+    assert isinstance(outcomes["one"].error, WorkerCrashed)
+    assert "every worker that read it was lost" in str(outcomes["one"].error)
+    assert len([line for line in tries(tmp_path) if line[0] == "one.mp3"]) == 4
+
+
 def test_stopping_stops_what_the_workers_do(machines: Machines, storage: Storage, tmp_path: Path) -> None:
     tasks = {name: task_of(tmp_path, f"linger {name}", name) for name in ("one", "two", "three")}
 
