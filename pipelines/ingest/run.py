@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.atomic import sweep
-from pipelines.errors import ConfigError, DataError
+from pipelines.errors import ConfigError, DataError, TableError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.inputs import Wanted, wanted
 from pipelines.ingest.manners import Manners, manners_of
@@ -63,7 +64,7 @@ def ingest(
     config_hash(study.settings, RECIPE)
     config = analysis_hash(study.settings)
     rights = _rights_basis(rights_basis or study.settings.rights_basis, given=bool(rights_basis))
-    known = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
+    known = _listed(study)
     read_picks(study), read_speakers(study)
     asked = wanted(inputs, study, known)
     _check_rights(asked, known, rights)
@@ -94,11 +95,13 @@ def ingest(
             try:
                 work(study, queue, plans, config, jobs, manners, report, end, salvage=salvage, cluster=cluster)
             except BaseException:
-                settle(study, queue, known, ended, report, stopped=True)
+                with suppress(TableError):  # somebody is in the middle of an edit: the next run writes what was done
+                    now = _listed(study)
+                    settle(study, queue, now, edited_since(ended, known, now), report, stopped=True)
                 raise
             finally:
                 _sweep(study)
-            now = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()  # a night is long
+            now = _listed(study)  # a night is long
             met = edited_since(ended, known, now)
             settled = settle(_now(study), queue, now, met, report, jobs=jobs, cluster=cluster)
             if study.settings.fetch.video:
@@ -131,8 +134,8 @@ def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -
     """
     began = time.perf_counter()
     config_hash(study.settings, RECIPE)
-    known = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
     with open_queue(study.ingest_db) as queue:
+        known = _listed(study)  # not before: an ingest that ends at this moment has just written it
         settled = settle(study, queue, known, (), report, jobs=jobs)
         items = queue.items()
         done = [items[one.source_id] for one in known if one.source_id in items and not one.is_taken_down]
@@ -156,6 +159,10 @@ def funnel_of(study: Study, queue: Queue) -> "Funnel | None":
         if item.status == "done" and name in candidates.places
     }
     return funnel(candidates, _now(study).settings, spoken)
+
+
+def _listed(study: Study) -> tuple[Source, ...]:
+    return read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
 
 
 def _now(study: Study) -> Study:

@@ -26,9 +26,9 @@ from pipelines.ingest.repeated import Copy, Repeated, repeats_of
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS, config_hash
 from pipelines.ingest.sound import open_sound
-from pipelines.ingest.sources import Source
+from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.speech import spans
-from pipelines.ingest.tables import Ended, Present, linked, merged, write_tables
+from pipelines.ingest.tables import Ended, Present, caught_up, linked, merged, write_tables
 from pipelines.ingest.trouble import disk_full
 from pipelines.ingest.twins import part_twins
 from pipelines.manifest import digest
@@ -65,7 +65,7 @@ def settle(
     """Bring decisions, clips and tables up to date. With `stopped` nothing is listened to, cut or reported.
 
     Raises TableError for picks.csv or speakers.csv that do not parse, and Cancelled out of `report`; the tables hold
-    what is done by then.
+    what is done by then, but for a sources.csv that was edited and does not parse: TableError, and nothing is written.
     """
     sources = _grouped(queue, merged(known, ended))
     speakers, picks = read_speakers(study), read_picks(study)
@@ -75,6 +75,8 @@ def settle(
         if not stopped:
             step.cut()
     finally:
+        if study.sources_csv.is_file():  # cutting may take an hour, and somebody may have edited it meanwhile
+            sources = caught_up(sources, known, read_sources(study.sources_csv))
         sources = linked(sources, step.repeated)
         changed, left = write_tables(study, queue, sources, speakers, unlisted_leave=bool(known))
     copies = step.repeated.copies if step.repeated is not None else {}

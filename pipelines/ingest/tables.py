@@ -117,12 +117,34 @@ def edited_since(ended: Iterable[Ended], before: Sequence[Source], now: Sequence
         if was is not None and row is None:
             continue
         if was is not None and row is not None and row != was:
-            cells = {name: getattr(row, name) for name in CURATED if getattr(row, name) != getattr(was, name)}
-            group = {"group_id": row.measured["group_id"]} if "group_id" in row.measured else {}
-            source = replace(end.source, **cells, measured={**end.source.measured, **group}, extra=row.extra)
-            end = replace(end, source=source)
+            end = replace(end, source=_edited(end.source, was, row))
         found.append(end)
     return found
+
+
+def caught_up(sources: Sequence[Source], before: Sequence[Source], now: Sequence[Source]) -> list[Source]:
+    """`sources`, made from the rows `before` of sources.csv, with what somebody has changed there since."""
+    if tuple(before) == tuple(now):
+        return list(sources)
+    first, fresh = ({row.source_id or row.uri: row for row in rows} for rows in (before, now))
+    #: A row that had no id is known by its address or by the name of its file.
+    places = {row.source_id or (row.uri if row.is_url else Path(row.uri).name): mark for mark, row in first.items()}
+    found = []
+    for source in sources:
+        mark = places.get(source.source_id) or places.get(source.uri) or source.source_id
+        was, row = first.get(mark), fresh.get(mark)
+        if was is not None and row is None:
+            continue
+        found.append(_edited(source, was, row) if was is not None and row is not None and row != was else source)
+    met = {source.source_id or source.uri for source in found}
+    return found + [row for mark, row in fresh.items() if mark not in first and mark not in met]
+
+
+def _edited(source: Source, was: Source, row: Source) -> Source:
+    """`source` with the cells in which `row` is another than it `was`."""
+    cells = {name: getattr(row, name) for name in CURATED if getattr(row, name) != getattr(was, name)}
+    group = {"group_id": row.measured["group_id"]} if "group_id" in row.measured else {}
+    return replace(source, **cells, measured={**source.measured, **group}, extra=row.extra)
 
 
 def merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:

@@ -14,10 +14,10 @@ from pipelines.errors import Cancelled, ConfigError, TableError
 from pipelines.execution import Tell
 from pipelines.ingest import analyse, cut, hearing, run, settle
 from pipelines.ingest.cut import CutTask, Slice
-from pipelines.ingest.queue import open_queue
+from pipelines.ingest.queue import Queue, open_queue
 from pipelines.ingest.report import IngestReport
 from pipelines.ingest.screen import SCREENS
-from pipelines.manifest import read_clips, read_table
+from pipelines.manifest import read_clips, read_table, table_to_csv
 from pipelines.progress import Progress
 from pipelines.study import Study, create_study
 from tests.builders import noise, voice
@@ -283,6 +283,85 @@ def test_settings_and_lists_that_change_during_a_run_count_at_its_end(study: Stu
     assert report.rejected["longest_pause_s_high"] > 0
     assert read_table(study.sources_csv)[0]["notes"] == "mine"
     assert ingest(study).changed is False
+
+
+@pytest.mark.parametrize("stage", ["analyse", "cut"])
+@pytest.mark.parametrize("stops", [True, False], ids=["stopped", "to its end"])
+def test_a_list_that_is_edited_while_a_run_goes_on_keeps_the_edit(
+    study: Study, media: Path, stage: str, stops: bool
+) -> None:
+    study.sources_csv.write_text(f"source_id,uri,notes\none,{media / 'one.wav'},\ntwo,{media / 'two.flac'},\n")
+    if stage == "cut":
+        ingest(study)
+        for clip in study.audio.glob("*.wav"):
+            clip.unlink()
+    seen: list[str] = []
+
+    def edit(progress: Progress) -> None:
+        if progress.stage != stage or seen:
+            return
+        seen.append(stage)
+        rows = read_table(study.sources_csv)
+        rows[0] |= {"notes": "mine"}
+        rows.append(dict.fromkeys(rows[0], "") | {"uri": "https://example.org/later.mp4"})
+        study.sources_csv.write_text(table_to_csv(list(rows[0]), rows))
+        if stops:
+            raise Cancelled("stopped")
+
+    if stops:
+        with pytest.raises(Cancelled):
+            ingest(study, report=edit)
+    else:
+        ingest(study, report=edit)
+    assert seen
+    told = {row["uri"].rpartition("/")[2]: row["notes"] for row in read_table(study.sources_csv)}
+    assert told == {"one.wav": "mine", "two.flac": "", "later.mp4": ""}
+
+
+def test_rows_of_a_list_that_are_taken_out_while_clips_are_cut_stay_out(study: Study, media: Path) -> None:
+    ingest(study, media)
+    for clip in study.audio.glob("*.wav"):
+        clip.unlink()
+
+    def edit(progress: Progress) -> None:
+        if progress.stage == "cut":
+            rows = [row for row in read_table(study.sources_csv) if row["source_id"] == "one"]
+            study.sources_csv.write_text(table_to_csv(list(rows[0]), rows))
+
+    run.retable(study, edit, jobs=1)
+    assert [row["source_id"] for row in read_table(study.sources_csv)] == ["one"]
+    assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"one"}
+
+
+def test_a_list_that_is_half_edited_when_a_run_is_stopped_is_left_alone(study: Study, media: Path) -> None:
+    study.sources_csv.write_text(f"source_id,uri\none,{media / 'one.wav'}\n")
+    half = f"source_id,uri\none,{media / 'one.wav'}\none,\n"
+
+    def edit(progress: Progress) -> None:
+        if progress.stage == "analyse":
+            study.sources_csv.write_text(half)
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        ingest(study, report=edit)
+    assert study.sources_csv.read_text() == half
+
+
+def test_tables_are_brought_up_to_date_from_a_list_that_is_read_when_nobody_else_writes_it(
+    study: Study, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(study, media / "one.wav")
+
+    @contextmanager
+    def late(file: Path) -> Iterator[Queue]:
+        monkeypatch.undo()
+        ingest(study, media / "two.flac")  # it ends just before this run gets the queue
+        with open_queue(file) as queue:
+            yield queue
+
+    monkeypatch.setattr(run, "open_queue", late)
+    retable(study)
+    assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"one", "two"}
 
 
 def test_a_group_that_a_person_wrote_wins_and_stays(study: Study, media: Path) -> None:
