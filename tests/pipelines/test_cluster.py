@@ -139,6 +139,7 @@ def test_machines_that_share_no_folder_meet_in_an_object_store(
     assert (tmp_path / "into" / "two.txt").read_text() == "TWO IS FAR AWAY" and len(tries(tmp_path)) == 2
 
 
+@pytest.mark.stress
 def test_a_worker_killed_in_the_middle_costs_nothing_but_time(
     machines: Machines, storage: Storage, tmp_path: Path
 ) -> None:

@@ -90,7 +90,7 @@ def test_the_same_bytes_as_on_one_machine_and_a_moved_bound_too(
 ) -> None:
     told: list[Progress] = []
     report = run.ingest(study, [str(media)], scheduler=workers.scheduler_address, report=told.append)
-    assert rows(report) == rows(alone.report) and report.clips == alone.report.clips > 4 and report.exit_code == 3
+    assert rows(report) == rows(alone.report) and report.clips == alone.report.clips > 0 and report.exit_code == 3
     assert snapshot(study) == alone.files
     assert {one.item for one in told if one.stage == "analyse"} <= {"one", "two"}
     left = storage_files(tmp_path)
