@@ -78,7 +78,7 @@ def pieces(making: Making, synth: Synthesiser, rounds: int) -> Iterator[tuple[st
         for voice in making.voices:
             said = made_scenes.talk(synth, voice, PIECE_S, rng)
             yield "speech: dry", said
-            echo_s, snr_db = float(rng.choice([0, 0.3, 0.6])), rng.uniform(3, 40)
+            echo_s, snr_db = float(rng.choice([0, 0.3, 0.6])), rng.uniform(10, 40)
             yield "speech: in a room", made_scenes.room(said, rng, echo_s=echo_s, snr_db=snr_db)
             under = INSTRUMENTAL[str(rng.choice(list(INSTRUMENTAL)))](making, PIECE_S, rng)
             for level_db in (20, 10, 5, 0):
