@@ -176,13 +176,19 @@ def _remove_files(work: _Work) -> None:
         own = Path(work.item.path)
         if own.is_file() and work.study.private.resolve() not in own.resolve().parents:
             work.done.kept_files = (path_text(own),)
+        elif own.is_file():  # laid into the study by hand, under a name of its own
+            own.unlink()
+            work.done.files += 1
 
 
 def _clear_storage(work: _Work) -> None:
-    """What many machines were given of it, and made of it."""
+    """What many machines were given of it, and made of it; this one need not be one of them."""
     url = storage_url(work.study)
-    sha256 = work.item.sha256 if work.item is not None else ""
-    if url and sha256:
+    known = {work.item.sha256} if work.item is not None else set()
+    if work.study.sources_csv.is_file():
+        listed = read_sources(work.study.sources_csv)
+        known |= {one.measured.get("sha256", "") for one in listed if one.source_id == work.source_id}
+    for sha256 in sorted(known - {""}) if url else ():
         Storage(url).clear(sha256)
 
 
@@ -260,8 +266,9 @@ def _files(work: _Work) -> Iterator[Path]:
     """Files and folders in the private half that are named after the source or one of its clips."""
     source, study = re.escape(work.source_id), work.study
     whole, cut = re.compile(rf"\.?{source}(\..*)?"), re.compile(rf"\.?{source}(-\d{{9}})?(\..*)?")
-    for folder in (study.audio, study.media, study.media / "partial", study.private / "video", study.cache):
-        name = whole if folder in (study.media, study.media / "partial") else cut
+    partial = study.media / "partial"
+    for folder in (study.audio, study.media, partial, partial / "video", study.video, study.cache):
+        name = whole if study.media in (folder, *folder.parents) else cut
         for path in sorted(folder.rglob("*") if folder == study.cache else folder.glob("*")):
             if name.fullmatch(path.name) and path.exists() and study.cache / "snapshots" not in path.parents:
                 yield path

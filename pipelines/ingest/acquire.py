@@ -16,6 +16,7 @@ from pipelines.ingest.manners import Manners
 from pipelines.ingest.outlook import judge
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue, path_text
+from pipelines.ingest.sources import TAKEN_DOWN, read_sources
 from pipelines.ingest.trouble import disk_full
 from pipelines.study import Study
 from pipelines.units import Seconds, SourceId
@@ -91,6 +92,10 @@ def check_room(url: str, folder: Path, expected_bytes: int, manners: Manners) ->
 def settle(study: Study, queue: Queue, plan: Plan, item: Item, taken: Taken) -> Plan:
     """Enter what was taken in the queue, or turn it down as a repeat or as another recording than the listed one."""
     name = plan.source.source_id
+    if (withdrawn := _withdrawn(study, taken.sha256)) is not None:
+        taken.path.unlink()
+        told = f"{plan.wanted.url}: holds the recording of source '{withdrawn}', which was taken down; it stays out"
+        raise MediaError(TAKEN_DOWN, told, "gone")
     same = next(
         (
             other
@@ -120,3 +125,9 @@ def settle(study: Study, queue: Queue, plan: Plan, item: Item, taken: Taken) -> 
     item = replace(item, path=path_text(target), sha256=taken.sha256, status="fetched", facts=taken.facts)
     queue.put(item)
     return replace(plan, need="analyse", item=item, duration_s=taken.duration_s)
+
+
+def _withdrawn(study: Study, sha256: str) -> SourceId | None:
+    """The source that was taken down and had these bytes: its tombstone keeps their checksum."""
+    rows = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
+    return next((row.source_id for row in rows if row.is_taken_down and row.measured.get("sha256") == sha256), None)

@@ -4,7 +4,9 @@ import http.server
 import json
 import shutil
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from pipelines.features import FeatureCache, extractor, pcm_content
 from pipelines.ingest import run
 from pipelines.ingest.checks import checks_file, read_checks
 from pipelines.ingest.picks import read_picks, read_speakers
+from pipelines.ingest.queue import open_queue
 from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.sound import SoundTask, make_sound
 from pipelines.ingest.sources import read_sources
@@ -71,7 +74,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clips = read_clips(study.clips_csv)
         store.record([Event(clip.clip_id, "r", clip_id=clip.clip_id, label="happy") for clip in clips])
     create_release(study, "r1")
-    for place in ("media/partial/two.m4a.part", "video/two.mp4", "cache/peaks/two.json", "cache/tiles/two/0.png"):
+    for place in (
+        "media/partial/two.m4a.part",
+        "media/partial/video/two.mp4.part",
+        "video/two.mp4",
+        "cache/peaks/two.json",
+        "cache/tiles/two/0.png",
+    ):
         (study.private / place).parent.mkdir(parents=True, exist_ok=True)
         (study.private / place).write_bytes(b"x")
     (study.media / "two-000000001.wav").write_bytes(b"another source of that name")
@@ -168,6 +177,46 @@ def test_what_many_machines_have_of_it_goes_too(study: Study, tmp_path: Path, mo
     monkeypatch.setenv("WORKBENCH_STORAGE_URL", f"file://{tmp_path}/storage")
     take_down(study, "two")
     assert [name for name, sha256 in sums.items() if storage.has(sha256, left[name])] == ["one"]
+
+
+def test_a_machine_that_never_ingested_it_clears_what_others_left(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_STORAGE_URL", f"file://{tmp_path}/storage")
+    storage = Storage(f"file://{tmp_path}/storage")
+    sums = {source.source_id: source.measured["sha256"] for source in read_sources(study.sources_csv)}
+    left = {name: storage.put_bytes(sha256, name.encode()) for name, sha256 in sums.items()}
+    shutil.rmtree(study.private)  # as after a fresh checkout of the shareable half
+    take_down(study, "two")
+    assert [name for name, sha256 in sums.items() if storage.has(sha256, left[name])] == ["one"]
+
+
+def test_a_recording_laid_into_the_study_by_hand_goes_whatever_its_name(study: Study) -> None:
+    moved = (study.media / "two.wav").rename(study.media / "Episode Two (final).wav")
+    with open_queue(study.ingest_db) as queue:
+        queue.put(replace(queue.items()["two"], path=str(moved)))
+    done = take_down(study, "two")
+    assert not moved.exists() and done.kept_files == ()
+
+
+def test_the_same_recording_under_another_address_is_not_brought_back(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    shutil.copy(study.media / "two.wav", folder / "again.wav")
+    study.settings_file.write_text("allow_private_hosts = true\n" + study.settings_file.read_text())
+    study = Study(study.root, "night")
+    take_down(study, "two")
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    monkeypatch.setattr(handler.func, "log_message", lambda *_: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (row,) = run.ingest(study, [f"http://127.0.0.1:{server.server_port}/again.wav"], jobs=1).sources
+        server.shutdown()
+    assert (row.status, row.reason_code) == ("failed", "taken_down"), row
+    assert "source 'two', which was taken down" in row.reason
+    assert not list(study.media.rglob("again*")) and not list(study.audio.glob("again*"))
 
 
 def test_its_picks_and_speakers_are_not_written_again(study: Study) -> None:
