@@ -10,6 +10,7 @@ import io
 import json
 import platform
 import re
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -203,8 +204,8 @@ def unpack(freight: Freight, task: Any, parcel: Path) -> Any:
                     result = TypeAdapter(freight.result).validate_python(json.loads(content.read()))
                     told = True
                 else:
-                    with atomic_path(_target(freight, task, member.name)) as temporary:
-                        temporary.write_bytes(content.read())
+                    with atomic_path(_target(freight, task, member.name)) as temporary, temporary.open("wb") as out:
+                        shutil.copyfileobj(content, out)
     except (tarfile.TarError, ValidationError, ValueError) as error:
         raise StorageError(f"a result in the storage cannot be read: {error}; clear it away and ingest again") from None
     if not told:

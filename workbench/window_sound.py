@@ -44,8 +44,11 @@ def near(path: Path, start_s: Seconds, length_s: Seconds) -> tuple[Audio, Hertz]
     """About `length_s` of a recording from about `start_s` on, float32 [n] in mono, and its rate."""
     import av
 
+    from pipelines.recording import CONTAINERS
+
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
-        with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
             stream = container.streams.audio[0]
             clock = float(stream.time_base or 1)
             origin_s = (stream.start_time or 0) * clock

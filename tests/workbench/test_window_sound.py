@@ -48,6 +48,14 @@ def test_every_window_can_be_heard_and_a_kept_one_is_its_file(study: Study) -> N
         window_wav(study, "nowhere-000001000")
 
 
+def test_a_list_that_names_other_files_is_not_followed(tmp_path: Path) -> None:
+    """What a site sent as an MP3 may be such a list to whoever looks at it another way."""
+    audio.encode(tmp_path / "private.wav", tone(3.0, 16000, 440.0), 16000, "pcm16")
+    (tmp_path / "list.mp3").write_text("ffconcat version 1.0\nfile private.wav\n")
+    with pytest.raises(MediaError, match="cannot be heard there"):
+        near(tmp_path / "list.mp3", 1.0, 1.0)
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [("wav", "pcm16"), ("m4a", "aac"), ("flac", "flac"), ("webm", "opus")])
 def test_a_seek_is_near_enough_to_hear_what_is_there(tmp_path: Path, suffix: str, codec: audio.Codec) -> None:
     """Ten tones of a second each; each must be found in its second, whatever the codec."""

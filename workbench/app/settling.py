@@ -77,7 +77,8 @@ def settle(desk: Desk) -> tuple[bool, str]:
         return False, str(error)
     except PipelineError as error:
         return True, str(error)
-    except OSError as error:
+    except Exception as error:  # a full disk under the database is no OSError; and the next pick must find a thread
         logging.getLogger(__name__).exception("clips.csv could not be brought up to date after a pick")
-        return True, f"the study's tables could not be written ({error.strerror}); the picks are kept"
+        told = getattr(error, "strerror", None) or type(error).__name__
+        return True, f"the study's tables could not be written ({told}); the picks are kept"
     return True, ""

@@ -1,0 +1,44 @@
+"""workbench.app.settling: whatever happens to one settling, the next pick is settled."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+
+from pipelines.ingest import run
+from workbench.app import settling
+from workbench.app.settling import Settler
+from workbench.picks import Desk
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full")),
+        KeyError("cell"),
+        OSError(28, "full"),
+    ],
+    ids=["database", "our error", "disk"],
+)
+def test_a_trouble_of_any_kind_is_told_and_over_with_the_next_pick(
+    trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "QUIET_S", 0.01)
+    met: list[Exception] = [trouble]
+
+    def write_tables() -> bool:
+        if met:
+            raise met.pop()
+        return True
+
+    asked: list[Any] = []
+    monkeypatch.setattr(run, "retable", lambda study, **_: asked.append(study))
+    settler = Settler(cast(Desk, SimpleNamespace(write_tables=write_tables, study="night")))
+    settler.soon()
+    assert settler.wait(10)
+    assert "could not be written" in settler.problem and "the picks are kept" in settler.problem
+    assert "INSERT" not in settler.problem and asked == []
+    settler.soon()
+    assert settler.wait(10)
+    assert (settler.problem, asked) == ("", ["night"])
