@@ -1,6 +1,7 @@
-"""Make the README's two pictures from the demo's own material: python -m docs.pictures
+"""Make the README's pictures from the demo's own material: python -m docs.pictures
 
-Makes the demo study if it is not there, serves it, and photographs the labelling page and the Compare page in Chromium.
+Makes the demo study if it is not there, serves it, and photographs the labelling page, the clipper, the limits on the
+Ingest page and the Compare page in Chromium.
 """
 
 import shutil
@@ -38,7 +39,7 @@ def photograph(page: Page, name: str) -> None:
 
 
 def main() -> None:
-    """Make both pictures."""
+    """Make all of them."""
     run_demo(project_root())
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with served() as link, sync_playwright() as playwright:
@@ -51,6 +52,16 @@ def main() -> None:
         page.keyboard.press("Space")
         page.wait_for_timeout(1200)
         photograph(page, "label")
+        page.goto(f"{origin}/clipper")
+        page.get_by_text("Cut here").or_(page.get_by_text("Keep it")).first.wait_for()
+        page.wait_for_timeout(8000)
+        page.keyboard.press("n")
+        page.wait_for_timeout(1500)
+        photograph(page, "clipper")
+        page.goto(f"{origin}/ingest?part=Screens&screen=music_p")
+        page.locator(".js-plotly-plot").first.wait_for()
+        page.wait_for_timeout(4000)
+        photograph(page, "ingest")
         page.set_viewport_size({"width": 1280, "height": 860})
         page.goto(f"{origin}/compare?emotion=fearful")
         page.locator(".js-plotly-plot").nth(1).wait_for()
