@@ -78,7 +78,12 @@ def opened_beside(study: Study) -> Iterator[Queue | None]:
 def unlisted_inputs(standings: Sequence[SourceStanding]) -> tuple[str, ...]:
     """What has to be named to `workbench ingest` so that sources which no table lists are met again too."""
     left = [one for one in standings if not one.listed and one.state in ("waiting", "fetched", "failed")]
-    return tuple(str(one.path) if one.path and "://" not in one.uri else one.uri for one in left)
+    return tuple(as_argument(str(one.path) if one.path and "://" not in one.uri else one.uri) for one in left)
+
+
+def as_argument(given: str) -> str:
+    """A cell of a table as a word of a command: one that begins as an option does is a path all the same."""
+    return f"./{given}" if given.startswith("-") else given
 
 
 def _standing(

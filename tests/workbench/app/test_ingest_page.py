@@ -231,6 +231,18 @@ def test_a_source_in_the_url_says_what_can_be_done_and_is_paused_and_let_go_on(
     assert started == [["ingest", "--study", "night", "--json"]]
 
 
+def test_a_cell_of_a_table_is_never_an_option_of_the_command(
+    opened: Callable[..., AppTest], study: Study, started: list[list[str]]
+) -> None:
+    """With --scheduler, whoever wrote the table could have this server talk to a machine of theirs."""
+    with study.sources_csv.open("a") as file:
+        columns = study.sources_csv.read_text().split("\n")[0].split(",")
+        cells = {"source_id": "sly", "uri": "--scheduler=tcp://198.51.100.7:8786", "rights_basis": "mine"}
+        file.write(",".join(cells.get(name, "") for name in columns) + "\n")
+    opened(study, source="sly").button(key="start-sly").click().run()
+    assert started == [["ingest", "./--scheduler=tcp://198.51.100.7:8786", "--study", "night", "--json"]]
+
+
 def test_a_failure_says_what_to_do_and_is_tried_again_alone(
     opened: Callable[..., AppTest], study: Study, started: list[list[str]]
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pipelines.ingest.standing import as_argument
 from pipelines.ingest.wishes import wish
 from pipelines.study import Study
 from workbench import intake, jobs
@@ -201,4 +202,5 @@ def _start(study: Study, one: "SourceStanding", title: str) -> None:
     if "://" not in given:
         beside = study.manifests / given
         given = str(one.path or (beside if beside.is_file() else given))
+    given = as_argument(given)
     jobs.start(study, ["ingest", given, "--study", study.name, "--json"], title)
