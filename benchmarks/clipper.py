@@ -7,8 +7,8 @@ in processor time. `tile`: the median tile of every level against reading its sa
 computing a spectrum per column, or every 23 ms where columns are longer, which is what one would do without kept
 levels; and the slowest level in the long file against the short one. `pick`: a pick stored (synced to disk), checked
 and its clip cut, beside 10,000 listed clips and 2,000 earlier picks, against writing the clip alone.
-The claims: make at most 2.5; tile at most 1.5 of the naive way at every level and 1.5 from short to long; memory for the
-long file at most 400 MiB. With --check it leaves with 1 when a ratio is above its claim by more than a fifth.
+The claims: make at most 2.5; tile at most 1.5 of the naive way at every level and 1.5 from short to long; memory for
+the long file at most 400 MiB. With --check it leaves with 1 when a ratio is above its claim by more than a fifth.
 """
 
 import argparse
