@@ -10,8 +10,7 @@ two     eight recordings of twenty minutes (AAC, 44.1 kHz, stereo), whole ingest
 again   `--hours` of recordings of about half an hour (AAC, 16 kHz mono, each piece of speech at five speeds, so that
         making them takes minutes), ingested by two processes, then the same command again.
         Claim: the second takes 2 % of the first or less.
-long    one recording of `--hours` (AAC, 44.1 kHz, stereo): an hour whose packets are copied, one after the other.
-        Claim: 400 MB of resident memory or less.
+long    the same recordings in one file, their packets one after the other. Claim: 400 MB of resident memory or less.
 pydub   what people do today: AudioSegment.from_file, a slice every 3 s, each exported as wav; beside our ingest of the
         same recording (30 minutes), which also finds speech, scores and screens every window and writes tables. AAC
         where ffmpeg and ffprobe are on the path, else WAV. Claim: half of pydub's memory or less.
@@ -71,25 +70,22 @@ def speech_at_speeds(path: Path, number: int, minutes: float) -> None:
         audio.encode(path.with_stem(f"{path.stem}_{round(100 * speed)}"), sound, RATE_HZ, "aac")
 
 
-def copied(path: Path, piece: Path, times: int) -> Path:
-    """The packets of `piece` that many times over, on one clock."""
+def chained(path: Path, pieces: Iterable[Path]) -> None:
+    """The packets of recordings of one kind, one recording after the other, on one clock."""
     import av
 
     with av.open(str(path), "w") as out:
-        at = 0
-        for turn in range(times):
+        at, stream = 0, None
+        for piece in pieces:
             with av.open(str(piece)) as one:
                 source = one.streams.audio[0]
-                if not turn:
-                    stream = out.add_stream_from_template(source)
+                stream = stream or out.add_stream_from_template(source)
                 for packet in one.demux(source):
-                    if not packet.size:
-                        continue
-                    packet.pts = packet.dts = at
-                    at += packet.duration or 1024
-                    packet.stream = stream
-                    out.mux(packet)
-    return path
+                    if packet.size:
+                        packet.pts = packet.dts = at
+                        at += packet.duration or 1024
+                        packet.stream = stream
+                        out.mux(packet)
 
 
 def ingest(root: str, media: str, jobs: int) -> Figures:
@@ -147,6 +143,12 @@ def make_all(folder: Path, count: int, make: Callable[[Path, int, float], None],
     sys.stderr.write("\n")
 
 
+def make_pieces(folder: Path, hours: float) -> None:
+    """Recordings of about half an hour that last `hours` together, or a little more."""
+    made_h = PIECE_H * sum(1 / speed for speed in SPEEDS)
+    make_all(folder, max(1, math.ceil(hours / made_h)), speech_at_speeds, 60 * PIECE_H)
+
+
 def two(folder: Path, _hours: float) -> Figures:
     make_all(folder / "media", 8, speech, 20)
     media = str(folder / "media")
@@ -162,8 +164,7 @@ def two(folder: Path, _hours: float) -> Figures:
 
 
 def again(folder: Path, hours: float) -> Figures:
-    made_h = PIECE_H * sum(1 / speed for speed in SPEEDS)
-    make_all(folder / "media", max(1, math.ceil(hours / made_h)), speech_at_speeds, 60 * PIECE_H)
+    make_pieces(folder / "media", hours)
     work = partial(ingest, str(folder / "study"), str(folder / "media"), 2)
     first, second = fresh(work), fresh(work)
     if second["changed"] or not first["clips"]:
@@ -172,11 +173,10 @@ def again(folder: Path, hours: float) -> Figures:
 
 
 def long(folder: Path, hours: float) -> Figures:
-    make_all(folder / "piece", 1, speech, 60)
+    make_pieces(folder / "pieces", hours)
     (folder / "media").mkdir()
-    copied(folder / "media" / "long.m4a", folder / "piece" / "s000.m4a", max(1, round(hours)))
-    run = fresh(partial(ingest, str(folder / "study"), str(folder / "media"), 2))
-    return {"hours": hours, **run}
+    chained(folder / "media" / "long.m4a", sorted((folder / "pieces").iterdir()))
+    return fresh(partial(ingest, str(folder / "study"), str(folder / "media"), 2))
 
 
 def pydub(folder: Path, _hours: float) -> Figures:
