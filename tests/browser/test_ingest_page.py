@@ -85,6 +85,19 @@ def test_recordings_are_checked_started_and_become_clips_and_a_limit_moves_them_
     assert len(read(study)) == keeps and f"min = {limit}" in study.settings_file.read_text()
 
 
+def test_a_table_is_given_as_a_file(bare_app: App, page: Page, link: str) -> None:
+    page.goto(link)
+    page.goto(f"{bare_app.address}/ingest")
+    table, opener = page.get_by_role("radio", name="A table (CSV)"), page.get_by_text("Add recordings").first
+    expect(table.or_(opener).first).to_be_visible(timeout=MINUTE)
+    if not table.is_visible():  # there are recordings already
+        opener.click()
+    table.click()
+    rows = b"uri,season\nhttps://example.org/a,two\n"
+    page.locator("input[type=file]").set_input_files({"name": "list.csv", "mimeType": "text/csv", "buffer": rows})
+    expect(page.get_by_text("expected a whole number or nothing, found 'two'")).to_be_visible(timeout=MINUTE)
+
+
 def losing_only(study: Study) -> tuple[float, int]:
     """A least share of speech that turns clips away and lets no other in, which would have to be cut first."""
     candidates = read_candidates(study.candidates)

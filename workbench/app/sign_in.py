@@ -123,7 +123,10 @@ ROUTES = (
 
 
 class SignedInPages:
-    """Sends a browser that asks for a page without a good cookie to the sign-in page."""
+    """Sends a browser that asks for a page without a good cookie to the sign-in page, and takes files of curators only.
+
+    Streamlit takes a file from whoever has the address of an open page, signed in or not, and holds it in memory.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -135,6 +138,11 @@ class SignedInPages:
             if wants_page and await run_in_threadpool(person, request) is None:
                 after = f"?next={quote(scope['path'])}" if scope["path"] != "/" else ""
                 await RedirectResponse(f"/sign-in{after}", 303)(scope, receive, send)
+                return
+        if scope["type"] == "http" and scope["method"] == "PUT":
+            here = await run_in_threadpool(person, Request(scope))
+            if here is None or not accounts.may(here.role, "curator"):
+                await refusal(403, "only a curator of the study gives files")(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

@@ -1,6 +1,7 @@
 """How numbers, times and counts are said on screens: three significant figures, times as people say them."""
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +38,12 @@ def share_text(estimate: Mapping[str, Any], unit: str = ESTIMATE_UNIT) -> str:
         return f"not known: {estimate.get('reason', 'there is too little to estimate it from')}"
     low, high, n = share(estimate["low"]), share(estimate["high"]), number(estimate["n"])
     return f"{share(estimate['value'])} (95 % interval {low} to {high}, n = {n} {unit})"
+
+
+def literal(text: str) -> str:
+    """Text that somebody else wrote, such as a title from a site, to be put into Markdown: on one line, and said as it
+    is, so that it can neither show a picture from elsewhere nor look like a link of this page."""
+    return re.sub(r"[\\`*\[\]<>$~|]", r"\\\g<0>", " ".join(text.split()))
 
 
 def amount(count: float, thing: str, things: str | None = None) -> str:

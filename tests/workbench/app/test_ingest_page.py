@@ -231,6 +231,20 @@ def test_a_source_in_the_url_says_what_can_be_done_and_is_paused_and_let_go_on(
     assert started == [["ingest", "--study", "night", "--json"]]
 
 
+def test_a_title_from_a_site_is_said_as_it_is(opened: Callable[..., AppTest], study: Study) -> None:
+    """A picture in it would tell another server who looks at this page, and when."""
+    title = "![x](https://198.51.100.7/seen.png) [sign in](https://198.51.100.7/) <b>*film*</b>"
+    with sqlite3.connect(study.ingest_db) as db:
+        db.execute(
+            "INSERT INTO items (source_id, uri, status, reason_code, reason, failure, attempts, facts) "
+            "VALUES ('b', 'https://example.org/b`![x](y)', 'failed', 'gone', ?, 'gone', 2, ?)",
+            (title, json.dumps({"title": title})),
+        )
+    said = words(opened(study, source="b"))
+    assert said.count("[sign in") == said.count("\\[sign in\\]") == 2
+    assert said.count("![x") == 0 and said.count("!\\[x\\](") == 3 and "<b>" not in said.replace("\\<", "")
+
+
 def test_a_cell_of_a_table_is_never_an_option_of_the_command(
     opened: Callable[..., AppTest], study: Study, started: list[list[str]]
 ) -> None:

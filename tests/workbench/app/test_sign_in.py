@@ -18,6 +18,7 @@ from pipelines.study import ROOT_VARIABLE, Study
 from tests.workbench.builders import study_with_clips
 from workbench import accounts, people
 from workbench.app import sign_in
+from workbench.app.options import streamlit_options
 from workbench.app.session import person_of
 from workbench.store import open_store
 
@@ -41,7 +42,11 @@ def ask(
 ) -> tuple[int, dict[str, str], str]:
     """One request to the routes: status, headers, body."""
     app = Starlette(
-        routes=[*sign_in.ROUTES, Route("/label", lambda _: PlainTextResponse("the page"))],
+        routes=[
+            *sign_in.ROUTES,
+            Route("/label", lambda _: PlainTextResponse("the page")),
+            Route("/_stcore/upload_file/{session}/{file}", lambda _: PlainTextResponse("taken"), methods=["PUT"]),
+        ],
         middleware=[Middleware(sign_in.SignedInPages)],
     )
     content = (form if isinstance(form, str) else urlencode(form or {})).encode()
@@ -105,6 +110,17 @@ def test_being_on_the_machine_is_not_enough(study: Study, bound: Any, door: str)
     body = ask("GET", f"/sign-in?door={given}")[2]
     assert "<form" not in body and "workbench serve" in body
     assert ask("POST", f"/sign-in?door={given}", {"name": "Eve", "role": "researcher"})[0] == 403
+
+
+@pytest.mark.parametrize(("role", "status"), [("", 403), ("annotator", 403), ("curator", 200), ("researcher", 200)])
+def test_files_are_taken_of_curators_only(study: Study, bound: Any, role: str, status: int) -> None:
+    bound("127.0.0.1")
+    given = {}
+    if role:
+        _, headers, _ = ask("POST", "/sign-in", {"name": f"{role} X", "role": role}, cookie=door_of(study))
+        given = {"cookie": cookie_of(headers)}
+    assert ask("PUT", "/_stcore/upload_file/some-session/some-file", "x", **given)[0] == status
+    assert streamlit_options()["server.maxUploadSize"] == 10
 
 
 def test_a_known_name_signs_in_with_the_role_it_has(study: Study, bound: Any) -> None:

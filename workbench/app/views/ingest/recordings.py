@@ -15,7 +15,7 @@ from workbench.app import doors, parts
 from workbench.app.ingest_reads import Now
 from workbench.app.session import Session
 from workbench.app.views.ingest import add
-from workbench.app.words import amount, duration
+from workbench.app.words import amount, duration, literal
 
 if TYPE_CHECKING:
     from pipelines.ingest.standing import SourceStanding
@@ -136,10 +136,10 @@ def _chosen(
 def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state: intake.State) -> None:
     clips = now.clips.get(one.source_id, 0)
     with st.container(border=True):
-        st.markdown(f"**{one.title or one.source_id or one.uri}**")
-        st.markdown(f"{intake.SIGNS[state]} **{state}** · `{one.uri}`")
+        st.markdown(f"**{literal(one.title or one.source_id or one.uri)}**")
+        st.markdown(f"{intake.SIGNS[state]} **{state}** · {literal(one.uri)}")
         if one.reason and state != "done":
-            st.markdown(one.reason)
+            st.markdown(literal(one.reason))
         st.caption(intake.advice(one, state))
         facts = []
         if one.seconds is not None:
@@ -148,7 +148,7 @@ def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state:
         if clips:
             facts.append(amount(clips, "clip"))
         if one.rights_basis:
-            facts.append(f"may be used: {one.rights_basis}")
+            facts.append(f"may be used: {literal(one.rights_basis)}")
         if facts:
             st.caption(" · ".join(facts))
         _buttons(study, now, one, state)

@@ -8,7 +8,7 @@ from workbench import intake, window_sound
 from workbench.app import doors, ingest_reads
 from workbench.app.reads import Stamp, stamp
 from workbench.app.session import Session
-from workbench.app.words import duration, number
+from workbench.app.words import duration, literal, number
 
 ARMS = {"model": "", "random": " It came in by lot.", "picked": " It was picked by hand."}
 
@@ -17,7 +17,7 @@ def show(study: Study, session: Session, clip_id: str) -> None:
     """The window named in the URL."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{clip_id}**", width="stretch")
+            st.markdown(f"**{literal(clip_id)}**", width="stretch")
             if st.button("Close", icon=":material/close:", key="close-window"):
                 del st.query_params["clip"]
                 st.rerun()
