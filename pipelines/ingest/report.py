@@ -1,7 +1,7 @@
 """What an ingest did: a row per source, clips kept, windows rejected by reason, in seconds and in JSON."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,8 +57,13 @@ class IngestReport:
     disk_needed: int | None = None
     disk_free: int | None = None
     estimated_s: Seconds | None = None
-    #: Of the whole study; None in dry runs and where it has no candidates.
-    funnel: "Funnel | None" = None
+    #: Counts the funnel; it reads all candidates, which a night that changed nothing need not do.
+    count: "Callable[[], Funnel | None]" = lambda: None
+
+    @property
+    def funnel(self) -> "Funnel | None":
+        """Of the whole study; None in dry runs and where it has no candidates."""
+        return self.count()
 
     @property
     def clips(self) -> int:
@@ -88,6 +93,7 @@ class IngestReport:
 
     def document(self) -> dict[str, Any]:
         """The report for `--json`."""
+        found = self.funnel
         return {
             "ok": self.exit_code == 0,
             "study": self.study,
@@ -96,7 +102,7 @@ class IngestReport:
             "clips": self.clips,
             "rejected": dict(self.rejected),
             "arms": dict(self.arms),
-            "funnel": self.funnel.document() if self.funnel else None,
+            "funnel": found.document() if found else None,
             "skipped_files": self.skipped,
             "seconds": round(self.seconds, 3),
             **(

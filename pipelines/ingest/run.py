@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from pipelines.atomic import sweep
@@ -26,7 +27,7 @@ from pipelines.ingest.video import fetch_videos
 from pipelines.ingest.work import work
 from pipelines.progress import Progress, Report, silent
 from pipelines.study import Study
-from pipelines.units import SourceId
+from pipelines.units import Seconds, SourceId
 
 if TYPE_CHECKING:
     from pipelines.ingest.funnel import Funnel
@@ -111,7 +112,7 @@ def ingest(
         ended.sort(key=lambda end: order[id(end.plan.wanted)])
         rows = _rows([end.row for end in ended], queue, settled)
         rows = tuple(replace(row, video=films[row.source_id]) if row.source_id in films else row for row in rows)
-        found = None if dry_run else funnel_of(study, queue)
+        spoken = _spoken(queue)
     return IngestReport(
         study=study.name,
         sources=rows,
@@ -122,7 +123,7 @@ def ingest(
         disk_needed=rehearsal.disk_needed if rehearsal else None,
         disk_free=rehearsal.disk_free if rehearsal else None,
         estimated_s=rehearsal.estimated_s if rehearsal else None,
-        funnel=found,
+        count=(lambda: None) if dry_run else cache(partial(funnel_of, study, spoken)),
     )
 
 
@@ -140,12 +141,16 @@ def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -
         items = queue.items()
         done = [items[one.source_id] for one in known if one.source_id in items and not one.is_taken_down]
         rows = _rows([heard_row(item) for item in done if item.status == "done"], queue, settled)
-        found = funnel_of(study, queue)
-    return IngestReport(study.name, rows, time.perf_counter() - began, settled.changed, funnel=found)
+        spoken = _spoken(queue)
+    seconds = time.perf_counter() - began
+    return IngestReport(study.name, rows, seconds, settled.changed, count=cache(partial(funnel_of, study, spoken)))
 
 
-def funnel_of(study: Study, queue: Queue) -> "Funnel | None":
-    """From the hours of the whole study to its clips, by its table of candidates; None where there is none."""
+def funnel_of(study: Study, spoken: Mapping[SourceId, tuple[Seconds, Seconds]]) -> "Funnel | None":
+    """From the hours of the whole study to its clips, by its table of candidates; None where there is none.
+
+    `spoken`: seconds of sound and of speech by source.
+    """
     from pipelines.ingest.funnel import funnel
     from pipelines.ingest.thresholds import read_candidates
 
@@ -153,12 +158,16 @@ def funnel_of(study: Study, queue: Queue) -> "Funnel | None":
         candidates = read_candidates(study.candidates)
     except DataError:
         return None
-    spoken = {
+    there = {name: seconds for name, seconds in spoken.items() if name in candidates.places}
+    return funnel(candidates, _now(study).settings, there)
+
+
+def _spoken(queue: Queue) -> dict[SourceId, tuple[Seconds, Seconds]]:
+    return {
         name: (int(item.facts["decoded_samples"]) / item.rate_hz, float(item.facts["speech_s"]))
         for name, item in queue.items().items()
-        if item.status == "done" and name in candidates.places
+        if item.status == "done"
     }
-    return funnel(candidates, _now(study).settings, spoken)
 
 
 def _listed(study: Study) -> tuple[Source, ...]:

@@ -67,7 +67,7 @@ def ingest(
                 say(f"{row.verdict or row.status:10} {row.reason}")
         if done.skipped:
             say(f"{done.skipped} other files in these folders are no recordings.")
-        if done.funnel is not None and done.changed:
+        if done.changed and done.funnel is not None:
             from workbench.cli.screens import say_funnel
 
             say_funnel(done.funnel, opened)

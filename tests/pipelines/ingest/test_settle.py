@@ -12,7 +12,7 @@ import pytest
 from pipelines import audio
 from pipelines.errors import Cancelled, ConfigError, TableError
 from pipelines.execution import Tell
-from pipelines.ingest import analyse, cut, hearing, run, settle
+from pipelines.ingest import analyse, cut, hearing, run, settle, thresholds, work
 from pipelines.ingest.cut import CutTask, Slice
 from pipelines.ingest.queue import Queue, open_queue
 from pipelines.ingest.report import IngestReport
@@ -364,6 +364,31 @@ def test_tables_are_brought_up_to_date_from_a_list_that_is_read_when_nobody_else
     assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"one", "two"}
 
 
+def test_settings_that_are_taken_back_after_a_kill_leave_no_clip_with_the_sound_of_another(
+    study: Study, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(study, media)
+    before, settings = result(study), study.settings_file.read_text()
+
+    class Died(KeyboardInterrupt):
+        """The laptop, after the clips' files were written and before the queue said so."""
+
+    def died(task: analyse.Task, tell: Tell) -> analyse.Analysed:
+        analyse.analyse(task, tell)
+        raise Died
+
+    study.settings_file.write_text(settings.replace("length_s = 3.0", "length_s = 4.0"))
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "analyse", died)
+        patch.setattr(run, "settle", lambda *_args, **_options: None)
+        with pytest.raises(Died):
+            ingest(study)
+    assert result(study) != before
+    study.settings_file.write_text(settings)
+    ingest(study)
+    assert result(study) == before
+
+
 def test_a_group_that_a_person_wrote_wins_and_stays(study: Study, media: Path) -> None:
     head = "source_id,uri,series,season,episode,group_id\n"
     study.sources_csv.write_text(
@@ -398,7 +423,7 @@ def test_retable_waits_for_no_other_run(study: Study, media: Path) -> None:
         retable(study)
 
 
-def test_the_report_counts_from_hours_to_clips(study: Study, media: Path) -> None:
+def test_the_report_counts_from_hours_to_clips(study: Study, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = ingest(study, media)
     found = report.document()["funnel"]
     steps = [step["seconds"] for step in found["steps"]]
@@ -408,3 +433,12 @@ def test_the_report_counts_from_hours_to_clips(study: Study, media: Path) -> Non
     assert sum(quarter["windows"] for quarter in found["loudness"]) > 8
     assert retable(study).document()["funnel"] == found == ingest(study).document()["funnel"]
     assert ingest(study, dry_run=True).document()["funnel"] is None
+
+    def unread(_path: object) -> None:
+        raise AssertionError("nothing changed and nobody asked: the candidates need not be read")
+
+    monkeypatch.setattr(thresholds, "read_candidates", unread)
+    again = ingest(study)
+    assert not again.changed
+    with pytest.raises(AssertionError, match="nobody asked"):
+        again.document()
