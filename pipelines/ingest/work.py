@@ -28,6 +28,7 @@ from pipelines.ingest.wishes import granted, read_wishes
 from pipelines.progress import Progress, Report
 from pipelines.storage import StorageError
 from pipelines.study import Study
+from pipelines.units import SourceId
 
 
 def work(
@@ -116,6 +117,7 @@ def work(
                 end(ended_row(paused(ready.pop(name))))
                 continue
             new[name] = task(name, ready[name])
+            _begun(queue, name)
             busy += 1
         return new if new or waiting or not lanes.ended else None
 
@@ -163,6 +165,14 @@ def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: 
     except (MediaError, OSError) as error:
         done.result.path.unlink(missing_ok=True)
         return _failed(queue, plan, item, _problem(plan, error))
+
+
+def _begun(queue: Queue, name: SourceId) -> None:
+    """From here on files of clips may be others than the windows say, until this has ended: under whatever settings
+    the next run comes, if this one is killed, it hears the recording again."""
+    item = queue.items()[name] if queue.status(name) == "done" else None
+    if item is not None and item.config_hash:
+        queue.put(replace(item, config_hash=""))
 
 
 def _failed(queue: Queue, plan: Plan, item: Item, problem: MediaError) -> Plan:
