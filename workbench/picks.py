@@ -258,9 +258,12 @@ def follow(study: Study, done: Done) -> None:
         if event.kind in ("pick", "unpick"):
             study.clip_path(event.clip_id).unlink(missing_ok=True)  # a model clip of the same id is cut again by ingest
     taken_back = {event.client_id for event in done.undone}
+    last = {(event.source_id, event.start_sample): event.kind for event in done.new if event.kind in ("pick", "unpick")}
     for event in done.new:
         mined = mineable(study).get(event.source_id)
         if event.kind != "pick" or event.client_id in taken_back or not isinstance(mined, Mined):
+            continue
+        if last[event.source_id, event.start_sample] == "unpick":  # a page that was offline sends both at once
             continue
         if event.start_sample is None or event.n_samples is None:
             continue

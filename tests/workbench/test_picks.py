@@ -263,6 +263,12 @@ def test_the_clip_is_cut_from_the_exact_sound_and_goes_with_the_pick(
     assert (audio.to_pcm16(audio.read_mono(file)[0]) == whole[FREE + 123 : FREE + 123 + LENGTH]).all()
     follow(study, desk.record([undo(2, 1)]))
     assert not file.exists()
+    both = desk.record([pick(3, FREE + 123), pick(4, FREE + 123, kind="unpick")])
+    assert len(both.new) == 2
+    follow(study, both)
+    assert not file.exists()  # it would pass for a clip of the model that has its id
+    follow(study, desk.record([pick(5, FREE + 123), pick(6, FREE + 123, kind="unpick"), pick(7, FREE + 123)]))
+    assert file.exists()
 
 
 def test_the_history_cannot_be_changed_even_by_hand(desk: Desk, study: Study) -> None:

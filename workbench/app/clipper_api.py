@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from pipelines.errors import MediaError, PipelineError
+from pipelines.errors import PipelineError
 from pipelines.ingest.sound import Sound
 from pipelines.ingest.video import video_of
 from pipelines.strict import Strict
@@ -149,7 +149,7 @@ def events(here: Person, body: EventsBody) -> Response:
     done = _desk(study).record(asked)
     try:
         picks.follow(study, done)
-    except (MediaError, OSError):
+    except (PipelineError, OSError):  # stored it is: a refusal now would have it sent again, and nothing follow from it
         logging.getLogger(__name__).exception("a picked clip could not be cut now; ingest will cut it")
     if any(event.kind not in ("skip", "mined") for event in done.new):
         settler(study).soon()
