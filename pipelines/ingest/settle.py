@@ -253,7 +253,7 @@ class _Settling:
             except MediaError:
                 is_it = False
             if not is_it:
-                path.unlink()
+                path.unlink(missing_ok=True)
 
     def _score_picks(self, item: Item, slices: Sequence[Slice]) -> None:
         """What can be said of picks that have just been cut: all where the tracks are here, else what samples tell."""
@@ -271,7 +271,11 @@ class _Settling:
         for window, _ in self._queue.picked(item.source_id):
             one = new.get(window.start_sample)
             if one is not None:
-                pcm, rate_hz = read_pcm16(self._study.clip_path(one.clip_id))
+                try:
+                    pcm, rate_hz = read_pcm16(self._study.clip_path(one.clip_id))
+                except MediaError:  # somebody has taken the pick back while its recording was read
+                    found.append(window)
+                    continue
                 scores = scores_at(pcm, rate_hz, one.start_sample, speech, tracks)
                 window = replace(window, pcm_sha256=pcm_sha256(pcm), scores=scores)
             found.append(window)

@@ -2,20 +2,23 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines import audio
+from pipelines.execution import run_each
 from pipelines.ingest import settle
 from pipelines.ingest.analyse import tracks_file
 from pipelines.ingest.picks import Pick, Speaker, picks_file, picks_to_csv, speakers_file, speakers_to_csv
 from pipelines.ingest.queue import open_queue
 from pipelines.ingest.sound import SoundTask, make_sound, sound_folder
 from pipelines.manifest import read_clips
-from pipelines.schema import Clip
+from pipelines.schema import Clip, clip_id
 from pipelines.study import Study
 from tests.pipelines.ingest.test_run import ingest, snapshot
 from tests.pipelines.ingest.test_settle import RATE, decodes, fresh, media, recordings, result, retable, study
@@ -63,6 +66,28 @@ def test_a_pick_is_cut_once_scored_and_takes_the_place_of_what_it_overlaps(
     }
     assert result(study) == result(fresh(study, media, tmp_path))
     picks_file(study).unlink()
+    retable(study)
+    assert {name: body for name, body in snapshot(study).items() if "picks" not in name} == before
+
+
+def test_a_pick_that_is_taken_back_while_it_is_cut_ends_no_run(
+    study: Study, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(study, media)
+    before = snapshot(study)
+    start = clips(study)[0].start_sample + 777
+    pick(study, ("one", start))
+
+    def taken_back(*args: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        for name, outcome in run_each(*args, **options):
+            picks_file(study).unlink()
+            study.clip_path(clip_id("one", start, RATE)).unlink()
+            yield name, outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(settle, "run_each", taken_back)
+        assert retable(study).failed == ()
+    assert start not in {clip.start_sample for clip in clips(study)}
     retable(study)
     assert {name: body for name, body in snapshot(study).items() if "picks" not in name} == before
 
