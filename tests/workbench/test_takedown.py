@@ -15,13 +15,14 @@ import pytest
 
 from pipelines import audio
 from pipelines.errors import ConfigError, UnknownName
+from pipelines.execution import Tell
 from pipelines.features import FeatureCache, extractor, pcm_content
 from pipelines.ingest import run
 from pipelines.ingest.checks import checks_file, read_checks
 from pipelines.ingest.picks import read_picks, read_speakers
 from pipelines.ingest.queue import open_queue
 from pipelines.ingest.repeated import read_repeated, repeats_file
-from pipelines.ingest.sound import SoundTask, make_sound
+from pipelines.ingest.sound import SoundFacts, SoundTask, make_sound
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, read_table
 from pipelines.storage import Storage, StorageError
@@ -189,6 +190,25 @@ def test_a_machine_that_never_ingested_it_clears_what_others_left(
     shutil.rmtree(study.private)  # as after a fresh checkout of the shareable half
     take_down(study, "two")
     assert [name for name, sha256 in sums.items() if storage.has(sha256, left[name])] == ["one"]
+
+
+def test_no_sound_of_it_is_left_by_who_began_to_make_it_before(
+    study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night of making sounds reads its list once; the owner's file outside the study is there to be decoded."""
+    monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
+    shutil.rmtree(study.cache / "sound")
+
+    def late(task: SoundTask, tell: Tell) -> SoundFacts:
+        if task.source_id == "one":
+            take_down(study, "one")
+        return make_sound(task, tell)
+
+    monkeypatch.setattr("pipelines.ingest.sound.make_sound", late)
+    code, out = call(capsys, "clips", "sound", "one", "two", "--json")
+    told = json.loads(out)
+    assert (code, told["made"], told["failed"]) == (3, ["two"], {"one": "'one' was taken down"})
+    assert [path.name.partition(".")[0] for path in (study.cache / "sound").iterdir() if path.is_dir()] == ["two"]
 
 
 def test_a_recording_laid_into_the_study_by_hand_goes_whatever_its_name(study: Study) -> None:

@@ -120,6 +120,8 @@ def sound(
 
     Example: workbench clips sound --study night
     """
+    import shutil
+
     from pipelines.errors import MediaError, PipelineError, UnknownName
     from pipelines.execution import Failed, run_each
     from pipelines.ingest.sound import SoundTask, make_sound
@@ -148,7 +150,10 @@ def sound(
     made = []
     with reporter() as report:
         for name, outcome in run_each(make_sound, tasks, jobs=jobs, stage="sound", report=report):
-            if not isinstance(outcome, Failed):
+            if isinstance(now := mineable(opened).get(name), str):  # taken down while this went on
+                shutil.rmtree(tasks[name].folder, ignore_errors=True)
+                failed[name] = now
+            elif not isinstance(outcome, Failed):
                 made.append(name)
             elif isinstance(outcome.error, MediaError | OSError | PipelineError):
                 failed[name] = str(outcome.error)
