@@ -28,7 +28,6 @@ from pipelines.ingest.wishes import granted, read_wishes
 from pipelines.progress import Progress, Report
 from pipelines.storage import StorageError
 from pipelines.study import Study
-from pipelines.units import SourceId
 
 
 def work(
@@ -117,7 +116,7 @@ def work(
                 end(ended_row(paused(ready.pop(name))))
                 continue
             new[name] = task(name, ready[name])
-            _begun(queue, name)
+            _begun(queue, stored.get(name))
             busy += 1
         return new if new or waiting or not lanes.ended else None
 
@@ -167,11 +166,10 @@ def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: 
         return _failed(queue, plan, item, _problem(plan, error))
 
 
-def _begun(queue: Queue, name: SourceId) -> None:
+def _begun(queue: Queue, item: Item | None) -> None:
     """From here on files of clips may be others than the windows say, until this has ended: under whatever settings
     the next run comes, if this one is killed, it hears the recording again."""
-    item = queue.items()[name] if queue.status(name) == "done" else None
-    if item is not None and item.config_hash:
+    if item is not None and item.config_hash and queue.status(item.source_id) == "done":
         queue.put(replace(item, config_hash=""))
 
 
