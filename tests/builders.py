@@ -36,8 +36,10 @@ def voice(seconds: Seconds, rate_hz: Hertz = 16000, pitch_hz: float = 115.0, see
     pitch = pitch_hz * (1 + 0.12 * np.sin(2 * np.pi * 0.7 * t + 1) + 0.05 * np.sin(2 * np.pi * 2.3 * t))
     phase = 2 * np.pi * np.cumsum(pitch) / rate_hz
     syllable = (t / _SYLLABLE_S).astype(int)
-    # Each vowel once a second, in one order: one voice sounds alike throughout.
-    formants = _FORMANTS[rng.permutation(len(_FORMANTS))][syllable % len(_FORMANTS)].astype(float)
+    # Each vowel once a second, so that one voice sounds alike throughout; in an order that does not repeat.
+    rounds = syllable.max() // len(_FORMANTS) + 1
+    order = np.concatenate([rng.permutation(len(_FORMANTS)) for _ in range(rounds)])
+    formants = _FORMANTS[order[syllable]].astype(float)
     glide = round(0.05 * rate_hz)
     kernel = np.ones(glide) / glide
     for column in range(3):
