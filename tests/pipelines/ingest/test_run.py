@@ -393,7 +393,7 @@ def test_a_real_drama_gives_clips_of_speech(study: Study, real_recordings: Path)
     folder = real_recordings / "NOTLD_1968"
     report = run.ingest(study, [str(folder)])
     assert (report.exit_code, report.skipped, len(report.sources)) == (0, 21, 20)
-    assert report.clips >= 60 and report.rejected["speech_ratio_low"] > 0
+    assert report.clips >= 50 and report.rejected["speech_ratio_low"] > 0
     for clip in read_clips(study.clips_csv):
         with wave.open(str(study.clip_path(clip.clip_id))) as written:
             assert written.getnframes() == 3 * written.getframerate() == 48000
