@@ -35,12 +35,17 @@ _RESULT = "result.json"
 _PLAIN_NAME = re.compile(r"(?!\.)[^/\\\x00]+")
 
 
+def _any(_task: Any, _name: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Freight:
     """How one kind of task travels. All but `work` and `result` are names of fields of the task.
 
     `reads`: the recording. `folders` and `files`: what it writes. `scratch`: a folder of its own for the meanwhile.
     `local`: what has a meaning on the caller's machine only; None elsewhere. `result` is a type that pydantic knows.
+    `names` says whether a task may put a file of that name into its folders.
     """
 
     work: Callable[[Any, Any], Any]
@@ -50,6 +55,7 @@ class Freight:
     files: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
+    names: Callable[[Any, str], bool] = _any
 
     def digest(self, task: Any, media: str) -> str:
         """64 hex digits over all that the outcome depends on. `media`: the recording's checksum."""
@@ -218,7 +224,7 @@ def _target(freight: Freight, task: Any, name: str) -> Path:
     target: Path | None = None
     if not slash and field in freight.files:
         target = getattr(task, field)
-    elif field in freight.folders and _PLAIN_NAME.fullmatch(file):
+    elif field in freight.folders and _PLAIN_NAME.fullmatch(file) and freight.names(task, file):
         target = getattr(task, field) / file
     if target is None:
         raise StorageError(f"a result in the storage holds a file '{name}' that nobody asked for")

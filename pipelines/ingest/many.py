@@ -1,5 +1,6 @@
 """Ingest on many machines: which tasks travel and how, and the cluster that does them."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,14 +8,28 @@ from pathlib import Path
 from pipelines.cluster import Cluster
 from pipelines.errors import ConfigError
 from pipelines.freight import Freight
-from pipelines.ingest.analyse import Analysed, analyse
-from pipelines.ingest.cut import cut
+from pipelines.ingest.analyse import Analysed, Task, analyse
+from pipelines.ingest.cut import CutTask, cut
 from pipelines.storage import URL_VARIABLE, Storage, storage_url
 from pipelines.study import Study
 
+
+def _is_its_clip(task: Task | CutTask, name: str) -> bool:
+    """Whoever can write the storage still gives a recording no clips but its own."""
+    return re.fullmatch(rf"{re.escape(task.source_id)}-\d{{9,}}\.(wav|flac)", name) is not None
+
+
 FREIGHT = (
-    Freight(analyse, Analysed, folders=("clips",), files=("tracks",), scratch=("scratch",), local=("state",)),
-    Freight(cut, None, folders=("clips",)),
+    Freight(
+        analyse,
+        Analysed,
+        folders=("clips",),
+        files=("tracks",),
+        scratch=("scratch",),
+        local=("state",),
+        names=_is_its_clip,
+    ),
+    Freight(cut, None, folders=("clips",), names=_is_its_clip),
 )
 
 

@@ -17,7 +17,9 @@ from pipelines.errors import Cancelled, MediaError
 from pipelines.execution import WorkerCrashed
 from pipelines.freight import Broke, Errand, Made, Wanted, code, differences, pack, perform, unpack
 from pipelines.ingest.analyse import Analysed
+from pipelines.ingest.cut import CutTask, cut
 from pipelines.ingest.decide import Decision, Scored
+from pipelines.ingest.many import FREIGHT
 from pipelines.progress import Progress, silent
 from pipelines.storage import Storage, StorageError
 from tests.errands import SHOUT, Shout, Shouted
@@ -133,6 +135,26 @@ def test_a_parcel_with_a_file_that_nobody_asked_for_is_refused(tmp_path: Path, n
         unpack(SHOUT, task, parcel)
     assert sorted(set(tmp_path.rglob("*")) - {parcel, *task.into.rglob("*"), task.into, task.into.parent}) == before
     assert b"evil" not in [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file() and file != parcel]
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("one-000001000.wav", True), ("one-000001000.flac", True), ("two-000001000.wav", False),
+        ("one-more-000001000.wav", False), ("one-1.wav", False), ("one-000001000.py", False),
+    ],
+)  # fmt: skip
+def test_a_recording_is_given_no_clips_but_its_own(tmp_path: Path, name: str, taken: bool) -> None:
+    task = CutTask("one", tmp_path / "one.wav", tmp_path / "clips", "wav", ())
+    task.clips.mkdir()
+    parcel = packed(tmp_path / "parcel", {f"clips/{name}": b"sound", "result.json": b"null"})
+    travelling = next(one for one in FREIGHT if one.work is cut)
+    if taken:
+        unpack(travelling, task, parcel)
+    else:
+        with pytest.raises(StorageError, match="nobody asked for"):
+            unpack(travelling, task, parcel)
+    assert [file.name for file in task.clips.iterdir()] == ([name] if taken else [])
 
 
 @pytest.mark.parametrize("said", [b"", b"{}", b"{", b'{"words": 3, "share": 1}', None])
