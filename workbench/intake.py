@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pipelines.errors import ConfigError
 from pipelines.units import SourceId
 
 if TYPE_CHECKING:
     from pipelines.ingest.standing import SourceStanding
-    from pipelines.study import Bounds, StudySettings
+    from pipelines.study import Bounds, Study, StudySettings
 
 #: How a source is said to stand, in the order of what asks for attention first.
 State = Literal["needs you", "broke off", "waits", "paused", "not begun", "fetched", "gone", "our error", "done",
@@ -51,6 +52,34 @@ class NextStep:
     sentence: str
     action: Action
     button: str
+
+
+def check_length(study: "Study") -> None:
+    """Raise ConfigError where clips that were answered would be cut anew in another length.
+
+    A clip's id says where it begins: its labels would come to stand for other sound.
+    """
+    from pipelines.manifest import read_clips
+    from workbench.store import open_store
+
+    length_s = study.settings.clip.length_s
+    if not study.clips_csv.is_file():
+        return
+    others = {
+        clip.clip_id
+        for clip in read_clips(study.clips_csv)
+        if clip.arm != "picked" and clip.n_samples != round(length_s * clip.rate_hz)
+    }
+    if not others:
+        return
+    with open_store(study) as store:
+        answered = others & {answer.clip_id for answer in store.standing()}
+    if answered:
+        raise ConfigError(
+            f"study.toml: clips are to last {length_s:g} s, but {len(answered)} clips of another length were answered, "
+            "and their labels would come to stand for other sound; set [clip] length_s back, or make a new study with "
+            "'workbench init'"
+        )
 
 
 def state_of(one: "SourceStanding", paused: frozenset[SourceId] = frozenset()) -> State:

@@ -33,9 +33,10 @@ def ingest(
     """
     from pipelines import study as studies
     from pipelines.ingest import run
-    from workbench import picks
+    from workbench import intake, picks
 
     opened = studies.open_study(study)
+    intake.check_length(opened)
     if not dry_run:
         picks.make_good(opened)
     with reporter() as report:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from pipelines import audio
-from pipelines.study import create_study
+from pipelines.manifest import read_clips
+from pipelines.study import create_study, open_study
 from tests.pipelines.ingest.test_run import speech
 from workbench.cli.main import main
+from workbench.store import Event, open_store
 
 
 @pytest.fixture
@@ -67,3 +69,23 @@ def test_people_are_told_what_was_kept_and_why_not(media: Path, capsys: pytest.C
     assert "did you mean 'one'?" in capsys.readouterr().err
     assert workbench("clips", "list", "--source", "one") == 0
     assert "one-00000" in capsys.readouterr().out
+
+
+def test_answered_clips_are_not_cut_anew_in_another_length(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert workbench("ingest", media, "--jobs", 1) == 0
+    study = open_study("night")
+    settings = study.settings_file.read_text()
+    before = study.clips_csv.read_bytes()
+    first = read_clips(study.clips_csv)[0].clip_id
+    with open_store(study) as store:
+        store.ensure_rater("ann")
+        assert not store.record([Event("1", "ann", clip_id=first, label="sad")]).refused
+    study.settings_file.write_text(settings.replace("length_s = 3.0", "length_s = 2.0"))
+    capsys.readouterr()
+    assert workbench("ingest", "--jobs", 1) == 2
+    assert "1 clips of another length were answered" in capsys.readouterr().err
+    assert study.clips_csv.read_bytes() == before
+    with open_store(study) as store:
+        assert not store.record([Event("2", "ann", clip_id=first, kind="undo")]).refused
+    assert workbench("ingest", "--jobs", 1) == 0
+    assert {clip.n_samples for clip in read_clips(study.clips_csv)} == {32000}
