@@ -102,7 +102,7 @@ def shorten(whole: Path, path: Path, share: float = 2 / 3) -> Path:
     return path
 
 
-def spoil(whole: Path, path: Path, count: int = 600) -> Path:
+def spoil(whole: Path, path: Path, count: int = 4000) -> Path:
     """A file with `count` bytes of its middle overwritten by chance."""
     content = bytearray(whole.read_bytes())
     middle = len(content) // 2

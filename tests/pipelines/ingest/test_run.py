@@ -365,7 +365,7 @@ def test_two_runs_at_once_are_refused(study: Study, media: Path) -> None:
     assert ingest(study, media, report=again).clips > 0
 
 
-@pytest.mark.parametrize("clips", [0, 1, 9])
+@pytest.mark.parametrize("clips", [1, 9])
 def test_killed_in_the_middle_and_run_again_gives_the_same_bytes(study: Study, tmp_path: Path, clips: int) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
