@@ -32,6 +32,7 @@ from pipelines.ingest.screen import SCORES_VERSION, SCREENS, Window, scores_of
 from pipelines.ingest.speech import Span, spans, speech_between
 from pipelines.manifest import digest
 from pipelines.study import Study, StudySettings
+from pipelines.threads import one_blas_thread
 from pipelines.units import Hertz, Samples, Seconds, SourceId
 
 RECIPE = "pcm16-v1"
@@ -105,7 +106,7 @@ def analyse(task: Task, tell: Tell) -> Analysed:
     """
     settings = task.settings
     task.scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=task.scratch) as spool:
+    with one_blas_thread(), tempfile.TemporaryFile(dir=task.scratch) as spool:
         heard = _heard(task, spool, tell)
         facts, seconds = heard.reading.facts, heard.tracks.duration_s
         if seconds < settings.clip.length_s:
