@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,7 +21,7 @@ from pipelines.strict import Strict
 from pipelines.study import Study
 from workbench import accounts, label_queue, media
 from workbench.app import serving
-from workbench.app.requests import Body, Endpoint, person, posted, private_json, refusal
+from workbench.app.requests import Body, Endpoint, person, posted, private_json, refusal, sent_events
 from workbench.app.session import Person
 from workbench.errors import AccessError
 from workbench.store import Event, EventKind
@@ -92,29 +92,21 @@ def labels(here: Person, body: LabelsBody) -> Response:
     if body.person != accounts.person_mark(serving.key(), here.rater):
         return refusal(409, "this page was opened by somebody else: reload it")
     now = datetime.now(UTC)
-    events: list[Event] = []
-    refused: list[dict[str, str]] = []
-    for given in body.events:
-        try:
-            sent = SentEvent.model_validate(given)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            reason = f"'{'.'.join(map(str, problem['loc']))}': {problem['msg']}"
-            refused.append({"id": str(given.get("id", ""))[:64], "reason": reason})
-            continue
-        events.append(
-            Event(
-                client_id=sent.id,
-                rater=here.rater,
-                kind=sent.kind,
-                token=sent.token,
-                label=sent.label,
-                flags=sent.flags,
-                note=sent.note,
-                heard_ms=sent.heard_ms,
-                time=now - timedelta(milliseconds=sent.age_ms),
-            )
+    each, refused = sent_events(SentEvent, body.events)
+    events = [
+        Event(
+            client_id=sent.id,
+            rater=here.rater,
+            kind=sent.kind,
+            token=sent.token,
+            label=sent.label,
+            flags=sent.flags,
+            note=sent.note,
+            heard_ms=sent.heard_ms,
+            time=now - timedelta(milliseconds=sent.age_ms),
         )
+        for sent in each
+    ]
     recorded = serving.store().record(events)
     refused += [{"id": one.client_id, "reason": one.reason} for one in recorded.refused]
     return private_json({"acked": list(recorded.acked), "refused": refused})

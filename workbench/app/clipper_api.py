@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -26,7 +26,7 @@ from pipelines.study import Study
 from workbench import accounts, mining, picks
 from workbench.accounts import may
 from workbench.app import clipper_facts, serving
-from workbench.app.requests import Body, Endpoint, person, posted, private_json, refusal
+from workbench.app.requests import Body, Endpoint, person, posted, private_json, refusal, sent_events
 from workbench.app.session import Person
 from workbench.app.settling import Settler
 from workbench.picks import Desk
@@ -121,31 +121,23 @@ def events(here: Person, body: EventsBody) -> Response:
         return refusal(409, "this page was opened by somebody else: reload it")
     study = serving.study()
     now = datetime.now(UTC)
-    asked: list[CurationEvent] = []
-    refused: list[dict[str, str]] = []
-    for given in body.events:
-        try:
-            sent = SentEvent.model_validate(given)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            reason = f"'{'.'.join(map(str, problem['loc']))}': {problem['msg']}"
-            refused.append({"id": str(given.get("id", ""))[:64], "reason": reason})
-            continue
-        asked.append(
-            CurationEvent(
-                client_id=sent.id,
-                rater=here.rater,
-                kind=sent.kind,
-                source_id=sent.source,
-                start_sample=sent.start,
-                n_samples=sent.n,
-                label=sent.emotion,
-                speaker=sent.speaker,
-                gender=sent.gender,
-                undoes=sent.of,
-                time=now - timedelta(milliseconds=sent.age_ms),
-            )
+    each, refused = sent_events(SentEvent, body.events)
+    asked = [
+        CurationEvent(
+            client_id=sent.id,
+            rater=here.rater,
+            kind=sent.kind,
+            source_id=sent.source,
+            start_sample=sent.start,
+            n_samples=sent.n,
+            label=sent.emotion,
+            speaker=sent.speaker,
+            gender=sent.gender,
+            undoes=sent.of,
+            time=now - timedelta(milliseconds=sent.age_ms),
         )
+        for sent in each
+    ]
     done = _desk(study).record(asked)
     try:
         picks.follow(study, done)

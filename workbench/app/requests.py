@@ -3,7 +3,7 @@
 import ipaddress
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -154,3 +154,17 @@ def posted(
         return await run_in_threadpool(work)
 
     return route
+
+
+def sent_events(kind: type[Body], given: Sequence[Mapping[str, Any]]) -> tuple[list[Body], list[dict[str, str]]]:
+    """Events as a page sends them: those that are well formed, and for each other one its id and what is wrong."""
+    sent: list[Body] = []
+    refused: list[dict[str, str]] = []
+    for one in given:
+        try:
+            sent.append(kind.model_validate(one))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            reason = f"'{'.'.join(map(str, problem['loc']))}': {problem['msg']}"
+            refused.append({"id": str(one.get("id", ""))[:64], "reason": reason})
+    return sent, refused
