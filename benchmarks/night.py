@@ -5,7 +5,8 @@ Every measured run is a process of its own; its clock starts before it imports a
 of the largest process that took part. Speech comes from espeak-ng (extra `demo`) with random words, so that nothing
 repeats. Making the files is not timed.
 
-two     eight recordings of twenty minutes (AAC, 44.1 kHz, stereo), whole ingest with --jobs 2 beside --jobs 1.
+two     ten recordings of 38 to 53 minutes, as episodes are (AAC, 44.1 kHz, stereo), whole ingest with --jobs 2 beside
+        --jobs 1; and what the machine itself makes of two: a bare decode in one process beside two at once.
         Claim, on two free cores: 1.8 times as fast.
 again   `--hours` of recordings of about half an hour (AAC, 16 kHz mono, each piece of speech at five speeds, so that
         making them takes minutes), ingested by two processes, then the same command again.
@@ -26,7 +27,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -59,15 +60,39 @@ def speech(path: Path, number: int, minutes: float) -> None:
     audio.encode(path, np.stack([high, 0.8 * high]), 44100, "aac" if path.suffix == ".m4a" else "pcm16")
 
 
-def speech_at_speeds(path: Path, number: int, minutes: float) -> None:
-    """Made speech as AAC, 16 kHz mono: five recordings, at five speeds, which share no second."""
+def speech_at_speeds(path: Path, number: int, minutes: float, *, is_stereo: bool = False) -> None:
+    """Made speech as AAC, 16 kHz mono or 44.1 kHz stereo: five recordings, at five speeds, which share no second."""
+    import numpy as np
+
     from benchmarks.repeats import RATE_HZ, source_sound
     from pipelines import audio
 
     slowest = source_sound(number, 60 * minutes)
+    to_hz = 44100 if is_stereo else RATE_HZ
     for speed in SPEEDS:
-        sound = audio.resample(slowest, round(RATE_HZ * speed), RATE_HZ)
-        audio.encode(path.with_stem(f"{path.stem}_{round(100 * speed)}"), sound, RATE_HZ, "aac")
+        sound = audio.resample(slowest, round(RATE_HZ * speed), to_hz)
+        if is_stereo:
+            sound = np.stack([sound, 0.8 * sound])
+        audio.encode(path.with_stem(f"{path.stem}_{round(100 * speed)}"), sound, to_hz, "aac")
+
+
+def bare_decode(path: str) -> float:
+    """Seconds to decode a recording and to do nothing with it."""
+    import av
+
+    began = time.perf_counter()
+    with av.open(path) as recording:
+        for frame in recording.decode(audio=0):
+            frame.to_ndarray()
+    return time.perf_counter() - began
+
+
+def machine_speed_up(paths: Sequence[str]) -> float:
+    """How much faster two processes decode two recordings at once than one after the other: what two cores give."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        list(pool.map(bare_decode, paths))
+        alone_s = sum(pool.submit(bare_decode, path).result() for path in paths)
+        return alone_s / max(pool.map(bare_decode, paths))
 
 
 def chained(path: Path, pieces: Iterable[Path]) -> None:
@@ -132,7 +157,7 @@ def fresh(work: Callable[[], Figures]) -> Figures:
         return one.submit(measured, work).result()
 
 
-def make_all(folder: Path, count: int, make: Callable[[Path, int, float], None], minutes: float) -> None:
+def make_all(folder: Path, count: int, make: Callable[..., None], minutes: float) -> None:
     """So many recordings, made by two processes."""
     folder.mkdir()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -150,14 +175,16 @@ def make_pieces(folder: Path, hours: float) -> None:
 
 
 def two(folder: Path, _hours: float) -> Figures:
-    make_all(folder / "media", 8, speech, 20)
+    make_all(folder / "media", 2, partial(speech_at_speeds, is_stereo=True), 45)
     media = str(folder / "media")
+    machine = machine_speed_up([str(folder / "media" / f"s{number:03}_100.m4a") for number in range(2)])
     runs = {jobs: fresh(partial(ingest, str(folder / f"study{jobs}"), media, jobs)) for jobs in (1, 2)}
     # What a machine with nothing else to do would show: the caller's own time and half of its workers'.
     alone_s = runs[2]["cpu_s"] - runs[2]["workers_cpu_s"] / 2
     return {
         "speed_up": round(runs[1]["wall_s"] / runs[2]["wall_s"], 2),
         "speed_up_of_processor_time": round(runs[1]["cpu_s"] / alone_s, 2),
+        "machine_speed_up": round(machine, 2),
         "one": runs[1],
         "two": runs[2],
     }

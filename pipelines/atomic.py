@@ -16,8 +16,11 @@ _LEFT = re.compile(r"\.(.*)\.[0-9a-f]{12}\.[^.]*", re.DOTALL)
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target`; on a clean exit sync it and rename it over `target`, else remove it."""
+def atomic_path(target: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on a clean exit sync it and rename it over `target`, else remove it.
+
+    Without `sync` the rename itself is not synced: whoever writes many files ends with one `sync_folder`.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}{target.suffix or '.tmp'}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the user's umask takes away
@@ -29,7 +32,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    if sync:
+        sync_folder(target.parent)
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def write_bytes(target: Path, content: bytes) -> bool:
@@ -95,7 +99,8 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let the names in `folder` outlive a loss of power."""
     if os.name == "nt":  # Windows cannot open a folder to sync it, and renames are journalled there
         return
     descriptor = os.open(folder, os.O_RDONLY)

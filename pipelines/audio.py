@@ -79,9 +79,12 @@ def pcm_sha256(pcm: Pcm16) -> str:
     return hashlib.sha256(pcm.astype("<i2").tobytes()).hexdigest()
 
 
-def write_pcm16(path: Path, pcm: Pcm16, rate_hz: Hertz) -> None:
-    """Write mono s16 [n] as WAV, or FLAC for a name that ends so; the file appears whole or not at all."""
-    with atomic_path(path) as temporary:
+def write_pcm16(path: Path, pcm: Pcm16, rate_hz: Hertz, *, sync: bool = True) -> None:
+    """Write mono s16 [n] as WAV, or FLAC for a name that ends so; the file appears whole or not at all.
+
+    `sync`: as for pipelines.atomic.atomic_path.
+    """
+    with atomic_path(path, sync=sync) as temporary:
         if path.suffix == ".flac":
             import soundfile
 

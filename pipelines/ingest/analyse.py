@@ -20,6 +20,7 @@ import numpy as np
 from pipelines.audio import Pcm16, pcm_sha256, to_pcm16
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
+from pipelines.ingest.checks import checks_to_text
 from pipelines.ingest.cut import ClipWriter
 from pipelines.ingest.decide import Decision, Scored, decide, named
 from pipelines.ingest.fingerprint import ALGORITHM as FP_ALGORITHM
@@ -63,8 +64,9 @@ class Task:
 class Analysed:
     """What one decode gave. `pcm_sha256` is over the whole recording as the mono s16 that clips are cut from.
 
-    `decisions`: one per window, provisional. `fingerprint`: its algorithm and text. `track`: the one that was heard,
-    of `all_tracks` (pipelines.ingest.languages). `reason_code` and `reason`: what should be known, or nothing.
+    `decisions`: one per window, provisional; `checks`: of the clips that were cut by them. `fingerprint`: its algorithm
+    and text. `track`: the one that was heard, of `all_tracks` (pipelines.ingest.languages). `reason_code` and `reason`:
+    what should be known, or nothing.
     """
 
     container: str
@@ -77,6 +79,7 @@ class Analysed:
     windows: tuple[Scored, ...]
     decisions: tuple[Decision, ...]
     fingerprint: tuple[str, str]
+    checks: str = ""
     first_pts_s: Seconds | None = None
     track: int = 0
     all_tracks: str = ""
@@ -117,7 +120,8 @@ def analyse(task: Task, tell: Tell) -> Analysed:
         with ClipWriter(task.clips, settings.clip.format, facts.rate_hz) as writer:
             for one in named(windows, decisions, task.source_id, facts.rate_hz):
                 if one.decision.kept:
-                    writer.write(one.clip_id, _samples(spool, one.window.start_sample, one.window.n_samples))
+                    pcm = _samples(spool, one.window.start_sample, one.window.n_samples)
+                    writer.write(one.clip_id, pcm, one.window.pcm_sha256)
     if task.tracks is not None:
         heard.tracks.save(task.tracks)
     tell(seconds, seconds)
@@ -132,6 +136,7 @@ def analyse(task: Task, tell: Tell) -> Analysed:
         windows=windows,
         decisions=decisions,
         fingerprint=(FP_ALGORITHM, to_text(Fingerprint(task.source_id, seconds, heard.tracks.items))),
+        checks=checks_to_text(writer.checks),
         first_pts_s=facts.first_pts_s,
         track=heard.reading.track,
         all_tracks=tracks_to_text(facts.tracks) if len(facts.tracks) > 1 else "",

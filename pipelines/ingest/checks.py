@@ -1,18 +1,24 @@
 """clips_check.parquet: what tells an equal, shifted or changed clip apart when its original sound is not there.
 
 One row per kept clip: clip_id, pcm_sha256, sketch (64 x float32, pipelines.ingest.sketch), fp (32-bit items of its own
-sound, one each 0.125 s, pipelines.ingest.fingerprint). Rows are made from the clips' files once and never again, so
-that a table made on one machine keeps its bytes on the next.
+sound, one each 0.125 s, pipelines.ingest.fingerprint). Rows are made where a clip is cut, or from its file, once and
+never again, so that a table made on one machine keeps its bytes on the next.
 """
 
+import base64
+import binascii
 import io
+import json
 import wave
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.atomic import write_bytes
 from pipelines.audio import Pcm16, pcm_sha256
@@ -39,10 +45,28 @@ class Check:
     items: Items
 
 
-def check_of(clip_id: ClipId, pcm: Pcm16, rate_hz: Hertz) -> Check:
-    """The check of s16 samples [n] at `rate_hz`."""
+def check_of(clip_id: ClipId, pcm: Pcm16, rate_hz: Hertz, known_sha256: str = "") -> Check:
+    """The check of s16 samples [n] at `rate_hz`; their checksum may be known already."""
     items = inner_items(pcm.astype(np.float32) / np.float32(32768), rate_hz)
-    return Check(clip_id, pcm_sha256(pcm), sketch(pcm), items)
+    return Check(clip_id, known_sha256 or pcm_sha256(pcm), sketch(pcm), items)
+
+
+def checks_to_text(checks: Iterable[Check]) -> str:
+    """As JSON, for the way from one process or machine to another."""
+    rows = [[one.clip_id, one.pcm_sha256, _to_text(one.sketch), _to_text(one.items)] for one in checks]
+    return json.dumps(rows)
+
+
+def checks_from_text(text: str) -> dict[ClipId, Check]:
+    """What `checks_to_text` wrote; nothing where it is no such text, since a check can be made from the clip's file."""
+    try:
+        rows = [
+            Check(name, pcm, _array(sketch, "<f4"), _array(items, "<u4"))
+            for name, pcm, sketch, items in json.loads(text)
+        ]
+    except (ValueError, TypeError, binascii.Error):
+        return {}
+    return {row.clip_id: row for row in rows if len(row.sketch) == SIZE}
 
 
 def checks_file(manifest: Path) -> Path:
@@ -58,7 +82,7 @@ def read_checks(path: Path) -> dict[ClipId, Check]:
     if not path.is_file():
         return {}
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read()  # read_table would load pandas
         made_by = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         ids, hashes = table["clip_id"].to_pylist(), table["pcm_sha256"].to_pylist()
         sketches = table["sketch"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, SIZE)
@@ -82,13 +106,15 @@ def write_checks(path: Path, checks: Iterable[Check]) -> bool:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from pipelines.columns import lists, numbers, strings
+
     rows = list(checks)
     flat = np.concatenate([row.sketch for row in rows]) if rows else np.zeros(0, np.float32)
     columns = {
-        "clip_id": pa.array([row.clip_id for row in rows], pa.string()),
-        "pcm_sha256": pa.array([row.pcm_sha256 for row in rows], pa.string()),
-        "fp": pa.array([row.items.tolist() for row in rows], pa.list_(pa.uint32())),
-        "sketch": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), SIZE),
+        "clip_id": strings([row.clip_id for row in rows]),
+        "pcm_sha256": strings([row.pcm_sha256 for row in rows]),
+        "fp": lists([row.items for row in rows], np.uint32),
+        "sketch": pa.FixedSizeListArray.from_arrays(numbers(flat, np.float32), SIZE),
     }
     table = pa.table(columns).replace_schema_metadata(dict(_MADE_BY))
     made = io.BytesIO()
@@ -96,8 +122,10 @@ def write_checks(path: Path, checks: Iterable[Check]) -> bool:
     return write_bytes(path, made.getvalue())
 
 
-def update_checks(path: Path, clips: Sequence[Clip], audio: Mapping[ClipId, Path]) -> bool:
-    """Bring the table up to `clips`: rows of equal sound stay, missing ones are made from the files in `audio`.
+def update_checks(
+    path: Path, clips: Sequence[Clip], audio: Mapping[ClipId, Path], new: Mapping[ClipId, Check] = MappingProxyType({})
+) -> bool:
+    """Bring the table up to `clips`: rows of equal sound stay, others come from `new` or from the files in `audio`.
 
     A clip whose file is not here, or holds other sound than its checksum says, gets no row; a table that cannot be read
     is made anew. Returns whether a byte changed.
@@ -106,12 +134,16 @@ def update_checks(path: Path, clips: Sequence[Clip], audio: Mapping[ClipId, Path
         known = read_checks(path)
     except DataError:
         known = {}
-    kept = {clip.clip_id: known[clip.clip_id] for clip in clips if _is_of(known.get(clip.clip_id), clip)}
+    kept: dict[ClipId, Check] = {}
+    for clip in clips:
+        at_hand = (known.get(clip.clip_id), new.get(clip.clip_id))
+        if check := next((one for one in at_hand if one is not None and one.pcm_sha256 == clip.pcm_sha256), None):
+            kept[clip.clip_id] = check
     missing = [clip for clip in clips if clip.clip_id not in kept and clip.pcm_sha256]
     with one_blas_thread(), ThreadPoolExecutor(_READERS) as readers:
         made = list(readers.map(lambda clip: _made(clip, audio[clip.clip_id]), missing))
     kept |= {check.clip_id: check for check in made if check is not None}
-    if path.is_file() and known.keys() == kept.keys() and not any(made):
+    if path.is_file() and known.keys() == kept.keys() and all(known[name] is check for name, check in kept.items()):
         return False
     ordered = sorted(clips, key=lambda clip: (clip.source_id, clip.track, clip.start_sample, clip.clip_id))
     return write_checks(path, [kept[clip.clip_id] for clip in ordered if clip.clip_id in kept])
@@ -145,8 +177,13 @@ def read_pcm16(path: Path) -> tuple[Pcm16, Hertz]:
 _MADE_BY = {"sketch": SKETCH_ALGORITHM, "fp": FP_ALGORITHM}
 
 
-def _is_of(check: Check | None, clip: Clip) -> bool:
-    return check is not None and check.pcm_sha256 == clip.pcm_sha256
+def _to_text(numbers: npt.NDArray[np.generic]) -> str:
+    return base64.b64encode(numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).tobytes()).decode()
+
+
+def _array(text: str, kind: str) -> npt.NDArray[Any]:
+    found = np.frombuffer(base64.b64decode(text, validate=True), kind)
+    return found.astype(found.dtype.newbyteorder("="), copy=False)
 
 
 def _made(clip: Clip, file: Path) -> Check | None:
@@ -156,4 +193,4 @@ def _made(clip: Clip, file: Path) -> Check | None:
         return None
     if rate_hz != clip.rate_hz or pcm_sha256(pcm) != clip.pcm_sha256:
         return None
-    return check_of(clip.clip_id, pcm, rate_hz)
+    return check_of(clip.clip_id, pcm, rate_hz, clip.pcm_sha256)

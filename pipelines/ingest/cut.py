@@ -10,14 +10,17 @@ from typing import Self
 
 import numpy as np
 
+from pipelines.atomic import sync_folder
 from pipelines.audio import Pcm16, open_recording, pcm_sha256, to_mono, to_pcm16, write_pcm16
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
+from pipelines.ingest.checks import Check, check_of, checks_to_text
 from pipelines.ingest.reading import BLOCK_S
+from pipelines.threads import one_blas_thread
 from pipelines.units import ClipId, Hertz, Samples, SourceId
 
 #: A disk syncs several small files in about the time of one.
-WRITERS = 8
+WRITERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,17 @@ class CutTask:
 
 
 class ClipWriter:
-    """Writes files of clips in a few threads for the length of a `with`, which waits for all of them."""
+    """Writes files of clips in a few threads for the length of a `with`, which waits for all of them.
+
+    `checks` are those of the clips in the order in which they were given, whole after the `with`.
+    """
 
     def __init__(self, folder: Path, suffix: str, rate_hz: Hertz) -> None:
         self._folder = folder
         self._suffix = suffix
         self._rate_hz = rate_hz
         self._waiting: deque[Future[None]] = deque()
+        self.checks: list[Check] = []
 
     def __enter__(self) -> Self:
         self._writers = ThreadPoolExecutor(WRITERS)
@@ -59,25 +66,28 @@ class ClipWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writers.shutdown(wait=True, cancel_futures=error is not None)
+        if self._waiting:
+            sync_folder(self._folder)
         if error is None:
             for written in self._waiting:
                 written.result()
 
-    def write(self, name: ClipId, pcm: Pcm16) -> None:
-        """Write one clip, whole or not at all. Raises OSError, perhaps of an earlier one."""
+    def write(self, name: ClipId, pcm: Pcm16, known_sha256: str = "") -> None:
+        """Write one clip, whole or not at all; its checksum may be known. Raises OSError, perhaps of an earlier one."""
         path = self._folder / f"{name}.{self._suffix}"
-        self._waiting.append(self._writers.submit(write_pcm16, path, pcm, self._rate_hz))
+        self._waiting.append(self._writers.submit(write_pcm16, path, pcm, self._rate_hz, sync=False))
+        self.checks.append(check_of(name, pcm, self._rate_hz, known_sha256))
         if len(self._waiting) > 2 * WRITERS:
             self._waiting.popleft().result()
 
 
-def cut(task: CutTask, tell: Tell) -> None:
+def cut(task: CutTask, tell: Tell) -> str:
     """Decode `task.path` from its first sample to the end of the last slice and write a file for each slice.
 
-    Raises MediaError: `changed` where the recording does not hold the samples that a slice says, and as
-    `open_recording` does; Cancelled out of `tell`.
+    Returns their checks (pipelines.ingest.checks.checks_to_text). Raises MediaError: `changed` where the recording does
+    not hold the samples that a slice says, and as `open_recording` does; Cancelled out of `tell`.
     """
-    with open_recording(task.path, task.track) as recording:
+    with one_blas_thread(), open_recording(task.path, task.track) as recording:
         rate_hz = recording.facts.rate_hz
         with ClipWriter(task.clips, task.suffix, rate_hz) as writer:
             left = deque(sorted(task.slices, key=lambda one: one.start_sample))
@@ -92,27 +102,29 @@ def cut(task: CutTask, tell: Tell) -> None:
                     low, high = one.start_sample - at, one.start_sample + one.n_samples - at
                     parts.append(pcm[max(0, low) : min(len(pcm), high)])
                     if high <= len(pcm):
-                        writer.write(one.clip_id, _whole(task, one, parts))
+                        writer.write(one.clip_id, _whole(task, one, parts), one.pcm_sha256)
                 at += len(pcm)
                 begun = [(one, parts) for one, parts in begun if one.start_sample + one.n_samples > at]
                 tell(at / rate_hz, last / rate_hz)
                 if not (left or begun):
-                    return
+                    break
             if left or begun:
                 raise _changed(task, f"it ends after {at / rate_hz:.1f} s")
+    return checks_to_text(writer.checks)
 
 
-def cut_from(samples: Callable[[Samples, Samples], Pcm16], rate_hz: Hertz, task: CutTask) -> None:
+def cut_from(samples: Callable[[Samples, Samples], Pcm16], rate_hz: Hertz, task: CutTask) -> str:
     """Write the files of the slices from sound that is at hand: `samples` gives count samples from a start.
 
-    Raises MediaError as `cut` does, and what `samples` raises.
+    Returns and raises MediaError as `cut` does, and raises what `samples` raises.
     """
-    with ClipWriter(task.clips, task.suffix, rate_hz) as writer:
+    with one_blas_thread(), ClipWriter(task.clips, task.suffix, rate_hz) as writer:
         for one in task.slices:
             pcm = samples(one.start_sample, one.n_samples)
             if len(pcm) < one.n_samples:
                 raise _changed(task, f"it ends within {one.clip_id}")
-            writer.write(one.clip_id, _whole(task, one, [pcm]))
+            writer.write(one.clip_id, _whole(task, one, [pcm]), one.pcm_sha256)
+    return checks_to_text(writer.checks)
 
 
 def _whole(task: CutTask, one: Slice, parts: Sequence[Pcm16]) -> Pcm16:

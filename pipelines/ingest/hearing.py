@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from pipelines.atomic import atomic_path
 from pipelines.errors import DataError
@@ -267,8 +266,10 @@ def _pitch(power: Reals) -> tuple[Reals, Reals]:
     The largest of the autocorrelation (of what lies below 4 kHz) over that of the window itself, with a slight
     preference for short periods: Boersma (1993), Accurate short-term analysis of the fundamental frequency.
     """
+    from scipy.fft import irfft  # see spectra.power_of
+
     below = power[:, : BINS // 2 + 1]
-    found: Reals = scipy.fft.irfft(below, n=FRAME, axis=1)[:, : _lags()[-1] + 2]
+    found: Reals = irfft(below, n=FRAME, axis=1)[:, : _lags()[-1] + 2]
     whole = np.maximum(found[:, :1], np.float32(1e-9))
     alike = found / (whole * _window_alike()[: found.shape[1]])
     lags = _lags()

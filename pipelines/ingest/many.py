@@ -29,7 +29,7 @@ FREIGHT = (
         local=("state",),
         names=_is_its_clip,
     ),
-    Freight(cut, None, folders=("clips",), names=_is_its_clip),
+    Freight(cut, str, folders=("clips",), names=_is_its_clip),
 )
 
 

@@ -12,8 +12,11 @@ from pipelines.ingest.report import Row, RowStatus, tally
 from pipelines.ingest.tables import Ended
 
 
-def ended_row(plan: Plan, status: RowStatus | None = None) -> Ended:
-    """How a plan ended, by its need or as `status`; without counts, since what is kept is decided at the end."""
+def ended_row(plan: Plan, status: RowStatus | None = None, checks: str = "") -> Ended:
+    """How a plan ended, by its need or as `status`; without counts, since what is kept is decided at the end.
+
+    `checks`: of the clips that were cut.
+    """
     by_need: Mapping[Need, RowStatus] = {
         "nothing": "unchanged", "duplicate": "duplicate", "failed": "failed", "paused": "paused"
     }  # fmt: skip
@@ -31,7 +34,7 @@ def ended_row(plan: Plan, status: RowStatus | None = None) -> Ended:
         duration_s=duration_s,
         speech_s=float(facts["speech_s"]) if measured else None,
     )
-    return Ended(plan, row, plan.source, plan.item)
+    return Ended(plan, row, plan.source, plan.item, checks)
 
 
 def heard_row(item: Item) -> Row:

@@ -7,7 +7,7 @@ bytes. Nothing is listened to here; a recording is decoded again only where a wi
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipelines.cluster import Cluster, ClusterLost
 from pipelines.errors import DataError, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.ingest.analyse import RECIPE, analysis_hash, scores_at, tracks_file
-from pipelines.ingest.checks import read_pcm16
+from pipelines.ingest.checks import Check, checks_from_text, read_pcm16
 from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
 from pipelines.ingest.decide import Decided, Scored, decide
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
@@ -35,7 +35,7 @@ from pipelines.manifest import digest
 from pipelines.progress import Progress, Report, silent
 from pipelines.storage import StorageError
 from pipelines.study import Study, StudySettings
-from pipelines.units import SourceId
+from pipelines.units import ClipId, SourceId
 
 _AWAY = "away"
 
@@ -55,7 +55,7 @@ def settle(
     study: Study,
     queue: Queue,
     known: Sequence[Source],
-    ended: Iterable[Ended],
+    ended: Sequence[Ended],
     report: Report,
     *,
     jobs: int | None = None,
@@ -78,7 +78,8 @@ def settle(
         if study.sources_csv.is_file():  # cutting may take an hour, and somebody may have edited it meanwhile
             sources = caught_up(sources, known, read_sources(study.sources_csv))
         sources = linked(sources, step.repeated)
-        changed, left = write_tables(study, queue, sources, speakers, unlisted_leave=bool(known))
+        checks = {name: check for end in ended for name, check in checks_from_text(end.checks).items()} | step.checks
+        changed, left = write_tables(study, queue, sources, speakers, unlisted_leave=bool(known), checks=checks)
     copies = step.repeated.copies if step.repeated is not None else {}
     return Settled(changed, frozenset(step.redone), (*step.rows, *left), copies)
 
@@ -134,6 +135,7 @@ class _Settling:
         self.repeated: Repeated | None = None
         self.redone: set[SourceId] = set()
         self.rows: list[Row] = []
+        self.checks: dict[ClipId, Check] = {}
 
     def decide(self, *, listen: bool) -> None:
         """Decide anew where bounds, repeats or picks are others than the last time; scores of an older kind stay."""
@@ -170,8 +172,8 @@ class _Settling:
                 continue
             path = Path(item.path)
             task = CutTask(name, path, self._study.audio, self._settings.clip.format, slices, item.track)
-            if self._cut_from_sound(item, task):
-                self._is_cut(item, slices)
+            if (checks := self._cut_from_sound(item, task)) is not None:
+                self._is_cut(item, slices, checks)
             elif self._is_here(item, path):
                 tasks[name] = task
             else:
@@ -187,20 +189,23 @@ class _Settling:
             if isinstance(outcome, Failed):
                 self._tell(name, *_told(name, outcome.error))
                 continue
-            self._is_cut(self._items[name], tasks[name].slices)
+            self._is_cut(self._items[name], tasks[name].slices, outcome)
 
-    def _cut_from_sound(self, item: Item, task: CutTask) -> bool:
-        """Where somebody has mined the source by hand, its exact sound is here and nothing has to be decoded."""
+    def _cut_from_sound(self, item: Item, task: CutTask) -> str | None:
+        """Where somebody has mined the source by hand, its exact sound is here and nothing has to be decoded.
+
+        Returns the clips' checks; None where there is no such sound.
+        """
         sound = open_sound(self._study, item.source_id, item.sha256)
         if sound is None or sound.facts.pcm_sha256 != item.facts["pcm_sha256"]:
-            return False
+            return None
         try:
-            cut_from(sound.samples, item.rate_hz, task)
+            return cut_from(sound.samples, item.rate_hz, task)
         except MediaError:
-            return False
-        return True
+            return None
 
-    def _is_cut(self, item: Item, slices: Sequence[Slice]) -> None:
+    def _is_cut(self, item: Item, slices: Sequence[Slice], checks: str) -> None:
+        self.checks |= checks_from_text(checks)
         self.redone.add(item.source_id)
         self._score_picks(item, slices)
 

@@ -6,7 +6,7 @@ sketches is the sketch of the difference, and the mean of its squares is the ene
 
 The patterns are the rows of a Hadamard matrix over 64 random groups of samples with random signs (the count sketch of
 Charikar, Chen and Farach-Colton 2002, rotated), which makes all 64 sums in one pass over the samples. Sums of whole
-numbers are exact in float64, so the same samples give the same bytes on any machine.
+numbers are exact, so the same samples give the same bytes on any machine.
 """
 
 import math
@@ -53,9 +53,11 @@ def snr_db(original: Sketch, pcm: Pcm16) -> Decibels:
 
 def group_sums(pcm: Pcm16) -> npt.NDArray[np.float64]:
     """Sums of the signed samples of each of the 64 groups, whole numbers, float64 [64]."""
-    groups, signs = patterns(len(pcm))
-    sums: npt.NDArray[np.float64] = np.bincount(groups, weights=pcm * signs, minlength=SIZE).astype(np.float64)
-    return sums
+    if len(pcm) == 0:
+        return np.zeros(SIZE)
+    order, signs, starts, is_empty = _in_order(len(pcm))
+    sums = np.add.reduceat(pcm[order] * signs, starts, dtype=np.int64)
+    return np.where(is_empty, 0.0, sums.astype(np.float64))
 
 
 def groups_of(original: Sketch) -> npt.NDArray[np.float64]:
@@ -70,6 +72,19 @@ def patterns(n_samples: Samples) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
     groups = (raw >> np.uint64(58)).astype(np.uint8)
     signs = 1.0 - 2.0 * ((raw >> np.uint64(20)) & np.uint64(1)).astype(np.float64)
     return groups, signs
+
+
+@lru_cache(maxsize=4)
+def _in_order(
+    n_samples: Samples,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """The samples group by group and one more of sign 0, their signs, where each group starts, and which are empty."""
+    groups, signs = patterns(n_samples)
+    order = np.append(np.argsort(groups, kind="stable"), 0).astype(np.int32)
+    counts = np.bincount(groups, minlength=SIZE)
+    ordered_signs = signs[order].astype(np.int32)
+    ordered_signs[-1] = 0
+    return order, ordered_signs, np.cumsum(counts) - counts, counts == 0
 
 
 @lru_cache(maxsize=1)

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pipelines.atomic import atomic_path, write_text
 from pipelines.ingest.analyse import RECIPE
-from pipelines.ingest.checks import checks_file, update_checks
+from pipelines.ingest.checks import Check, checks_file, update_checks
 from pipelines.ingest.decide import REPEATED, SAME_CLIP
 from pipelines.ingest.picks import Speaker
 from pipelines.ingest.preflight import Plan
@@ -23,12 +25,16 @@ from pipelines.units import ClipId, SourceId
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one plan ended: its row in the report, its source and its item as the queue has it."""
+    """How one plan ended: its row in the report, its source and its item as the queue has it.
+
+    `checks`: of the clips that were cut (pipelines.ingest.checks.checks_to_text).
+    """
 
     plan: Plan
     row: Row
     source: Source
     item: Item
+    checks: str = ""
 
 
 class Present:
@@ -50,10 +56,12 @@ def write_tables(
     speakers: Mapping[ClipId, Speaker],
     *,
     unlisted_leave: bool,
+    checks: Mapping[ClipId, Check] = MappingProxyType({}),
 ) -> tuple[bool, tuple[Row, ...]]:
     """Bring the study's tables up to date. Returns whether a byte of them changed, and rows for clips that left.
 
-    Clips of listed sources that this machine has not ingested stay as they are; so does a clip whose file was lost.
+    `checks`: of clips that were just cut; others are made from their files. Clips of listed sources that this machine
+    has not ingested stay as they are; so does a clip whose file was lost.
     """
     if not sources:
         return False, ()
@@ -83,7 +91,7 @@ def write_tables(
     left += _masked(listed, items, before, clips, queue)
     changed = write_text(study.sources_csv, sources_to_csv(sources))
     if clips or before:
-        changed |= _write_clips(study, clips)
+        changed |= _write_clips(study, clips, checks)
     if queue.ahead or left or not study.candidates.is_file():
         _write_candidates(study.candidates, queue, [items[name] for name in sorted(listed) if name in items])
         queue.tables_written()
@@ -95,14 +103,14 @@ def _spoken_by(clip: Clip, said: Speaker | None) -> Clip:
     return replace(clip, speaker=said.speaker, gender=said.gender)
 
 
-def _write_clips(study: Study, clips: Sequence[Clip]) -> bool:
+def _write_clips(study: Study, clips: Sequence[Clip], new: Mapping[ClipId, Check]) -> bool:
     """The checks first: while clips.csv is as it should be, so are they, and need not be opened."""
     text = clips_to_csv(clips)
     checks = checks_file(study.clips_csv)
     is_new = not study.clips_csv.is_file() or study.clips_csv.read_text(encoding="utf-8") != text
     changed = False
     if is_new or not checks.is_file():
-        changed = update_checks(checks, clips, {clip.clip_id: study.clip_path(clip.clip_id) for clip in clips})
+        changed = update_checks(checks, clips, {clip.clip_id: study.clip_path(clip.clip_id) for clip in clips}, new)
     return write_text(study.clips_csv, text) | changed
 
 
@@ -269,21 +277,25 @@ def _write_candidates(path: Path, queue: Queue, items: Sequence[Item]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from pipelines.columns import numbers, strings
+
     rows = [row for item in items if item.status == "done" for row in _candidate_rows(item, queue)]
     stays = {row["pcm_sha256"]: row["clip_id"] for row in rows if row["status"] == "keep"}
     rows = [{**row, "same_as": stays.get(row["pcm_sha256"]) if row["reasons"] == SAME_CLIP else None} for row in rows]
-    columns = [
-        ("clip_id", pa.string()), ("source_id", pa.string()), ("track", pa.int32()), ("start_sample", pa.int64()),
-        ("n_samples", pa.int64()), ("rate_hz", pa.int32()), ("start_s", pa.float64()), ("end_s", pa.float64()),
-        ("onset_s", pa.float64()), *((name, pa.float32()) for name in SCREENS), ("status", pa.string()),
-        ("reasons", pa.string()), ("arm", pa.string()), ("pcm_sha256", pa.string()),
-        ("same_as", pa.string()),
-    ]  # fmt: skip
+    kinds: dict[str, str | type[str]] = {
+        "clip_id": str, "source_id": str, "track": "i4", "start_sample": "i8", "n_samples": "i8", "rate_hz": "i4",
+        "start_s": "f8", "end_s": "f8", "onset_s": "f8", **dict.fromkeys(SCREENS, "f4"), "status": str, "reasons": str,
+        "arm": str, "pcm_sha256": str, "same_as": str,
+    }  # fmt: skip
+    columns = {
+        name: strings([row[name] for row in rows]) if kind is str else numbers([row[name] for row in rows], kind)
+        for name, kind in kinds.items()
+    }
     with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
+        pq.write_table(pa.table(columns), temporary, compression="zstd")
 
 
-def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, object]]:
+def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, Any]]:
     rate_hz = item.rate_hz
     return [
         {

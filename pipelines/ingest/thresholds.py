@@ -84,7 +84,7 @@ def read_candidates(path: Path) -> Candidates:
 
     if not path.is_file():
         raise DataError("there are no candidates on this machine yet: run 'workbench ingest'")
-    table = pq.read_table(path)
+    table = pq.ParquetFile(path).read()
     names = ("clip_id", "source_id", "start_sample", "n_samples", "rate_hz", "start_s", "onset_s", "status", "reasons")
     wanted = (*names, "arm", "pcm_sha256", *SCREENS)
     missing = [name for name in wanted if name not in table.column_names]

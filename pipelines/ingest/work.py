@@ -136,7 +136,7 @@ def work(
                 item = replace(item, status="done", facts=_facts(plan, outcome), clips_hash=clips_hash, failure="")
                 item = replace(item, reason_code=outcome.reason_code, reason=outcome.reason)
                 queue.put(item, outcome.windows, outcome.decisions)
-                end(ended_row(replace(plan, item=item), "ingested"))
+                end(ended_row(replace(plan, item=item), "ingested", outcome.checks))
             granted(study, [name])
 
 

@@ -147,7 +147,7 @@ def test_a_parcel_with_a_file_that_nobody_asked_for_is_refused(tmp_path: Path, n
 def test_a_recording_is_given_no_clips_but_its_own(tmp_path: Path, name: str, taken: bool) -> None:
     task = CutTask("one", tmp_path / "one.wav", tmp_path / "clips", "wav", ())
     task.clips.mkdir()
-    parcel = packed(tmp_path / "parcel", {f"clips/{name}": b"sound", "result.json": b"null"})
+    parcel = packed(tmp_path / "parcel", {f"clips/{name}": b"sound", "result.json": b'""'})
     travelling = next(one for one in FREIGHT if one.work is cut)
     if taken:
         unpack(travelling, task, parcel)

@@ -9,8 +9,18 @@ import pytest
 
 from pipelines import audio
 from pipelines.errors import DataError, MediaError
+from pipelines.ingest import checks as module
 from pipelines.ingest import run
-from pipelines.ingest.checks import check_of, checks_file, read_checks, read_pcm16, update_checks, write_checks
+from pipelines.ingest.checks import (
+    check_of,
+    checks_file,
+    checks_from_text,
+    checks_to_text,
+    read_checks,
+    read_pcm16,
+    update_checks,
+    write_checks,
+)
 from pipelines.ingest.fingerprint import INNER_S, bit_errors, fingerprint_blocks, inner_items
 from pipelines.ingest.sketch import sketch
 from pipelines.manifest import read_clips
@@ -20,10 +30,14 @@ from tests.builders import noise, voice
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
+    return made(tmp_path, jobs=1)
+
+
+def made(tmp_path: Path, jobs: int) -> Study:
     study = create_study("night", rights_basis="made for this test", root=tmp_path)
     turns = [part for seed in range(3) for part in (noise(1, level=0.001), voice(3.2, seed=seed))]
     audio.encode(tmp_path / "one.wav", np.concatenate(turns), 16000, "pcm16")
-    run.ingest(study, [str(tmp_path / "one.wav")], jobs=1)
+    run.ingest(study, [str(tmp_path / "one.wav")], jobs=jobs)
     return study
 
 
@@ -37,6 +51,28 @@ def test_an_ingest_leaves_a_check_for_every_clip(study: Study) -> None:
         assert (rate_hz, check.pcm_sha256) == (16000, clip.pcm_sha256)
         np.testing.assert_array_equal(check.sketch, sketch(pcm))
         assert len(check.items) == 16
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_cut_is_checked_where_it_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    """Not from the files again, which would be one process's work when all others have ended."""
+    monkeypatch.setattr(module, "_made", pytest.fail)
+    test_an_ingest_leaves_a_check_for_every_clip(made(tmp_path, jobs))
+
+
+def test_checks_survive_the_way_as_text(study: Study) -> None:
+    sound = {clip.clip_id: read_pcm16(study.clip_path(clip.clip_id)) for clip in read_clips(study.clips_csv)}
+    checks = [check_of(name, *there) for name, there in sound.items()]
+    for name, there in checks_from_text(checks_to_text(checks)).items():
+        check = check_of(name, *sound[name])
+        assert (there.clip_id, there.pcm_sha256) == (name, check.pcm_sha256)
+        np.testing.assert_array_equal(there.sketch, check.sketch)
+        np.testing.assert_array_equal(there.items, check.items)
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "3", "[[1]]", '[["a", "b", "c", "d"]]', '[["a", "b", "", ""]]'])
+def test_a_text_that_holds_no_checks_gives_none(text: str) -> None:
+    assert checks_from_text(text) == {}
 
 
 def test_the_table_is_made_once_and_again_the_same(study: Study) -> None:
