@@ -50,7 +50,10 @@ _LONGEST_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a batch. `acked`: safely stored, now or before; `new`: just now; `undone`: what that took back."""
+    """What became of a batch. `acked`: safely stored, now or before; `new`: just now; `undone`: what that took back.
+
+    A pick that was made again since, by somebody else perhaps, stands and is not among `undone`.
+    """
 
     acked: tuple[str, ...]
     refused: tuple[Refused, ...] = ()
@@ -113,8 +116,9 @@ class Desk:
                     acked.append(given.client_id)
                 else:
                     refused.append(Refused(given.client_id, problem))
+        stand = {(name, start) for name, found in history.stands().picks.items() for start in found} if new else set()
         took_back = [history.event(event.undoes) for event in new if event.undoes is not None]
-        undone = tuple(event for event in took_back if event is not None)
+        undone = tuple(one for one in took_back if one is not None and (one.source_id, one.start_sample) not in stand)
         return Done(tuple(dict.fromkeys(acked)), tuple(refused), tuple(new), undone)
 
     def write_tables(self) -> bool:
@@ -204,6 +208,8 @@ class Desk:
                 return "what is to be taken back is not here"
             if of.kind in ("undo", "unpick"):
                 return "what was taken back comes back by doing it again"
+            if of.rater != event.rater:
+                return "somebody else did that, and an undo takes back one's own alone"
             if of.kind == "pick":
                 return _kept(of.source_id, of.clip_id, connection, now)
             return None

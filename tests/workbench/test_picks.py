@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -155,6 +156,32 @@ def test_undo_takes_the_pick_its_nomination_and_its_speaker_back(desk: Desk, stu
     assert not (stands.picks or stands.nominations or stands.speakers or read_picks(study) or read_speakers(study))
     assert desk.record([pick(3, FREE + 7)]).acked
     assert reason(desk.record([undo(4, 2)])) == "what was taken back comes back by doing it again"
+
+
+@pytest.mark.parametrize("kind", ["pick", "nominate", "speaker", "skip", "mined"])
+def test_an_undo_takes_back_ones_own_alone(desk: Desk, kind: Any) -> None:
+    """Two people work on one source: nobody's undo, whatever it names, touches what the other one did."""
+    desk.record(
+        [pick(1, rater="ben"), pick(2, kind=kind, start=FREE + (kind in ("pick", "skip")) * LENGTH, rater="ben")]
+    )
+    before = desk.stands()
+    assert reason(desk.record([undo(3, 2)])).startswith("somebody else did that")
+    assert desk.stands() == before
+    assert desk.record([replace(undo(4, 2), rater="ben")]).acked
+
+
+def test_what_two_people_picked_one_after_the_other_stays_with_the_second(
+    desk: Desk, study: Study, tmp_path: Path
+) -> None:
+    path = tmp_path / "ep1.m4a"
+    audio.encode(path, voice(40, HZ), HZ, "aac")
+    make_sound(SoundTask("ep1", path, "ab" * 32, sound_folder(study, "ep1", "ab" * 32)), lambda *_: None)
+    follow(study, desk.record([pick(1), pick(2, kind="unpick", rater="ben"), pick(3, rater="ben")]))
+    done = desk.record([undo(4, 1)])
+    follow(study, done)
+    assert done.acked == ("event-4",) and done.undone == ()
+    assert desk.stands().picks_of("ep1") == (Pick(FREE, LENGTH),)
+    assert study.clip_path("ep1-000020000").is_file()
 
 
 def test_a_pick_that_somebody_labelled_is_not_taken_back(desk: Desk, store: Store) -> None:
