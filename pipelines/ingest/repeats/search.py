@@ -96,13 +96,14 @@ def _seeds(items: Items, owner: npt.NDArray[np.int32], report: Report) -> Places
     """Pairs of places [n, 2], the earlier first, where four parts of six are equal and two items nearby are alike."""
     speaking = np.flatnonzero(items != NOTHING)
     reach = max(_LIST, 2 * int(owner.max(initial=0)) + 2)
-    kept = [np.zeros((0, 2), np.int64)]
+    found = np.zeros(0, np.int64)  # pairs as one number each: many are met under several keys, and lie here once
     for number, key in enumerate(_KEYS):
         report(Progress("looking for repeats", number, len(_KEYS)))
         values = items[speaking] & key
         order = np.argsort(values, kind="stable")
         values, places = values[order], speaking[order]
         here = np.arange(len(values))
+        met = [found]
         for step in range(1, reach + 1):
             here = here[: np.searchsorted(here, len(values) - step)]
             here = here[values[here] == values[here + step]]
@@ -111,8 +112,9 @@ def _seeds(items: Items, owner: npt.NDArray[np.int32], report: Report) -> Places
             a, b = places[here], places[here + step]
             near = (owner[a] == owner[b]) & (b - a < _SHORTEST)
             alike = ~near & (_two_alike(items, a, b, 1) | _two_alike(items, a, b, -1))
-            kept.append(np.stack([a[alike], b[alike]], axis=1))
-    return np.unique(np.concatenate(kept), axis=0)
+            met.append(a[alike] * len(items) + b[alike])
+        found = np.unique(np.concatenate(met))
+    return np.stack(np.divmod(found, max(1, len(items))), axis=1)
 
 
 def _two_alike(items: Items, a: Places, b: Places, side: int) -> npt.NDArray[np.bool_]:
@@ -126,7 +128,7 @@ def _two_alike(items: Items, a: Places, b: Places, side: int) -> npt.NDArray[np.
 def _verified(items: Items, seeds: Places) -> Places:
     """Starts of windows [n, 2] that match as a whole, for each seed the best of the windows around it."""
     kept = [np.zeros((0, 2), np.int64)]
-    for part in np.array_split(seeds, len(seeds) // 200_000 + 1):
+    for part in np.array_split(seeds, len(seeds) // 20_000 + 1):  # few enough that memory stays flat
         offsets = np.arange(-_WINDOW + 1, _WINDOW)
         errors = bit_errors(items[part[:, :1] + offsets], items[part[:, 1:] + offsets])
         sums = np.cumsum(np.pad(errors, ((0, 0), (1, 0))), axis=1)
