@@ -64,13 +64,13 @@ def speech_at_speeds(path: Path, number: int, minutes: float, *, is_stereo: bool
     """Made speech as AAC, 16 kHz mono or 44.1 kHz stereo: five recordings, at five speeds, which share no second."""
     import numpy as np
 
-    from benchmarks.repeats import RATE_HZ, source_sound
+    from benchmarks.repeats import RATE_HZ, at_speed, source_sound
     from pipelines import audio
 
     slowest = source_sound(number, 60 * minutes)
     to_hz = 44100 if is_stereo else RATE_HZ
     for speed in SPEEDS:
-        sound = audio.resample(slowest, round(RATE_HZ * speed), to_hz)
+        sound = at_speed(slowest, speed, to_hz)
         if is_stereo:
             sound = np.stack([sound, 0.8 * sound])
         audio.encode(path.with_stem(f"{path.stem}_{round(100 * speed)}"), sound, to_hz, "aac")
