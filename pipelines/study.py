@@ -54,9 +54,12 @@ class Bounds(Strict):
 
 
 class SelectSettings(Strict):
-    """Which windows are kept whatever the finer screens say, so that one can see what those throw away."""
+    """Which windows are kept whatever the finer screens say, so that one can see what those throw away, and how many
+    clips one source, and one speaker in the whole study, may give; None: any number."""
 
     random_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    most_per_source: Annotated[int, Field(ge=1, strict=True)] | None = None
+    most_per_speaker: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 
 class LabelSettings(Strict):

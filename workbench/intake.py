@@ -141,6 +141,8 @@ _DECIDED = {
     "picked_over": "a window picked by hand stands there",
     "overlap": "another clip stands there",
     "same_clip": "the same sound as an earlier clip",
+    "source_full": "its recording has as many clips as one may have",
+    "speaker_full": "its speaker has as many clips as one may have",
 }
 
 

@@ -1,7 +1,7 @@
 """One recording, decoded once from its first sample: where speech is, every window's scores, and the clips cut.
 
 Which windows are clips is decided elsewhere (pipelines.ingest.decide), as often as one likes; what is cut here is what
-this recording alone would give, so that few are left to be cut when others and people have had their say.
+this recording alone would give without a cap, so that few are left to be cut when others and people have had their say.
 
 Clip recipe pcm16-v1: samples [start, start + n) of the linear decode at the recording's own rate, channel mean in
 float32, rounded half to even to s16. Never resampled, never normalised: loudness carries arousal.
@@ -116,7 +116,8 @@ def analyse(task: Task, tell: Tell) -> Analysed:
             raise too_short(task.path, seconds, settings)
         speech = spans(heard.tracks.speech, settings.place)
         windows = _scored(spool, heard.tracks, speech, settings)
-        decisions = decide(windows, facts.rate_hz, settings, source_id=task.source_id)
+        free = settings.model_copy(update={"select": settings.select.model_copy(update={"most_per_source": None})})
+        decisions = decide(windows, facts.rate_hz, free, source_id=task.source_id)
         with ClipWriter(task.clips, settings.clip.format, facts.rate_hz) as writer:
             for one in named(windows, decisions, task.source_id, facts.rate_hz):
                 if one.decision.kept:

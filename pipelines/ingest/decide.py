@@ -2,15 +2,16 @@
 
 Nothing is decoded here, so a bound can be moved as often as one likes. A window is turned down for, in this order:
 `repeated` (it stands in a stretch that sounds twice), what the screens say, `picked_over` (a window that somebody
-picked by hand stands there), `overlap` (another window that is kept does).
+picked by hand stands there), `source_full` (the source has as many clips as it may), `overlap` (another window that
+would be kept, but for that, does).
 """
 
-import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pipelines.ingest.caps import lot, over
 from pipelines.ingest.picks import Pick
 from pipelines.ingest.place import Candidate, best_coverage
 from pipelines.ingest.screen import Refusal, bounds_of, weigh
@@ -25,9 +26,11 @@ Status = Literal["keep", "review", "reject"]
 #: How a kept window came in: it passed every screen, it was drawn by lot, or somebody picked it.
 Arm = Literal["", "model", "random", "picked"]
 
-REPEATED, PICKED_OVER, OVERLAP = "repeated", "picked_over", "overlap"
-#: Another clip has the very same samples: decided over all sources at once, see pipelines.ingest.twins.
-SAME_CLIP = "same_clip"
+REPEATED, PICKED_OVER, SOURCE_FULL, OVERLAP = "repeated", "picked_over", "source_full", "overlap"
+#: Another clip has the very same samples; its speaker has as many clips as one may have.
+SAME_CLIP, SPEAKER_FULL = "same_clip", "speaker_full"
+#: Decided over all sources at once, of what each would keep by itself: see pipelines.ingest.together.
+TOGETHER = (SAME_CLIP, SPEAKER_FULL)
 #: A window may reach so far into a stretch that sounds twice: edges of repeats are good to about 50 ms.
 TOUCHING_S: Seconds = 0.1
 
@@ -52,6 +55,7 @@ class Scored:
 class Decision:
     """What becomes of a window. A kept one has an arm and no reasons, any other reasons and no arm.
 
+    But for one that leaves for what stands in other sources (TOGETHER), which keeps its arm for when it comes back.
     `review` is for windows that screens refuse, but none by much: a person may pick them.
     """
 
@@ -89,7 +93,8 @@ def decide(
 
     `masked`: in order and without overlap, in seconds. A picked window is kept whatever speaks against it. A share of
     the others (`[select] random_share`, drawn by a hash of the clip's id) has to pass the hard screens only and is
-    placed before the rest, of which the set without overlap is taken that holds most speech.
+    placed before the rest, of which the set without overlap is taken that holds most speech. Where all these are more
+    than `[select] most_per_source`, a lot of its own says which stay; picks count, and always stay.
     Raises UnknownName, ConfigError for bounds that will not do.
     """
     order = sorted(range(len(windows)), key=lambda i: (windows[i].start_sample, windows[i].n_samples))
@@ -127,9 +132,10 @@ def _decided(
 
     drawn: dict[int, str] = {}
     for i in free:
-        lot = _lot(clip_id(source_id, windows[i].start_sample, rate_hz))
-        if int(lot, 16) < settings.select.random_share * 16 ** len(lot) and not any(one.hard for one in refused[i]):
-            drawn[i] = lot
+        number = lot("random arm", clip_id(source_id, windows[i].start_sample, rate_hz))
+        share = settings.select.random_share * 16 ** len(number)
+        if int(number, 16) < share and not any(one.hard for one in refused[i]):
+            drawn[i] = number
     by_lot: list[tuple[Samples, Samples]] = []
     random: set[int] = set()
     for i in sorted(drawn, key=lambda i: (drawn[i], i)):
@@ -143,10 +149,17 @@ def _decided(
     places = [Candidate(windows[i].start_sample, windows[i].n_samples, windows[i].onset_s) for i in left]
     model = {left[place] for place in best_coverage(places, [_worth(windows[i], rate_hz) for i in left])}
 
+    full: frozenset[ClipId] = frozenset()
+    names = {i: clip_id(source_id, windows[i].start_sample, rate_hz) for i in sorted(random | model)}
+    if settings.select.most_per_source is not None:
+        full = over("source cap", names.values(), settings.select.most_per_source - len(picks))
+
     decisions = []
     for i in range(len(windows)):
         if picked[i]:
             decisions.append(PICKED)
+        elif names.get(i) in full:
+            decisions.append(Decision("reject", (SOURCE_FULL,)))
         elif i in random or i in model:
             decisions.append(Decision("keep", arm="random" if i in random else "model"))
         else:
@@ -180,11 +193,6 @@ def _touches(window: Scored, taken: Sequence[tuple[Samples, Samples]]) -> bool:
     """Whether a window overlaps one of `taken`: from, to, in order and without overlap."""
     after = bisect_left(taken, (window.end_sample, 0))
     return after > 0 and taken[after - 1][1] > window.start_sample
-
-
-def _lot(name: ClipId) -> str:
-    """16 hex digits, as good as drawn, and the same on every machine and in every order."""
-    return hashlib.sha256(f"random arm {name}".encode()).hexdigest()[:16]
 
 
 def _worth(window: Scored, rate_hz: Hertz) -> Seconds:

@@ -14,7 +14,7 @@ from typing import Literal, cast
 
 from pipelines.errors import ConfigError
 from pipelines.ingest.cut import Slice
-from pipelines.ingest.decide import PICKED, SAME_CLIP, Arm, Decided, Decision, Scored, named
+from pipelines.ingest.decide import PICKED, TOGETHER, Arm, Decided, Decision, Scored, named
 from pipelines.ingest.decide import Status as DecisionStatus
 from pipelines.ingest.memory import Memory, path_text
 from pipelines.schema import clip_id
@@ -230,8 +230,9 @@ class Queue(Memory):
             )
 
     def with_twins(self) -> frozenset[SourceId]:
-        """Sources with a window that is a clip, or left as a twin, and has the samples of another such one."""
-        rows = self._db.execute(_TWINS, (SAME_CLIP, SAME_CLIP))
+        """Sources with a window that is a clip, or left for what stands elsewhere, and has the samples of another such
+        one; and all with a window that left so."""
+        rows = self._db.execute(_TWINS, TOGETHER * 2)
         return frozenset(row[0] for row in rows)
 
     def _windows(self, source_id: SourceId, which: str) -> list[tuple[Scored, Decision]]:
@@ -260,11 +261,11 @@ class Queue(Memory):
 
 _TWINS = """
 WITH wanted AS (
-    SELECT source_id, pcm_sha256 FROM candidates WHERE (status = 'keep' OR reasons = ?) AND pcm_sha256 <> ''
+    SELECT source_id, pcm_sha256 FROM candidates WHERE (status = 'keep' OR reasons IN (?, ?)) AND pcm_sha256 <> ''
     UNION ALL SELECT source_id, pcm_sha256 FROM picked WHERE pcm_sha256 <> ''
 )
 SELECT source_id FROM wanted WHERE pcm_sha256 IN (SELECT pcm_sha256 FROM wanted GROUP BY 1 HAVING COUNT(*) > 1)
-UNION SELECT source_id FROM candidates WHERE reasons = ?
+UNION SELECT source_id FROM candidates WHERE reasons IN (?, ?)
 """
 
 _STARTS = "SELECT start_sample FROM candidates WHERE source_id = ? ORDER BY start_sample"

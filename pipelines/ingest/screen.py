@@ -218,13 +218,13 @@ def weigh(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -> t
 
 
 def config_hash(settings: StudySettings, recipe: str) -> str:
-    """16 hex digits over all that decides which clips there are: form, places, bounds in force, random arm, recipe.
+    """16 hex digits over all that decides which clips there are: form, places, bounds in force, arms, caps, recipe.
 
     A screen without bounds decides nothing, and a bound that says what holds anyway changes nothing.
     """
     bounds = {name: limit.model_dump(mode="json", exclude_none=True) for name, limit in bounds_of(settings).items()}
     deciding = {
-        **settings.model_dump(mode="json", include={"clip", "place", "select"}),
+        **settings.model_dump(mode="json", include={"clip", "place", "select"}, exclude_none=True),
         "bounds": {name: limit for name, limit in bounds.items() if limit},
         "recipe": recipe,
     }

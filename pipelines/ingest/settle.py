@@ -27,10 +27,11 @@ from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS, config_hash
 from pipelines.ingest.sound import open_sound
 from pipelines.ingest.sources import Source, read_sources
+from pipelines.ingest.speakers import speakers_of
 from pipelines.ingest.speech import spans
 from pipelines.ingest.tables import Ended, Present, caught_up, linked, merged, write_tables
+from pipelines.ingest.together import part
 from pipelines.ingest.trouble import disk_full
-from pipelines.ingest.twins import part_twins
 from pipelines.manifest import digest
 from pipelines.progress import Progress, Report, silent
 from pipelines.storage import StorageError
@@ -160,7 +161,9 @@ class _Settling:
             self._items[name] = replace(item, decided_by=by, clips_hash=clips_hash)
             if self._queue.decide(self._items[name], found, [one.decision for one in before]):
                 self.redone.add(name)
-        self.redone |= part_twins(self._queue, self._items, self.repeated.order)
+        said = speakers_of(self._study, self._items.keys(), self._sources.keys())
+        most = self._settings.select.most_per_speaker
+        self.redone |= part(self._queue, self._items, self.repeated.order, said, most)
 
     def cut(self) -> None:
         """Make the files of kept windows that have none."""

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import DataError
-from pipelines.ingest.decide import REPEATED, SAME_CLIP, Decision, Scored, decide
+from pipelines.ingest.decide import REPEATED, SAME_CLIP, SPEAKER_FULL, Decision, Scored, decide
 from pipelines.ingest.picks import Pick
 from pipelines.ingest.screen import SCREENS, bounds_of
+from pipelines.ingest.speakers import Speakers
 from pipelines.study import Bounds, StudySettings
 from pipelines.units import ClipId, Hertz, SourceId
 
@@ -131,10 +132,12 @@ def what_if(
     bounds: Mapping[str, Bounds],
     *,
     picks: Mapping[SourceId, Sequence[Pick]] | None = None,
+    speakers: Speakers | None = None,
 ) -> WhatIf:
     """Decide all candidates under `settings` with the bounds of some screens replaced by `bounds`; nothing is written.
 
-    A clip that was left out as the same sound as an earlier one stays out.
+    A clip that was left out as the same sound as an earlier one stays out. Caps hold, that per speaker for those that
+    `speakers` names.
 
     Raises UnknownName for a screen that is not there, ConfigError for bounds that cannot stand.
     """
@@ -153,6 +156,10 @@ def what_if(
         for row, decision in zip(free, decisions, strict=True):
             twin = decision.kept and SAME_CLIP in candidates.reasons[row]
             found[row] = Decision("reject", (SAME_CLIP,), decision.arm) if twin else decision
+    by_name = {candidates.clip_ids[row]: row for row, one in enumerate(found) if one.kept}
+    stay = {name: found[row].arm == "picked" for name, row in by_name.items()}
+    for name in (speakers or Speakers()).over(stay, settings.select.most_per_speaker):
+        found[by_name[name]] = Decision("reject", (SPEAKER_FULL,), found[by_name[name]].arm)
     before = candidates.kept
     kept = np.array([one.kept for one in found], dtype=bool)
     return WhatIf(

@@ -70,7 +70,7 @@ def test_reasons_and_bounds_are_said_without_codes() -> None:
     for name in SCREENS:
         for side in ("low", "high"):
             assert "_" not in reason_words(f"{name}_{side}", settings)
-    for code in ("overlap", "picked_over", "repeated", "same_clip"):
+    for code in ("overlap", "picked_over", "repeated", "same_clip", "source_full", "speaker_full"):
         assert "_" not in reason_words(code, settings) and reason_words(code, settings) != code.replace("_", " ")
     assert bounds_words(Bounds(min=0.6, max=2)) == "at least 0.6 and at most 2"
     assert bounds_words(Bounds()) == "no limit"

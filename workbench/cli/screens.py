@@ -65,6 +65,7 @@ def screen(
     from pipelines.errors import ConfigError, UnknownName
     from pipelines.ingest.picks import read_picks
     from pipelines.ingest.screen import SCREENS, bounds_of
+    from pipelines.ingest.speakers import speakers_of
     from pipelines.ingest.thresholds import read_candidates, what_if
     from pipelines.study import open_study
 
@@ -82,7 +83,8 @@ def screen(
     now = bounds_of(opened.settings)[name]
     wanted = SCREENS[name].bounds if default else _moved(now, asked)
     candidates = read_candidates(opened.candidates)
-    told = what_if(candidates, opened.settings, {name: wanted}, picks=read_picks(opened))
+    said = speakers_of(opened, candidates.places.keys())
+    told = what_if(candidates, opened.settings, {name: wanted}, picks=read_picks(opened), speakers=said)
     document: dict[str, Any] = {
         "study": opened.name,
         "screen": name,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pipelines.ingest.decide import SAME_CLIP, Arm, Decided, Decision, Scored
 from pipelines.ingest.queue import Item, Queue, open_queue
-from pipelines.ingest.twins import part_twins, twins
+from pipelines.ingest.together import part
+from pipelines.ingest.twins import twins
 from pipelines.schema import clip_id
 
 ORDER = ("e1", "e2", "e3")
@@ -60,18 +61,18 @@ def test_they_leave_come_back_and_leave_again_whatever_came_first(tmp_path: Path
         items: dict[str, Item] = {}
         for name in names:  # one more source each time, as new episodes arrive
             items[name] = put(queue, name)
-            part_twins(queue, items, ORDER)
+            part(queue, items, ORDER)
         after = standing(queue, items)
         assert {name for name, one in after.items() if one.reasons == (SAME_CLIP,)} == LEAVING.keys()
         assert sum(one.reasons == ("overlap",) for one in after.values()) == 4
-        assert part_twins(queue, items, ORDER) == frozenset()
+        assert part(queue, items, ORDER) == frozenset()
         queue.tables_written()
         without = {name: item for name, item in items.items() if name != "e1"}
-        assert part_twins(queue, without, ORDER) == {"away", "e2"}
+        assert part(queue, without, ORDER) == {"away", "e2"}
         came_back = standing(queue, without)
         assert came_back["e2-000003000"] == Decision("keep", arm="model") and queue.ahead
         assert came_back["e2-000009000"].reasons == (SAME_CLIP,)
-        part_twins(queue, items, ORDER)
+        part(queue, items, ORDER)
         assert standing(queue, items) == after
 
 
@@ -79,10 +80,10 @@ def test_a_pick_that_is_no_candidate_holds_its_sound(tmp_path: Path) -> None:
     with open_queue(tmp_path / "ingest.db") as queue:
         items = {name: put(queue, name) for name in ("e1", "e3")}
         queue.put_picked("e3", [Scored(33, 48000, 0.0, {}, "same")])
-        part_twins(queue, items, ORDER)
+        part(queue, items, ORDER)
         assert standing(queue, items)["e1-000005000"].reasons == (SAME_CLIP,)
         queue.put_picked("e3", [])
-        assert part_twins(queue, items, ORDER) == {"e1"}
+        assert part(queue, items, ORDER) == {"e1"}
         assert standing(queue, items)["e1-000005000"].kept
 
 
@@ -90,6 +91,6 @@ def test_nothing_in_common_turns_nothing_over(tmp_path: Path) -> None:
     with open_queue(tmp_path / "ingest.db") as queue:
         items = {"e3": put(queue, "e3")}
         queue.tables_written()
-        assert part_twins(queue, items, ORDER) == frozenset() and not queue.ahead
-        assert part_twins(queue, {}, ORDER) == frozenset()
+        assert part(queue, items, ORDER) == frozenset() and not queue.ahead
+        assert part(queue, {}, ORDER) == frozenset()
         assert replace(items["e3"]) == queue.items()["e3"]

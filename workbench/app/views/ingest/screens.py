@@ -142,10 +142,12 @@ def _preview(
 ) -> None:
     from pipelines.ingest.picks import read_picks
     from pipelines.ingest.screen import SCREENS
+    from pipelines.ingest.speakers import speakers_of
     from pipelines.ingest.thresholds import histogram, moved, what_if
 
     bounds = moved(now, side, limit)
-    told = what_if(found, study.settings, {name: bounds}, picks=read_picks(study))
+    said = speakers_of(study, found.places.keys())
+    told = what_if(found, study.settings, {name: bounds}, picks=read_picks(study), speakers=said)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"Keeps **{number(told.keeps)}** clips (was {number(told.was)}), loses {number(len(told.loses))}, "
