@@ -178,6 +178,15 @@ class Queue(Memory):
         )
         return tuple(Slice(item.clip_id(row[0]), *row) for row in rows)
 
+    def reasons(self, item: Item) -> dict[ClipId, tuple[str, ...]]:
+        """What speaks against each window of a source, without its scores: nothing against those that are clips."""
+        rows = self._db.execute(
+            "SELECT start_sample, reasons FROM candidates WHERE source_id = ? "
+            "UNION ALL SELECT start_sample, '' FROM picked WHERE source_id = ?",
+            (item.source_id, item.source_id),
+        )
+        return {item.clip_id(start): tuple(filter(None, reasons.split(";"))) for start, reasons in rows}
+
     def tally(self, source_id: SourceId) -> Sequence[tuple[Decision, int]]:
         """How many windows of a source each decision met."""
         rows = self._db.execute(

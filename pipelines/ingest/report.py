@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from pipelines.ingest.funnel import Funnel
 
 #: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.wishes);
-#: `unlisted` is a source that somebody took out of sources.csv; `left` tells of clips that left, since what they hold
-#: sounds elsewhere too.
+#: `unlisted` is a source that somebody took out of sources.csv; `left` tells of clips that were in the study and left.
 RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "paused", "unlisted", "left"]
 
 
@@ -40,6 +39,9 @@ class Row:
     disk_bytes: int | None = None
     #: Why there is no film beside the sound, where the study asks for one.
     video: str = ""
+    #: Of clips that were in the study and left: how many by the reason, and which.
+    left: Mapping[str, int] = field(default_factory=dict)
+    left_ids: tuple[ClipId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,16 @@ class IngestReport:
         return _total(row.arms for row in self.sources)
 
     @property
+    def left(self) -> Mapping[str, int]:
+        """Clips that were in the study and are not any more, by reason (pipelines.ingest.left)."""
+        return _total(row.left for row in self.sources)
+
+    @property
+    def left_ids(self) -> tuple[ClipId, ...]:
+        """The same, by id."""
+        return tuple(name for row in self.sources for name in row.left_ids)
+
+    @property
     def failed(self) -> tuple[Row, ...]:
         return tuple(row for row in self.sources if row.status == "failed")
 
@@ -102,6 +114,7 @@ class IngestReport:
             "clips": self.clips,
             "rejected": dict(self.rejected),
             "arms": dict(self.arms),
+            "left": dict(self.left),
             "funnel": found.document() if found else None,
             "skipped_files": self.skipped,
             "seconds": round(self.seconds, 3),
@@ -133,6 +146,7 @@ class IngestReport:
                     "duration_s": row.duration_s,
                     "speech_s": row.speech_s,
                     **({"video": row.video} if row.video else {}),
+                    **({"left": dict(row.left)} if row.left else {}),
                 }
                 for row in self.sources
             ],

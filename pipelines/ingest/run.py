@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.atomic import sweep
 from pipelines.errors import ConfigError, DataError, TableError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
+from pipelines.ingest.history import Note, written_down
 from pipelines.ingest.inputs import Wanted, wanted
 from pipelines.ingest.manners import Manners, manners_of
 from pipelines.ingest.many import machines
@@ -69,7 +70,11 @@ def ingest(
     read_picks(study), read_speakers(study)
     asked = wanted(inputs, study, known)
     _check_rights(asked, known, rights)
-    with open_queue(study.ingest_db) as queue, machines(study, "" if dry_run else scheduler, queue.sha256) as cluster:
+    with (
+        open_queue(study.ingest_db) as queue,
+        machines(study, "" if dry_run else scheduler, queue.sha256) as cluster,
+        written_down(study, "ingest") as note,
+    ):
         _sweep(study)
         ended: list[Ended] = []
 
@@ -93,18 +98,22 @@ def ingest(
             ended = [rehearsed_row(plan, rehearsal) for plan in plans]
             settled = None
         else:
+            note.has_begun = True
             try:
                 work(study, queue, plans, config, jobs, manners, report, end, salvage=salvage, cluster=cluster)
             except BaseException:
                 with suppress(TableError):  # somebody is in the middle of an edit: the next run writes what was done
                     now = _listed(study)
-                    settle(study, queue, now, edited_since(ended, known, now), report, stopped=True)
+                    settled = settle(study, queue, now, edited_since(ended, known, now), report, stopped=True)
+                    _note(note, ended, _rows([end.row for end in ended], queue, settled), settled)
                 raise
             finally:
                 _sweep(study)
             now = _listed(study)  # a night is long
             met = edited_since(ended, known, now)
-            settled = settle(_now(study), queue, now, met, report, jobs=jobs, cluster=cluster)
+            fresh = _now(study)
+            note.settings, note.rows = fresh.settings, [end.row for end in ended]
+            settled = settle(fresh, queue, now, met, report, jobs=jobs, cluster=cluster)
             if study.settings.fetch.video:
                 heard = [end.item for end in ended if end.row.status in ("ingested", "unchanged")]
                 films = fetch_videos(study, queue, heard, manners, report, retry_failed=retry_failed)
@@ -113,6 +122,10 @@ def ingest(
         rows = _rows([end.row for end in ended], queue, settled)
         rows = tuple(replace(row, video=films[row.source_id]) if row.source_id in films else row for row in rows)
         spoken = _spoken(queue)
+        _note(note, ended, rows, settled)
+        if not dry_run:
+            nothing_worked = bool(rows) and all(row.status == "failed" for row in rows)
+            note.is_worth_telling |= nothing_worked or any(plan.need in ("fetch", "analyse") for plan in plans)
     return IngestReport(
         study=study.name,
         sources=rows,
@@ -135,13 +148,15 @@ def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -
     """
     began = time.perf_counter()
     config_hash(study.settings, RECIPE)
-    with open_queue(study.ingest_db) as queue:
+    with open_queue(study.ingest_db) as queue, written_down(study, "tables") as note:
         known = _listed(study)  # not before: an ingest that ends at this moment has just written it
+        note.has_begun = True
         settled = settle(study, queue, known, (), report, jobs=jobs)
         items = queue.items()
         done = [items[one.source_id] for one in known if one.source_id in items and not one.is_taken_down]
         rows = _rows([heard_row(item) for item in done if item.status == "done"], queue, settled)
         spoken = _spoken(queue)
+        _note(note, (), rows, settled)
     seconds = time.perf_counter() - began
     return IngestReport(study.name, rows, seconds, settled.changed, count=cache(partial(funnel_of, study, spoken)))
 
@@ -194,6 +209,13 @@ def _rows(rows: Sequence[Row], queue: Queue, settled: Settled | None) -> tuple[R
     ]
     rows = [copied(counted(row, queue), settled.copies.get(row.source_id)) for row in moved]
     return (*rows, *(row for row in settled.rows if row.source_id not in told))
+
+
+def _note(note: Note, ended: Sequence[Ended], rows: Sequence[Row], settled: Settled | None) -> None:
+    if settled is not None:
+        note.rows, note.changed, note.redone = rows, settled.changed, len(settled.redone)
+        note.heard = frozenset(end.row.source_id for end in ended if end.row.status == "ingested")
+        note.is_worth_telling = settled.changed or bool(settled.redone)
 
 
 def _sweep(study: Study) -> None:

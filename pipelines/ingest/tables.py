@@ -9,7 +9,8 @@ from typing import Any
 from pipelines.atomic import atomic_path, write_text
 from pipelines.ingest.analyse import RECIPE
 from pipelines.ingest.checks import Check, checks_file, update_checks
-from pipelines.ingest.decide import REPEATED, SAME_CLIP
+from pipelines.ingest.decide import SAME_CLIP
+from pipelines.ingest.left import left_rows, unlisted_rows
 from pipelines.ingest.picks import Speaker
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue
@@ -85,10 +86,10 @@ def write_tables(
     orphans = [clip for clip in before if clip.source_id not in listed]
     left: tuple[Row, ...] = ()
     if unlisted_leave:
-        left = _unlisted(orphans)
+        left = unlisted_rows(orphans)
     else:  # sources.csv is gone or was never there: nobody took its sources out
         clips += orphans
-    left += _masked(listed, items, before, clips, queue)
+    left += left_rows(listed, items, before, clips, queue)
     changed = write_text(study.sources_csv, sources_to_csv(sources))
     if clips or before:
         changed |= _write_clips(study, clips, checks)
@@ -226,51 +227,6 @@ def _clips(source_id: SourceId, group_id: str, item: Item, queue: Queue) -> list
         for one in queue.kept(item)
         if one.window.pcm_sha256
     ]
-
-
-def _unlisted(orphans: Sequence[Clip]) -> tuple[Row, ...]:
-    counts: dict[SourceId, int] = {}
-    for clip in orphans:
-        counts[clip.source_id] = counts.get(clip.source_id, 0) + 1
-    return tuple(
-        Row(
-            given=name,
-            status="unlisted",
-            source_id=name,
-            reason_code="unlisted",
-            reason=f"{name}: is no longer in sources.csv, so its {count} clips left clips.csv",
-        )
-        for name, count in sorted(counts.items())
-    )
-
-
-def _masked(
-    listed: Mapping[SourceId, Source],
-    items: Mapping[SourceId, Item],
-    before: Sequence[Clip],
-    now: Sequence[Clip],
-    queue: Queue,
-) -> tuple[Row, ...]:
-    """Rows for clips that were in the study and stand, as is known by now, where something sounds twice."""
-    there = {clip.clip_id for clip in now}
-    gone: dict[SourceId, set[ClipId]] = {}
-    for clip in before:
-        if clip.clip_id not in there and clip.source_id in listed:
-            gone.setdefault(clip.source_id, set()).add(clip.clip_id)
-    rows = []
-    for name, clips in sorted(gone.items()):
-        item = items.get(name)
-        if item is None or item.status != "done":
-            continue
-        reasons = [one.decision.reasons[:1] for one in queue.decided(item) if one.clip_id in clips]
-        count = sum(reason in ((REPEATED,), (SAME_CLIP,)) for reason in reasons)
-        if count:
-            told = (
-                f"{name}: {count} of its clips left clips.csv, because what they hold sounds elsewhere too; "
-                "'workbench clips repeats' says where, and their labels wait under their ids"
-            )
-            rows.append(Row(name, "left", name, REPEATED, told))
-    return tuple(rows)
 
 
 def _write_candidates(path: Path, queue: Queue, items: Sequence[Item]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipelines import audio
+from pipelines.ingest.history import runs_file
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
 from tests.builders import noise, voice
@@ -69,10 +70,12 @@ def new_study(root: Path) -> Study:
 
 
 def bytes_of(study: Study) -> dict[str, bytes]:
-    """Every file of the study by path, but for the queue, which holds times."""
+    """Every file of the study by path, but for the queue and what is told of runs, which hold times."""
     files = [file for half in (study.manifests, study.private) for file in half.rglob("*") if file.is_file()]
     return {
-        str(file.relative_to(study.root)): file.read_bytes() for file in files if not file.name.startswith("ingest.")
+        str(file.relative_to(study.root)): file.read_bytes()
+        for file in files
+        if not file.name.startswith("ingest.") and file != runs_file(study)
     }
 
 

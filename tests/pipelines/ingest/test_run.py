@@ -19,6 +19,7 @@ import pytest
 from pipelines import audio
 from pipelines.errors import Cancelled, ConfigError, PipelineError, TableError
 from pipelines.ingest import analyse, preflight, run
+from pipelines.ingest.history import runs_file
 from pipelines.ingest.report import IngestReport
 from pipelines.manifest import read_clips, read_table
 from pipelines.progress import Progress
@@ -56,10 +57,12 @@ def ingest(study: Study, *inputs: Path | str, **options: object) -> IngestReport
 
 
 def snapshot(study: Study) -> dict[str, bytes]:
-    """Every table and clip, by path. The queue and its lock may differ: they hold times."""
+    """Every table and clip, by path. The queue, its lock and what is told of runs may differ: they hold times."""
     files = [file for half in (study.manifests, study.private) for file in half.rglob("*") if file.is_file()]
     return {
-        str(file.relative_to(study.root)): file.read_bytes() for file in files if not file.name.startswith("ingest.")
+        str(file.relative_to(study.root)): file.read_bytes()
+        for file in files
+        if not file.name.startswith("ingest.") and file != runs_file(study)
     }
 
 
