@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.ingest.decide import Decision
-from pipelines.units import Seconds, SourceId
+from pipelines.units import ClipId, Seconds, SourceId
 
 if TYPE_CHECKING:
     from pipelines.ingest.funnel import Funnel
