@@ -175,6 +175,16 @@ def _run(
     return unbegun, more
 
 
+def limit_memory(most_bytes: int) -> None:
+    """Refuse this process more data than that from now on (MemoryError), where the system can (Linux)."""
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        if most == resource.RLIM_INFINITY or most_bytes < most:
+            resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most))
+
+
 @contextmanager
 def _threads() -> Iterator[tuple[Executor, _Line]]:
     line = _Line(queue.SimpleQueue(), threading.Event())
@@ -226,12 +236,7 @@ def _begin(line: _Line, limits: Limits) -> None:
     _line, _silence_s = line, limits.silence_s
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what Ctrl-C means
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    if sys.platform == "linux":
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        if most == resource.RLIM_INFINITY or limits.memory_bytes < most:
-            resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, most))
+    limit_memory(limits.memory_bytes)
 
 
 def _leave_with_parent() -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
-from pipelines.ingest.picks import Pick, Speaker
+from pipelines.ingest.picks import Pick, Speaker, meets
+from pipelines.schema import Clip
 from pipelines.units import ClipId, LabelName, Samples, SourceId
 from workbench.store.curation import CurationEvent
 
@@ -144,3 +145,22 @@ def with_tables(here: Curated, picks: Mapping[SourceId, Iterable[Pick]], speaker
         told=here.told,
         speakers_lately=tuple(dict.fromkeys([*here.speakers_lately, *foreign.values()])),
     )
+
+
+def withheld(stands: Curated, clips: Mapping[SourceId, Iterable[Clip]], *, only_here: bool) -> frozenset[ClipId]:
+    """Clips of the table that are none any more: another stretch is picked over them, or their pick was taken back.
+
+    With `only_here`, `stands` may lack picks of other machines, and a picked clip without a pick stays.
+    """
+    gone = set()
+    for source_id, listed in clips.items():
+        picks = stands.picks_of(source_id)
+        for clip in listed:
+            stretch = Pick(clip.start_sample, clip.n_samples)
+            if clip.arm == "picked":
+                is_gone = not only_here and stretch not in picks
+            else:
+                is_gone = meets(stretch, picks) and stretch not in picks
+            if is_gone:
+                gone.add(clip.clip_id)
+    return frozenset(gone)

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,9 @@ from workbench.store.tables import ASSIGNMENTS, RATERS, STANDING
 from workbench.store.values import from_text, to_text
 
 LEASE = timedelta(minutes=30)
+
+#: Which clips are given to nobody any more, as the store stands within this transaction.
+Withheld = Callable[[sa.Connection], Collection[ClipId]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +72,20 @@ def lease(
     *,
     now: datetime | None = None,
     skip: Collection[str] = (),
+    withheld: Withheld | None = None,
 ) -> list[Assignment]:
     """Up to `n` clips for this person, held for them for 30 minutes.
 
     What they hold and have not answered comes first (a reloaded page goes on where it was), then new clips: those
     with most answers below k, then the rater's own seeded order. `skip`: tokens that the page holds already or that
-    are on their way here with an answer. Two processes never give one clip to more than k people: all is decided in
+    are on their way here with an answer. `withheld` tells, within the same transaction, which clips are given to nobody
+    any more. Two processes never give one clip to more than k people: all is decided in
     one transaction that no other writer comes between. Raises StoreError for an unknown rater or a machine.
     """
     now = now or datetime.now(UTC)
     with store.writing() as connection:
         _check_person(connection, rater)
+        asked = _without(asked, withheld(connection) if withheld else ())
         own = _own(connection, asked, rater)
         claims = _claims(connection, asked, now)
         chosen = choose(asked, own, claims, rater, n, now, skip)
@@ -99,10 +105,13 @@ def lease(
     return given
 
 
-def outlook(store: Store, asked: Items, rater: RaterId, *, now: datetime | None = None) -> Outlook:
+def outlook(
+    store: Store, asked: Items, rater: RaterId, *, now: datetime | None = None, withheld: Withheld | None = None
+) -> Outlook:
     """How far this rater is, for the line above the clip: answered, and still to be had."""
     now = now or datetime.now(UTC)
     with store.reading() as connection:
+        asked = _without(asked, withheld(connection) if withheld else ())
         own = _own(connection, asked, rater)
         claims = _claims(connection, asked, now)
     known = set(asked.clip_ids)
@@ -140,6 +149,10 @@ def choose(
     free = [clip_id for clip_id in asked.clip_ids if clip_id not in own and is_free(clip_id)]
     free.sort(key=lambda clip_id: (-claims.get(clip_id, nobody).answers, _place(rater, clip_id)))
     return [*held, *free[: n - len(held)]]
+
+
+def _without(asked: Items, gone: Collection[ClipId]) -> Items:
+    return replace(asked, clip_ids=tuple(name for name in asked.clip_ids if name not in gone)) if gone else asked
 
 
 def _place(rater: RaterId, clip_id: ClipId) -> bytes:

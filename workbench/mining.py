@@ -1,7 +1,6 @@
 """What the clipper shows of a source: its sound or the making of it, what was heard in it, clips, proposals."""
 
 import threading
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,7 @@ from typing import Literal
 
 from pipelines.errors import DataError
 from pipelines.ingest.analyse import tracks_file
-from pipelines.ingest.picks import Pick
+from pipelines.ingest.picks import Pick, meets
 from pipelines.ingest.queue import Item
 from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.screen import SCREENS, bounds_of
@@ -236,13 +235,6 @@ def nominated(study: Study, stands: Curated) -> dict[str, int]:
         if name in there and label in counts:
             counts[label] += 1
     return counts
-
-
-def meets(stretch: Pick, others: Sequence[Pick]) -> bool:
-    """Whether `stretch` overlaps any of `others`, which are in order and overlap none of each other."""
-    place = bisect_left(others, stretch)
-    after = place < len(others) and others[place].start_sample < stretch.end_sample
-    return after or (place > 0 and others[place - 1].end_sample > stretch.start_sample)
 
 
 @lru_cache(maxsize=16)

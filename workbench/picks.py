@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pipelines.atomic import write_text
 from pipelines.audio import write_pcm16
-from pipelines.errors import DataError
+from pipelines.errors import DataError, TableError
 from pipelines.ingest.picks import (
     Pick,
     gender_problem,
@@ -30,8 +30,8 @@ from pipelines.ingest.sound import open_sound
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study
 from pipelines.units import ClipId, Hertz, Samples, SourceId
-from workbench.curated import Curated, Fold, with_tables
-from workbench.recordings import Mined, clip_samples, clips_of, mineable, tables, withdrawn
+from workbench.curated import Curated, Fold, with_tables, withheld
+from workbench.recordings import Mined, all_clips, clip_samples, clips_of, mineable, stamp, tables, withdrawn
 from workbench.store import Refused, Store, open_store
 from workbench.store.connection import store_url
 from workbench.store.curation import CurationEvent, CurationKind, add_curation, curation_events, stored_among
@@ -69,6 +69,7 @@ class Desk:
         self.store = store
         self._lock = threading.Lock()
         self._fold = Fold()
+        self._withheld: tuple[tuple[object, ...], frozenset[ClipId]] | None = None
 
     @property
     def study(self) -> Study:
@@ -84,6 +85,30 @@ class Desk:
         """Clips of the source that people have labelled or are hearing: those stay as they are."""
         with self.store.reading() as connection:
             return _taken(connection, source_id, datetime.now(UTC))
+
+    def withheld(self, connection: sa.Connection) -> frozenset[ClipId]:
+        """Clips of clips.csv that nobody should be given any more, though the table still lists them.
+
+        An ingest that runs keeps the table as it is until its end, for a night perhaps. Worked out when something
+        changed, within the transaction that gives clips away: a pick comes before it or after, never beside it.
+        """
+        study, fold = self.study, self._read(connection)
+        files = (study.clips_csv, picks_file(study))
+        state = (fold.last_seq, *map(stamp, files))
+        with self._lock:
+            if self._withheld is not None and self._withheld[0] == state:
+                return self._withheld[1]
+        found: frozenset[ClipId] = frozenset()
+        if fold.last_seq or picks_file(study).is_file():
+            here = fold.stands()
+            try:
+                stands, only_here = self._with_tables(here), False
+            except TableError:  # a curator's table is no reason to keep annotators waiting
+                stands, only_here = here, True
+            found = withheld(stands, all_clips(study), only_here=only_here)
+        with self._lock:
+            self._withheld = state, found
+        return found
 
     def record(self, events: Sequence[CurationEvent]) -> Done:
         """Store events in the order given, in one transaction; what is acknowledged survives a power cut.

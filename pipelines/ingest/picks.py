@@ -6,7 +6,8 @@ speakers.csv   clip_id, speaker, gender: who speaks in a clip, where somebody sa
 The workbench writes both from its history of events; ingest reads them. Neither holds anything a rater must not know.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +36,13 @@ class Pick:
     def end_sample(self) -> Samples:
         """The first sample after it."""
         return self.start_sample + self.n_samples
+
+
+def meets(stretch: Pick, others: Sequence[Pick]) -> bool:
+    """Whether `stretch` overlaps any of `others`, which are in order and overlap none of each other."""
+    place = bisect_left(others, stretch)
+    after = place < len(others) and others[place].start_sample < stretch.end_sample
+    return after or (place > 0 and others[place - 1].end_sample > stretch.start_sample)
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,7 +323,7 @@ def _listened(
     }
     sounds: dict[SourceId, Sound] = {}
     deaf: set[SourceId] = set()
-    workers = min(jobs or os.cpu_count() or 1, len(wanted))
+    workers = jobs or min(os.cpu_count() or 1, len(wanted))
     for source, outcome in run_each(_hear, wanted, jobs=workers, stage=LISTENING, report=report):
         if not isinstance(outcome, Failed):
             sounds[source] = Sound(wanted[source].spans, outcome)

@@ -186,7 +186,8 @@ class _Settling:
                     f"{name}: {len(slices)} of its clips have no sound here, and its recording is not at {path} any "
                     "more; bring it back and ingest again",
                 )
-        workers = min(self._jobs or os.cpu_count() or 1, max(1, len(tasks)))
+        # As many as were asked for, also for one recording: two are processes, and none of them is this one.
+        workers = self._jobs or min(os.cpu_count() or 1, max(1, len(tasks)))
         each = self._cluster.run_each if self._cluster else partial(run_each, jobs=workers)
         for name, outcome in each(cut, tasks, stage="cut", report=self._report):
             if isinstance(outcome, Failed):

@@ -68,9 +68,10 @@ class SentEvent(Strict):
 def next_clips(here: Person, body: NextBody) -> Response:
     """Up to n clips for this person to hear, and how far they are."""
     asked = _items(serving.study())
-    store = serving.store()
-    given = label_queue.lease(store, asked, here.rater, body.n, skip=set(body.have)) if body.n else []
-    outlook = label_queue.outlook(store, asked, here.rater)
+    store, withheld = serving.store(), serving.desk().withheld
+    skip = set(body.have)
+    given = label_queue.lease(store, asked, here.rater, body.n, skip=skip, withheld=withheld) if body.n else []
+    outlook = label_queue.outlook(store, asked, here.rater, withheld=withheld)
     return private_json(
         {
             "clips": [_offer(here, assignment.token) for assignment in given],

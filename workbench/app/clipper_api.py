@@ -84,8 +84,8 @@ class SentEvent(Strict):
 def sources(_here: Person, _body: NoBody) -> Response:
     """Every source with its state and how far it is mined."""
     study = serving.study()
-    settler(study)
-    return private_json({"sources": clipper_facts.listed(study, _desk(study))})
+    settler()
+    return private_json({"sources": clipper_facts.listed(study, serving.desk())})
 
 
 def open_source(_here: Person, body: OpenBody) -> Response:
@@ -101,7 +101,7 @@ def open_source(_here: Person, body: OpenBody) -> Response:
     sound = mining.sound_of(study, mined)
     if sound is None:
         return private_json(facts)
-    desk = _desk(study)
+    desk = serving.desk()
     heard = clipper_facts.heard(study, desk, mined, sound)
     return private_json(facts | heard | _stands(study, mined))
 
@@ -138,13 +138,13 @@ def events(here: Person, body: EventsBody) -> Response:
         )
         for sent in each
     ]
-    done = _desk(study).record(asked)
+    done = serving.desk().record(asked)
     try:
         picks.follow(study, done)
     except (PipelineError, OSError):  # stored it is: a refusal now would have it sent again, and nothing follow from it
         logging.getLogger(__name__).exception("a picked clip could not be cut now; ingest will cut it")
     if any(event.kind not in ("skip", "mined") for event in done.new):
-        settler(study).soon()
+        settler().soon()
     refused += [{"id": one.client_id, "reason": one.reason} for one in done.refused]
     return private_json({"acked": list(done.acked), "refused": refused})
 
@@ -202,7 +202,7 @@ async def video(request: Request) -> Response:
 
 
 def _stands(study: Study, mined: Mined) -> dict[str, Any]:
-    return {**clipper_facts.standing(study, _desk(study), mined), "problem": settler(study).problem}
+    return {**clipper_facts.standing(study, serving.desk(), mined), "problem": settler().problem}
 
 
 def _stretch(request: Request, found: Sound) -> tuple[int, int] | Response:
@@ -254,18 +254,9 @@ def _posted(model: type[Body], answer: Callable[[Person, Body], Response]) -> En
     return posted(model, answer, lambda error: refusal(503, str(error)), needed="curator")
 
 
-def _desk(study: Study) -> Desk:
-    return _desk_of(study.root.as_posix(), study.name)
-
-
-@cache
-def _desk_of(_root: str, _name: str) -> Desk:
-    return Desk(serving.study(), serving.store())
-
-
-def settler(study: Study) -> Settler:
+def settler(_study: Study | None = None) -> Settler:
     """What brings the tables up to date after picks, in this process."""
-    return _settler_of(_desk(study))
+    return _settler_of(serving.desk())
 
 
 @cache

@@ -8,6 +8,7 @@ from pipelines.study import Study, open_study
 from workbench import accounts
 
 if TYPE_CHECKING:
+    from workbench.picks import Desk
     from workbench.store import Store
 
 STUDY_VARIABLE = "WORKBENCH_STUDY"
@@ -26,6 +27,11 @@ def store() -> "Store":
     return _store(study())
 
 
+def desk() -> "Desk":
+    """The picks of the study, opened once in this process; safe to share between threads."""
+    return _desk(study())
+
+
 def key() -> bytes:
     """The study's signing key."""
     return _key(study())
@@ -36,6 +42,13 @@ def _store(of: Study) -> "Store":
     from workbench.store import open_store
 
     return open_store(of)
+
+
+@cache
+def _desk(of: Study) -> "Desk":
+    from workbench.picks import Desk
+
+    return Desk(of, _store(of))
 
 
 @cache

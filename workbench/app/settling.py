@@ -6,9 +6,10 @@ Nothing is lost where this does not happen: the picks are in the store, and the 
 import logging
 import threading
 import time
+from typing import Protocol
 
 from pipelines.errors import ConfigError, PipelineError
-from pipelines.ingest import run
+from pipelines.ingest.apart import Apart, Told
 from workbench.picks import Desk
 
 #: After the last pick of a row, and at the latest so long after the first one.
@@ -17,11 +18,18 @@ QUIET_S, LONGEST_S = 1.5, 10.0
 RETRY_S = 15.0
 
 
+class Retables(Protocol):
+    """What decodes recordings and writes clips.csv: a process of its own, since a spoilt one may take it down."""
+
+    def retable(self) -> Told: ...
+
+
 class Settler:
     """One thread that settles after changes, and ends when there is nothing more to do."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, apart: Retables | None = None) -> None:
         self._desk = desk
+        self._apart = apart if apart is not None else Apart(desk.study.root, desk.study.name)
         self._lock = threading.Lock()
         self._asked = 0.0
         self._since = 0.0
@@ -53,7 +61,7 @@ class Settler:
             if (left := due - time.monotonic()) > 0:
                 time.sleep(left)
                 continue
-            is_over, self.problem = settle(self._desk)
+            is_over, self.problem = settle(self._desk, self._apart)
             if not is_over:
                 time.sleep(RETRY_S)
                 continue
@@ -64,21 +72,20 @@ class Settler:
                 self._since = self._asked
 
 
-def settle(desk: Desk) -> tuple[bool, str]:
+def settle(desk: Desk, apart: Retables) -> tuple[bool, str]:
     """Bring picks.csv, speakers.csv, clips.csv and the clips' files up to date.
 
     Returns whether that is over, done or not, and what was in the way: False while an ingest has the queue.
     """
     try:
         desk.write_tables()
-        # One at a time, in this thread: a page's server starts no processes of its own.
-        run.retable(desk.study, jobs=1)
+        told = apart.retable()
     except ConfigError as error:
         return False, str(error)
     except PipelineError as error:
         return True, str(error)
     except Exception as error:  # a full disk under the database is no OSError; and the next pick must find a thread
         logging.getLogger(__name__).exception("clips.csv could not be brought up to date after a pick")
-        told = getattr(error, "strerror", None) or type(error).__name__
-        return True, f"the study's tables could not be written ({told}); the picks are kept"
-    return True, ""
+        why = getattr(error, "strerror", None) or type(error).__name__
+        return True, f"the study's tables could not be written ({why}); the picks are kept"
+    return told.is_over, told.problem

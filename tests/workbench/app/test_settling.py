@@ -1,12 +1,12 @@
 """workbench.app.settling: whatever happens to one settling, the next pick is settled."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
 
-from pipelines.ingest import run
+from pipelines.ingest.apart import Told
 from workbench.app import settling
 from workbench.app.settling import Settler
 from workbench.picks import Desk
@@ -32,9 +32,13 @@ def test_a_trouble_of_any_kind_is_told_and_over_with_the_next_pick(
             raise met.pop()
         return True
 
-    asked: list[Any] = []
-    monkeypatch.setattr(run, "retable", lambda study, **_: asked.append(study))
-    settler = Settler(cast(Desk, SimpleNamespace(write_tables=write_tables, study="night")))
+    asked: list[str] = []
+
+    def retable() -> Told:
+        asked.append("night")
+        return Told(True)
+
+    settler = Settler(cast(Desk, SimpleNamespace(write_tables=write_tables)), SimpleNamespace(retable=retable))
     settler.soon()
     assert settler.wait(10)
     assert "could not be written" in settler.problem and "the picks are kept" in settler.problem
