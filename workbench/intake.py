@@ -151,6 +151,12 @@ def reason_words(code: str, settings: "StudySettings") -> str:
     from pipelines.ingest.screen import SCREENS, bounds_of
 
     name, _, side = code.rpartition("_")
+    "unpicked": "picked by hand, and that was taken back",
+    "not_cut": "could not be cut",
+    "no_window": "no window begins there since the recording was heard anew",
+    "unlisted": "its recording is no longer in sources.csv",
+    "taken_down": "its recording was withdrawn",
+    "elsewhere": "no window of this machine has its name",
     if name not in SCREENS:
         return _DECIDED.get(code, code.replace("_", " "))
     bounds = bounds_of(settings)[name]

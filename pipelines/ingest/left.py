@@ -81,14 +81,19 @@ def unlisted_rows(orphans: Sequence[Clip]) -> tuple[Row, ...]:
     )
 
 
-def _reason(clip: Clip, reasons: tuple[str, ...] | None) -> str:
-    """The one thing that made it leave, of all that speaks against it."""
+def main_reason(reasons: Sequence[str]) -> str:
+    """The one thing that made a clip leave, of all that speaks against it; `not_cut` where nothing does.
+
+    One drawn by lot has reasons of the screens at all times: what is decided elsewhere counts before those.
+    """
+    before_all = [code for code in (REPEATED, SAME_CLIP, PICKED_OVER) if code in reasons]
+    return next(iter((*before_all, *reasons)), NOT_CUT)
+
+
+def _reason(clip: Clip, reasons: Sequence[str] | None) -> str:
     if reasons is None:
         return UNPICKED if clip.arm == "picked" else NO_WINDOW
-    if not reasons:
-        return NOT_CUT
-    # One drawn by lot has reasons of the screens at all times: the new one counts.
-    return next((code for code in (REPEATED, SAME_CLIP, PICKED_OVER) if code in reasons), reasons[0])
+    return main_reason(reasons)
 
 
 def _said(counts: Mapping[str, int]) -> str:

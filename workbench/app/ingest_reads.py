@@ -11,8 +11,9 @@ import streamlit as st
 
 from pipelines.errors import DataError
 from pipelines.study import Study
-from pipelines.units import SourceId
+from pipelines.units import ClipId, SourceId
 from workbench import jobs
+from workbench.app import serving
 from workbench.app.reads import Stamp, stamp
 from workbench.intake import State, state_of
 from workbench.jobs import Job
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from pipelines.ingest.funnel import Funnel
     from pipelines.ingest.standing import SourceStanding
     from pipelines.ingest.thresholds import Candidates
+    from workbench.past import PastRow
 
 #: Commands whose jobs this page watches.
 WATCHED = (("ingest",), ("clips", "screen"))
+#: So many of the last runs are told.
+MOST_RUNS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,25 @@ def ingest_jobs(study: Study) -> list[Job]:
 def is_rehearsal(job: Job) -> bool:
     """Whether a job only looks at what an ingest would do."""
     return "--dry-run" in job.argv
+def answered(study: Study) -> frozenset[ClipId]:
+    """Clips that people have answered, in the study or outside it."""
+    return _answered(study, (str(study.private), serving.store().counts().events))
+
+
+def answered_outside(study: Study) -> Mapping[str, int]:
+    """How many clips with answers are not in the study now, by the reason."""
+    from workbench.answered import outside
+
+    return outside(study, answered(study), candidates(study))
+
+
+def past(study: Study) -> "tuple[PastRow, ...]":
+    """What the last runs did, the newest first."""
+    from pipelines.ingest.history import runs_file
+
+    return _past(study, (str(study.private), stamp(runs_file(study))))
+
+
 
 
 def eta_s(job: Job) -> float | None:
@@ -209,3 +232,18 @@ def _clips_by_source(_study: Study, changed: object) -> Mapping[SourceId, int]: 
     from pipelines.manifest import read_clips
 
     return Counter(clip.source_id for clip in read_clips(_study.clips_csv)) if _study.clips_csv.is_file() else {}
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _answered(_study: Study, changed: object) -> frozenset[ClipId]:  # noqa: ARG001
+    from workbench.answered import answered
+
+    return answered(serving.store())
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _past(_study: Study, changed: object) -> "tuple[PastRow, ...]":  # noqa: ARG001
+    from pipelines.ingest.history import read_runs
+    from workbench.past import past_rows
+
+    return past_rows(read_runs(_study), MOST_RUNS)
+
+

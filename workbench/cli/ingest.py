@@ -34,6 +34,7 @@ def ingest(
     from pipelines import study as studies
     from pipelines.ingest import run
     from workbench import intake, picks
+    from workbench.answered import answered_in, leaving_words
 
     opened = studies.open_study(study)
     intake.check_length(opened)
@@ -52,6 +53,8 @@ def ingest(
             scheduler=scheduler,
         )
 
+    with_answers = len(answered_in(opened).intersection(done.left_ids)) if done.left_ids else 0
+
     def people() -> None:
         for row in done.sources:
             if row.status in ("ingested", "unchanged"):
@@ -66,6 +69,8 @@ def ingest(
                 say(f"{row.verdict:10} {row.source_id}: {row.reason or row.given + length}")
             else:
                 say(f"{row.verdict or row.status:10} {row.reason}")
+        if told := leaving_words(len(done.left_ids), with_answers, is_done=True):
+            say(told)
         if done.skipped:
             say(f"{done.skipped} other files in these folders are no recordings.")
         if done.changed and done.funnel is not None:
@@ -83,5 +88,5 @@ def ingest(
             state = "" if done.changed else " Nothing had changed."
             say(f"{done.clips} clips in study '{done.study}', {done.seconds:.1f} s.{state}")
 
-    show(done.document(), as_json=as_json, people=people)
+    show({**done.document(), "left_answered": with_answers}, as_json=as_json, people=people)
     leave(done.exit_code)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipelines.ingest.funnel import Funnel
     from pipelines.ingest.thresholds import Candidates
     from pipelines.study import Bounds, Study
+    from pipelines.units import ClipId
 
 WIDTH = 48
 BINS = 20
@@ -26,6 +27,8 @@ def funnel(study: StudyOption = None, as_json: JsonOption = False) -> None:
     from pipelines.ingest.standing import source_standings
     from pipelines.ingest.thresholds import read_candidates
     from pipelines.study import open_study
+    from workbench.answered import answered_in, outside
+    from workbench.intake import reason_words
 
     opened = open_study(study)
     candidates = read_candidates(opened.candidates)
@@ -35,7 +38,16 @@ def funnel(study: StudyOption = None, as_json: JsonOption = False) -> None:
         if one.state == "done"
     }
     found = count(candidates, opened.settings, spoken)
-    show({"study": opened.name, **found.document()}, as_json=as_json, people=lambda: say_funnel(found, opened))
+    gone = outside(opened, answered_in(opened), candidates)
+
+    def people() -> None:
+        say_funnel(found, opened)
+        for number, (code, many) in enumerate(gone.items()):
+            if not number:
+                say("Answered, and not in the study now (the answers wait under the clips' ids):")
+            say(f"  {many:7} {reason_words(code, opened.settings)}")
+
+    show({"study": opened.name, **found.document(), "answered_outside": gone}, as_json=as_json, people=people)
 
 
 def screen(
@@ -68,6 +80,7 @@ def screen(
     from pipelines.ingest.speakers import speakers_of
     from pipelines.ingest.thresholds import read_candidates, what_if
     from pipelines.study import open_study
+    from workbench.answered import answered_in, leaving_words
 
     opened = open_study(study)
     asked = {key: text for key, text in zip(LIMITS, (least, most, review_least, review_most), strict=True) if text}
@@ -85,6 +98,7 @@ def screen(
     candidates = read_candidates(opened.candidates)
     said = speakers_of(opened, candidates.places.keys())
     told = what_if(candidates, opened.settings, {name: wanted}, picks=read_picks(opened), speakers=said)
+    with_answers = answered_in(opened)
     document: dict[str, Any] = {
         "study": opened.name,
         "screen": name,
@@ -95,18 +109,21 @@ def screen(
         "was": told.was,
         "gains": len(told.gains),
         "loses": len(told.loses),
+        "loses_answered": len(with_answers.intersection(told.loses)),
         "status": told.statuses,
         "reasons": told.reasons,
         "set": put,
     }
     code = 0
     if put:
-        code = _put(opened, name, None if default else wanted, document)
+        code = _put(opened, name, None if default else wanted, document, with_answers)
 
     def people() -> None:
         _say_histogram(candidates, told.kept, name, wanted)
         verb = "Keeps" if put else "Would keep"
         say(f"{verb} {told.keeps} clips (was {told.was}): gains {len(told.gains)}, loses {len(told.loses)}.")
+        if words := leaving_words(len(told.loses), document["loses_answered"], is_done=put):
+            say(words)
         if put:
             say(document["told"])
         elif wanted != now:
@@ -142,7 +159,9 @@ def _number(key: str, text: str) -> float | None:
         raise ConfigError(f"--{key.replace('_', '-')}: expected a number or 'none', found '{text}'") from None
 
 
-def _put(study: "Study", name: str, bounds: "Bounds | None", document: dict[str, Any]) -> int:
+def _put(
+    study: "Study", name: str, bounds: "Bounds | None", document: dict[str, Any], with_answers: frozenset["ClipId"]
+) -> int:
     """Write the bounds, then make the tables and clips so. Where a run is under way, that one does it at its end."""
     from pipelines.errors import ConfigError
     from pipelines.ingest.bounds import set_bounds
@@ -159,6 +178,8 @@ def _put(study: "Study", name: str, bounds: "Bounds | None", document: dict[str,
             return 3
     document["told"] = "clips.csv says so now." if done.changed else "clips.csv was so already."
     document["changed"] = done.changed
+    document["left"] = dict(done.left)
+    document["left_answered"] = len(with_answers.intersection(done.left_ids))
     return int(done.exit_code)
 
 

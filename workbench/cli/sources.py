@@ -64,6 +64,38 @@ def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None
     show(document, as_json=as_json, people=people)
 
 
+@app.command("history")
+def history(
+    most: Annotated[int, typer.Option("--most", min=1, help="So many, the newest first.")] = 20,
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what the last runs did: when, for how long, what came in, what was kept, what failed.
+
+    Runs that found nothing to do are not among them, nor is one that was killed.
+
+    Example: workbench sources history --study night
+    """
+    from pipelines.ingest.history import read_runs
+    from pipelines.study import open_study
+    from workbench.past import past_rows
+
+    opened = open_study(study)
+    runs = read_runs(opened)
+
+    def people() -> None:
+        for row in past_rows(runs, most):
+            heard = f"{row.heard_s / 3600:.2f} h heard of {row.sound_s / 3600:.2f} h, " if row.is_ingest else ""
+            gone = f", {row.left} clips left" if row.left else ""
+            told = f"{row.took_s:.0f} s, {row.what}: {heard}{row.clips} clips{gone}"
+            say(f"{row.started:%Y-%m-%d %H:%M}  {told}{'; ' + row.problem if row.problem else ''}")
+        if not runs:
+            say("No run is told of on this machine yet.")
+
+    document = {"study": opened.name, "runs": [run.model_dump() for run in runs[:most]]}
+    show(document, as_json=as_json, people=people)
+
+
 @app.command("pause")
 def pause(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
     """Leave a recording alone from now on, also in the run that is under way.

@@ -37,6 +37,7 @@ def show(study: Study, _session: Session, _now: Now) -> None:
             parts.table_download([{"reason": name, "windows": count} for name, count in reasons.items()], "reasons.csv")
         else:
             st.caption("Every window was kept.")
+        _answered_outside(study)
     with right:
         st.markdown("**Who gets through, by loudness**")
         if found.quarters:
@@ -66,6 +67,17 @@ def show(study: Study, _session: Session, _now: Now) -> None:
                 f"see what the screens throw away: {number(found.random_saved)} of them would have been refused."
             )
     _repeats(study)
+
+
+def _answered_outside(study: Study) -> None:
+    gone = ingest_reads.answered_outside(study)
+    if gone:
+        total = sum(gone.values())
+        st.markdown(f"**{amount(total, 'clip')} with answers {'is' if total == 1 else 'are'} not in the study now**")
+        st.markdown(
+            "\n".join(f"- {number(n)}: {intake.reason_words(code, study.settings)}" for code, n in gone.items())
+        )
+        st.caption("The answers wait under the clips' ids, and count again when the clips come back.")
 
 
 def _repeats(study: Study) -> None:

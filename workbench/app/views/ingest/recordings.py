@@ -14,7 +14,7 @@ from workbench import intake, jobs
 from workbench.app import doors, parts
 from workbench.app.ingest_reads import Now
 from workbench.app.session import Session
-from workbench.app.views.ingest import add
+from workbench.app.views.ingest import add, past
 from workbench.app.words import amount, duration, literal
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def show(study: Study, session: Session, now: Now) -> None:
         if chosen is None:
             st.caption("Choose a row to see why it stands where it does, and what can be done.")
         else:
+    past.show(study)
             _one(study, session, now, *chosen)
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pipelines.study import Study
 from workbench import intake, jobs
+from workbench.answered import leaving_words
 from workbench.app import ingest_reads
 from workbench.app.ingest_reads import Now
 from workbench.app.words import amount, duration, number
@@ -88,6 +89,9 @@ def _over(job: Job) -> None:
     elif job.state == "cancelled":
         st.info(f"{job.title}: stopped. Nothing half-made was left; start again and it goes on.")
 
+    elif isinstance(told := job.result, dict) and told.get("left_answered"):
+        left = sum(told["left"].values())
+        st.info(f"{job.title}: {leaving_words(left, told['left_answered'], is_done=True)}", icon=":material/label:")
 
 def _why(job: Job) -> str:
     result = job.result

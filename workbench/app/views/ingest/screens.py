@@ -10,6 +10,7 @@ from pipelines.study import Bounds, Study
 from pipelines.units import ClipId
 from workbench import intake, jobs, window_sound
 from workbench.app import ingest_charts, ingest_reads, parts, serving
+from workbench.answered import leaving_words
 from workbench.app.ingest_reads import Now
 from workbench.app.listening import Heard, sounds
 from workbench.app.session import Session
@@ -162,6 +163,9 @@ def _preview(
             apply(study, name, bounds, now)
             st.rerun()
     figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
+    with_answers = len(ingest_reads.answered(study).intersection(told.loses))
+    if words := leaving_words(len(told.loses), with_answers, is_done=False):
+        st.warning(words, icon=":material/label:")
     st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
     if bounds.review_min is not None or bounds.review_max is not None:
         left = amount(told.statuses.get("review", 0), "window")
