@@ -1,4 +1,7 @@
-"""Who may do what: roles, and signed tokens that say who someone is. Nothing is remembered here but one secret."""
+"""Who may do what: roles, and signed tokens that say who someone is.
+
+Nothing is remembered here but one secret, and which sign-ins were ended before their time.
+"""
 
 import base64
 import binascii
@@ -13,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from workbench.errors import AccessError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipelines.study import Study
 
 Role: TypeAlias = Literal["annotator", "curator", "researcher"]
@@ -77,6 +82,30 @@ def unseal(key: bytes, purpose: Purpose, token: str, now: float) -> dict[str, An
     if content.pop("exp") < now:
         raise AccessError("this link or sign-in is too old: ask for a new invitation")
     return content
+
+
+def new_sign_in() -> str:
+    """A name for one sign-in in one browser, by which it can be ended."""
+    return secrets.token_urlsafe(12)
+
+
+def end_sign_in(study: "Study", sign_in: str, now: float) -> None:
+    """Let a sign-in be worth nothing from now on, wherever its cookie is still held: a page that was left open."""
+    folder = _ended(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / sign_in).touch()
+    for file in folder.iterdir():
+        if file.stat().st_mtime < now - SESSION_S:  # its cookie is over by itself
+            file.unlink(missing_ok=True)
+
+
+def has_ended(study: "Study", sign_in: str) -> bool:
+    """Whether somebody has signed out of it."""
+    return (_ended(study) / sign_in).exists()
+
+
+def _ended(study: "Study") -> "Path":
+    return study.private / "signed_out"
 
 
 def cookie_name(key: bytes) -> str:

@@ -150,6 +150,7 @@ def _main(root: str, name: str, silence_s: str, memory_bytes: str, idle_s: str) 
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as told:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no answer
         answer(Path(root), name, limits, float(idle_s), told)
+    os._exit(0)  # Python cannot end in good order while a thread waits for standard input
 
 
 if __name__ == "__main__":

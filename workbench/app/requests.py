@@ -91,10 +91,10 @@ def person(request: Request) -> Person | None:
     return person_of(request.cookies)
 
 
-def set_session(response: Response, request: Request, rater: str, language: str) -> None:
-    """Sign the browser in as `rater`."""
+def set_session(response: Response, request: Request, rater: str, language: str, sign_in: str = "") -> None:
+    """Sign the browser in as `rater`; with `sign_in` it stays the same sign-in, in another language."""
     key = serving.key()
-    content = {"rater": rater, "language": language}
+    content = {"rater": rater, "language": language, "sign_in": sign_in or accounts.new_sign_in()}
     response.set_cookie(
         accounts.cookie_name(key),
         accounts.seal(key, "session", content, time.time() + accounts.SESSION_S),

@@ -15,7 +15,7 @@ from workbench import accounts
 from workbench.app import console, serving
 from workbench.app import session as sessions
 from workbench.app.pages import HOME, Page, first_for, pages_for
-from workbench.app.session import Session
+from workbench.app.session import Closed, Session
 
 
 def _show(page: Page, session: Session) -> None:
@@ -41,6 +41,10 @@ def main() -> None:
     session = sessions.current(st.session_state, st.context.cookies)
     if session is None:
         st.navigation([st.Page(_nobody_here, title="Sign in", url_path="start", default=True)], position="hidden").run()
+        return
+    if isinstance(session, Closed):
+        closed = partial(_closed, session)
+        st.navigation([st.Page(closed, title="Closed", url_path="closed", default=True)], position="hidden").run()
         return
     allowed = pages_for(session.role)
     made = {page.url: _page(page, session) for pages in allowed.values() for page in pages}
@@ -68,6 +72,10 @@ def _page(page: Page, session: Session) -> st.Page:
         url_path=page.url,
         icon=page.icon,
     )
+
+
+def _closed(tab: Closed) -> None:
+    st.warning(tab.sentence, icon=":material/lock:")
 
 
 def _nobody_here() -> None:

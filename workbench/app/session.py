@@ -1,13 +1,14 @@
 """The one typed door to st.session_state: which study is served, who is here, in which language."""
 
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 from pipelines.study import Study
 from workbench import accounts
-from workbench.accounts import Role
+from workbench.accounts import Role, may
 from workbench.app import serving
 from workbench.app.catalogue import Catalogue, catalogue
 from workbench.errors import AccessError
@@ -17,14 +18,31 @@ PERSON = "person"
 Value = TypeVar("Value")
 
 
+Arguments = ParamSpec("Arguments")
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody signed in."""
+    """Somebody signed in. `sign_in` names this sign-in in this browser."""
 
     rater: str
     name: str
     role: Role
     language: str
+    sign_in: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A tab whose person has signed out, was taken out, or may do less than when it was opened."""
+
+    why: Literal["signed_out", "role"]
+    language: str
+
+    @property
+    def sentence(self) -> str:
+        """What the tab says instead of its page."""
+        return catalogue(self.language)(f"problems.{self.why}")
 
 
 class Session:
@@ -72,16 +90,44 @@ def person_of(cookies: Mapping[str, str]) -> Person | None:
         content = accounts.unseal(serving.key(), "session", token, time.time())
     except AccessError:
         return None
+    sign_in = content.get("sign_in") or token.rpartition(".")[2]
     known = serving.store().rater(content["rater"])
-    if known is None or known.kind != "person":
+    if known is None or known.kind != "person" or accounts.has_ended(serving.study(), sign_in):
         return None
-    return Person(known.rater, known.name, known.role, content.get("language") or known.language)
+    return Person(known.rater, known.name, known.role, content.get("language") or known.language, sign_in)
 
 
-def current(state: MutableMapping[Any, Any], cookies: Mapping[str, str]) -> Session | None:
-    """The session of this tab, or None when nobody is signed in."""
-    person = state.get(PERSON) or person_of(cookies)
+def current(state: MutableMapping[Any, Any], cookies: Mapping[str, str]) -> Session | Closed | None:
+    """The session of this tab, asked anew at each action; None when nobody is signed in.
+
+    A tab was made for one person in one role. Where that is over, or the role is a lesser one now, the tab is closed
+    until it is loaded again: what stands in it belongs to what they were.
+    """
+    person, first = person_of(cookies), state.get(PERSON)
+    if isinstance(first, Person):
+        if person is None or person.rater != first.rater:
+            return Closed("signed_out", first.language)
+        if not may(person.role, first.role):
+            return Closed("role", first.language)
     if person is None:
         return None
     state[PERSON] = person
     return Session(serving.study(), person, state)
+
+
+def fragment(draw: Callable[Arguments, None], *, run_every: float | None) -> Callable[Arguments, None]:
+    """`st.fragment`, drawn again by itself without the rest of the page, for as long as the tab is not closed."""
+    import streamlit as st
+
+    with_page = [True]
+
+    @wraps(draw)
+    def drawn(*given: Arguments.args, **more: Arguments.kwargs) -> None:
+        if with_page:  # then the router has just asked
+            with_page.clear()
+        elif not isinstance(current(st.session_state, st.context.cookies), Session):
+            st.rerun()  # the whole page says why
+        draw(*given, **more)
+
+    again: Callable[Arguments, None] = st.fragment(drawn, run_every=run_every)
+    return again

@@ -90,9 +90,12 @@ def _enter(request: Request, form: Mapping[str, str]) -> Response:
 
 
 def leave(request: Request) -> Response:
-    """POST /sign-out."""
+    """POST /sign-out: of every tab of this browser, at once."""
     if not is_own_page(request):
         return refusal(403, "only the page itself can sign you out")
+    here = person(request)
+    if here is not None:
+        accounts.end_sign_in(serving.study(), here.sign_in, time.time())
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(accounts.cookie_name(serving.key()), path="/")
     return response
@@ -110,7 +113,7 @@ async def language(request: Request) -> Response:
     if wanted not in LANGUAGES:
         return refusal(422, f"'language' must be one of {', '.join(LANGUAGES)}")
     response = private_json({"language": wanted})
-    set_session(response, request, here.rater, wanted)
+    set_session(response, request, here.rater, wanted, here.sign_in)
     return response
 
 

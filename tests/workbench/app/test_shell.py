@@ -13,7 +13,7 @@ from pipelines.schemes import load_scheme
 from pipelines.study import ROOT_VARIABLE
 from tests.workbench.builders import study_with_clips
 from workbench.accounts import Role
-from workbench.app import console
+from workbench.app import console, session
 from workbench.app.catalogue import LANGUAGES, catalogue, nearest_language
 from workbench.app.options import FILE, streamlit_options
 from workbench.app.pages import PAGES, pages_for
@@ -90,8 +90,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, person: Person | None) 
     study_with_clips(tmp_path)
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     app = AppTest.from_file(ROUTER)
-    if person is not None:
-        app.session_state["person"] = person
+    monkeypatch.setattr(session, "person_of", lambda _: person)
     return app.run(timeout=30)
 
 
@@ -112,7 +111,7 @@ def broken_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: Role, la
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     study.settings_file.write_text('name = "night"\nschem = "five"\n', encoding="utf-8")
     app = AppTest.from_file(ROUTER)
-    app.session_state["person"] = Person("Mei", "Mei", role, language)
+    monkeypatch.setattr(session, "person_of", lambda _: Person("Mei", "Mei", role, language))
     return app.run(timeout=30)
 
 

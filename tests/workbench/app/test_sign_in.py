@@ -17,7 +17,7 @@ from streamlit import config
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.workbench.builders import study_with_clips
 from workbench import accounts, people
-from workbench.app import sign_in
+from workbench.app import clipper_api, sign_in
 from workbench.app.options import streamlit_options
 from workbench.app.session import person_of
 from workbench.store import open_store
@@ -44,6 +44,7 @@ def ask(
     app = Starlette(
         routes=[
             *sign_in.ROUTES,
+            *clipper_api.ROUTES,
             Route("/label", lambda _: PlainTextResponse("the page")),
             Route("/_stcore/upload_file/{session}/{file}", lambda _: PlainTextResponse("taken"), methods=["PUT"]),
         ],

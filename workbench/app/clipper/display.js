@@ -14,6 +14,7 @@ function saveState({ outbox }) {
 
 const PROBLEMS_SAID = {
   signed_out: "You are signed out. Sign in again in another tab: what waits here is then sent.",
+  not_allowed: "You are no longer a curator of this study. Nothing more is cut; what waits here stays in this browser.",
   other_person: "Somebody else has signed in in this browser. Reload this page.",
   offline: "No connection. Go on: what you do is kept here and sent when it is back.",
   unavailable: "The server does not answer just now. What you do is kept here and sent later.",

@@ -1,6 +1,6 @@
 // Talking to the server. An answer that is no success is a `Refusal`; `problemOf` says in one word what it means.
 
-const PROBLEMS = { 401: "signed_out", 403: "signed_out", 404: "gone", 409: "other_person", 413: "too_much", 422: "refused" };
+const PROBLEMS = { 401: "signed_out", 403: "not_allowed", 404: "gone", 409: "other_person", 413: "too_much", 422: "refused" };
 
 class Refusal extends Error {
   constructor(status, reason = "") {

@@ -5,7 +5,7 @@ import streamlit as st
 from pipelines.study import Study
 from workbench import jobs
 from workbench.app import doors, parts, reads
-from workbench.app.session import Session
+from workbench.app.session import Session, fragment
 from workbench.app.words import amount, duration, estimate_text, number, share, share_text
 from workbench.overview import NextStep, Standing, next_step, trust
 
@@ -92,7 +92,7 @@ def _release(study: Study) -> None:
 def _working(study: Study, session: Session) -> None:
     """What runs now, and what went wrong last, drawn again each second while something runs."""
     active = any(not job.is_over for job in jobs.jobs(study))
-    st.fragment(_jobs, run_every=1.0 if active else None)(study, session)
+    fragment(_jobs, run_every=1.0 if active else None)(study, session)
 
 
 def _jobs(study: Study, session: Session) -> None:

@@ -11,7 +11,7 @@ from pipelines.recipe import Recipe, load_recipe, recipe_names
 from pipelines.study import Study
 from workbench import jobs
 from workbench.app import charts, doors, parts, reads
-from workbench.app.session import Session
+from workbench.app.session import Session, fragment
 from workbench.app.words import duration, number, share, share_text
 from workbench.jobs import Job
 from workbench.training_choice import Choice, command
@@ -154,7 +154,7 @@ def _published(recipe: Recipe) -> None:
 def _watch(study: Study, session: Session, job_id: str) -> None:
     job = jobs.open_job(study, job_id)
     every = None if job.is_over else 1.0
-    st.fragment(_progress, run_every=every)(study, session, job_id)
+    fragment(_progress, run_every=every)(study, session, job_id)
 
 
 def _progress(study: Study, session: Session, job_id: str) -> None:

@@ -7,6 +7,7 @@ from workbench import intake, jobs
 from workbench.answered import leaving_words
 from workbench.app import ingest_reads
 from workbench.app.ingest_reads import Now
+from workbench.app.session import fragment
 from workbench.app.words import amount, duration, number
 from workbench.jobs import Job
 
@@ -34,7 +35,7 @@ def show(study: Study, now: Now) -> None:
     """What runs now, drawn again each second, and what became of the newest one. A look ahead is told where asked."""
     job = next((job for job in now.jobs if not job.is_over or not ingest_reads.is_rehearsal(job)), None)
     if job is not None:
-        st.fragment(_job, run_every=None if job.is_over else 1.0)(study, job.job_id)
+        fragment(_job, run_every=None if job.is_over else 1.0)(study, job.job_id)
 
 
 def _job(study: Study, job_id: str) -> None:
