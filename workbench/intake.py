@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from pipelines.study import Bounds, Study, StudySettings
 
 #: How a source is said to stand, in the order of what asks for attention first.
-State = Literal["needs you", "broke off", "waits", "paused", "not begun", "fetched", "gone", "our error", "done",
+State = Literal["needs you", "broke off", "waits", "paused", "not begun", "fetched", "unusable", "our error", "done",
                 "taken once", "taken down"]  # fmt: skip
 STATES: tuple[State, ...] = State.__args__  # type: ignore[attr-defined]
 
 #: A sign beside the words, since colour alone tells nothing to some.
 SIGNS: Mapping[State, str] = {
-    "needs you": "▲", "broke off": "↻", "waits": "◷", "paused": "‖", "not begun": "○", "fetched": "◐", "gone": "✕",
+    "needs you": "▲", "broke off": "↻", "waits": "◷", "paused": "‖", "not begun": "○", "fetched": "◐", "unusable": "✕",
     "our error": "✕", "done": "●", "taken once": "＝", "taken down": "–",
 }  # fmt: skip
 
 _FAILED: Mapping[str, State] = {
-    "fix": "needs you", "retry": "broke off", "defer": "waits", "gone": "gone", "bug": "our error",
+    "fix": "needs you", "retry": "broke off", "defer": "waits", "gone": "unusable", "bug": "our error",
 }  # fmt: skip
 
 _ADVICE: Mapping[State, str] = {
@@ -35,7 +35,7 @@ _ADVICE: Mapping[State, str] = {
     "paused": "It stays as it is until you let it go on.",
     "not begun": "The next run takes it.",
     "fetched": "It is here; the next run listens to it and cuts its clips.",
-    "gone": "It is not asked for again, unless you say so: try again, or give another address.",
+    "unusable": "It is not asked for again, unless you say so: try again, or give another address.",
     "our error": "An error of this program: please report it. It is not tried again unless you say so.",
     "done": "Nothing to do.",
     "taken once": "The same recording is there under another name, so it was not taken twice.",
@@ -103,10 +103,14 @@ def advice(one: "SourceStanding", state: State) -> str:
     return _ADVICE[state]
 
 
-def next_step(states: Sequence[State], clips: int, *, running: bool, has_candidates: bool) -> NextStep:
-    """The one thing to do next. `clips`: how many the study has."""
+def next_step(
+    states: Sequence[State], clips: int, *, running: bool, has_candidates: bool, looking: bool = False
+) -> NextStep:
+    """The one thing to do next. `clips`: how many the study has; `looking`: what runs only looks at what there is."""
     count = Counter(states)
     left = count["not begun"] + count["fetched"] + count["broke off"]
+    if looking:
+        return NextStep("What you asked for is being looked at; nothing is fetched yet.", "watch", "")
     if running:
         return NextStep("Recordings are being made into clips now.", "watch", "")
     if not states:
@@ -133,6 +137,10 @@ def next_step(states: Sequence[State], clips: int, *, running: bool, has_candida
     if count["waits"] and count["waits"] == len(states) - count["done"]:
         many = "1 recording waits" if count["waits"] == 1 else f"{count['waits']} recordings wait"
         return NextStep(f"{many} for a site; the others are done.", "hear", "Hear the clips")
+    lost = count["unusable"] + count["our error"]
+    if lost:
+        many = "1 recording cannot be used" if lost == 1 else f"{lost} recordings cannot be used"
+        return NextStep(f"{many}: the table says why. Nothing holds the others back.", "hear", "Hear the clips")
     return NextStep("Nothing holds the recordings back.", "hear", "Hear the clips")
 
 
@@ -143,6 +151,12 @@ _DECIDED = {
     "same_clip": "the same sound as an earlier clip",
     "source_full": "its recording has as many clips as one may have",
     "speaker_full": "its speaker has as many clips as one may have",
+    "unpicked": "picked by hand, and that was taken back",
+    "not_cut": "could not be cut",
+    "no_window": "no window begins there since the recording was heard anew",
+    "unlisted": "its recording is no longer in sources.csv",
+    "taken_down": "its recording was withdrawn",
+    "elsewhere": "no window of this machine has its name",
 }
 
 
@@ -151,12 +165,6 @@ def reason_words(code: str, settings: "StudySettings") -> str:
     from pipelines.ingest.screen import SCREENS, bounds_of
 
     name, _, side = code.rpartition("_")
-    "unpicked": "picked by hand, and that was taken back",
-    "not_cut": "could not be cut",
-    "no_window": "no window begins there since the recording was heard anew",
-    "unlisted": "its recording is no longer in sources.csv",
-    "taken_down": "its recording was withdrawn",
-    "elsewhere": "no window of this machine has its name",
     if name not in SCREENS:
         return _DECIDED.get(code, code.replace("_", " "))
     bounds = bounds_of(settings)[name]

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import urlsplit, urlunsplit
 
 from pipelines.errors import MediaError, TableError
@@ -124,6 +124,19 @@ def new_source_id(text: str, mark: str, taken: Iterable[SourceId]) -> SourceId:
         return base
     base = base or "source"
     return next(name for size in range(6, 65) if (name := f"{base}-{mark[:size]}"[:64]) not in used)
+
+
+def called(source_id: SourceId, uri: str, title: str = "") -> str:
+    """What a person knows a recording by: its title, else its id, else its file's name or address.
+
+    An id holds a-z, 0-9 and _ alone: where it was made from a file's name in another script, that name says more.
+    """
+    if title or is_url(uri):
+        return title or source_id or uri
+    file = PurePath(uri)
+    if source_id and (file.stem.isascii() or not source_id.startswith(slug(file.stem) or "source-")):
+        return source_id
+    return file.stem if source_id else file.name
 
 
 def is_url(uri: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pipelines.ingest.lanes import Errand
 from pipelines.ingest.queue import Item, Queue
-from pipelines.ingest.sources import Source, read_sources
+from pipelines.ingest.sources import Source, called, read_sources
 from pipelines.study import Study
 from pipelines.units import Seconds, SourceId
 
@@ -39,6 +39,11 @@ class SourceStanding:
     path: Path | None = None
     listed: bool = True
     rights_basis: str = ""
+
+    @property
+    def called(self) -> str:
+        """What a person knows it by."""
+        return called(self.source_id, self.uri, self.title)
 
 
 def source_standings(study: Study) -> tuple[SourceStanding, ...]:

@@ -201,6 +201,8 @@ class Console:
     def open(self, link: str) -> "Console":
         """Follow the link and press space, which begins and is never a label."""
         self.page.goto(link)
+        if not self.page.url.endswith("/label"):  # a curator begins elsewhere
+            self.page.goto(f"{self.app.address}/label")
         for _ in range(5):
             self.wait("mode", lambda mode: mode in ("blocked", "playing"))
             self.settle()

@@ -20,7 +20,7 @@ new MutationObserver(() => {
 def test_every_page_is_a_direct_link(app: App, page: Page) -> None:
     page.add_init_script(WATCH)
     page.goto(app.add("Direct", "researcher"))
-    page.wait_for_url("**/label")
+    page.wait_for_url("**/overview")
     for known in PAGES:
         page.goto(f"{app.address}/{known.url}?some=thing")
         what = page.locator(".console") if known.url == "label" else page.get_by_role("heading").first

@@ -19,7 +19,7 @@ from workbench.intake import SIGNS, STATES, State, advice, bounds_words, next_st
         (SourceStanding("a", "a.wav", "failed", failure="fix"), "needs you"),
         (SourceStanding("a", "a.wav", "failed", failure="retry"), "broke off"),
         (SourceStanding("a", "a.wav", "failed", failure="defer"), "waits"),
-        (SourceStanding("a", "a.wav", "failed", failure="gone"), "gone"),
+        (SourceStanding("a", "a.wav", "failed", failure="gone"), "unusable"),
         (SourceStanding("a", "a.wav", "failed", failure="bug"), "our error"),
         (SourceStanding("a", "a.wav", "duplicate"), "taken once"),
         (SourceStanding("a", "a.wav", "taken_down"), "taken down"),
@@ -53,7 +53,15 @@ def test_a_source_that_waits_says_until_when() -> None:
         (["done", "needs you"], 9, False, "mend", "1 recording needs you"),
         (["done"], 0, False, "screens", "one of them may be too strict"),
         (["done", "waits"], 9, False, "hear", "1 recording waits for a site"),
-        (["done", "gone"], 9, False, "hear", "Nothing holds"),
+        (
+            ["done", "unusable"],
+            9,
+            False,
+            "hear",
+            "1 recording cannot be used: the table says why. Nothing holds the oth",
+        ),
+        (["done", "our error", "unusable"], 9, False, "hear", "2 recordings cannot be used"),
+        (["done", "taken once"], 9, False, "hear", "Nothing holds the recordings back"),
     ],
 )
 def test_the_next_step_is_the_first_that_can_be_taken(
@@ -62,6 +70,11 @@ def test_the_next_step_is_the_first_that_can_be_taken(
     step = next_step(states, clips, running=running, has_candidates=True)
     assert step.action == action and words in step.sentence
     assert bool(step.button) is (action != "watch")
+
+
+def test_a_look_ahead_is_not_called_an_ingest() -> None:
+    step = next_step([], 0, running=True, has_candidates=False, looking=True)
+    assert step.sentence == "What you asked for is being looked at; nothing is fetched yet." and not step.button
 
 
 def test_reasons_and_bounds_are_said_without_codes() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipelines.ingest.picture import COLUMNS, FLOOR_DB, ROWS, TOP_DB, rows_hz
 from pipelines.ingest.sound import Sound
+from pipelines.ingest.sources import called
 from pipelines.ingest.video import video_of
 from pipelines.study import Study
 from workbench import mining
@@ -122,4 +123,4 @@ def standing(study: Study, desk: Desk, mined: Mined) -> dict[str, Any]:
 
 
 def _title(mined: Mined) -> str:
-    return mined.source.measured.get("title") or mined.source_id
+    return called(mined.source_id, mined.source.uri, mined.source.measured.get("title", ""))

@@ -14,7 +14,7 @@ LIMIT = "#D55E00"
 ZONE = "rgba(213,94,0,0.12)"
 
 
-def scores(histogram: Histogram, bounds: Bounds, *, says: str, height: int = 240) -> go.Figure:
+def scores(histogram: Histogram, bounds: Bounds, *, says: str, height: int = 260) -> go.Figure:
     """How many windows have which score, kept ones apart, with the limits in force drawn and named."""
     middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
     width = float(histogram.edges[1] - histogram.edges[0])
@@ -58,8 +58,9 @@ def scores(histogram: Histogram, bounds: Bounds, *, says: str, height: int = 240
         barmode="stack",
         bargap=0,
         height=height,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.2, "yanchor": "top"},
+        margin={"l": 10, "r": 10, "t": 52, "b": 10},
+        # above the limit's name: below, it would lie over the name of the axis
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.13, "yanchor": "bottom"},
     )
     figure.update_xaxes(title=says, range=[min(ends) - width, max(ends) + width], automargin=True)
     figure.update_yaxes(title="windows", rangemode="tozero", automargin=True)
@@ -112,7 +113,7 @@ def shares(rows: Sequence[tuple[str, float | None, int]], *, axis: str) -> go.Fi
             hovertemplate="%{y}: %{text} windows<extra></extra>",
         )
     )
-    figure.update_xaxes(title=axis, range=[0, 130], tickvals=[0, 25, 50, 75, 100])
+    figure.update_xaxes(title=axis, range=[0, 150], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_layout(height=70 + 36 * max(1, len(rows)), margin={"l": 10, "r": 10, "t": 10, "b": 10})
     return figure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pipelines.errors import DataError
+from pipelines.errors import DataError, TableError
 from pipelines.study import Study
 from pipelines.units import ClipId, SourceId
 from workbench import jobs
@@ -95,6 +95,14 @@ def standings(study: Study) -> "tuple[SourceStanding, ...]":
     return _standings(study, (str(study.private), *(stamp(file) for file in files)))
 
 
+def names(study: Study) -> Mapping[SourceId, str]:
+    """What a person knows each source by; nothing where sources.csv does not parse, which the page Ingest says."""
+    try:
+        return {one.source_id: one.called for one in standings(study)}
+    except TableError:
+        return {}
+
+
 def candidates(study: Study) -> "Candidates | None":
     """All candidates with their scores; None where there are none on this machine, or of an older version only."""
     try:
@@ -122,14 +130,6 @@ def clips_by_source(study: Study) -> Mapping[SourceId, int]:
     return _clips_by_source(study, (str(study.clips_csv), stamp(study.clips_csv)))
 
 
-def ingest_jobs(study: Study) -> list[Job]:
-    """Ingests and moved screens, newest first."""
-    return [job for job in jobs.jobs(study) if any(job.argv[: len(words)] == words for words in WATCHED)]
-
-
-def is_rehearsal(job: Job) -> bool:
-    """Whether a job only looks at what an ingest would do."""
-    return "--dry-run" in job.argv
 def answered(study: Study) -> frozenset[ClipId]:
     """Clips that people have answered, in the study or outside it."""
     return _answered(study, (str(study.private), serving.store().counts().events))
@@ -149,6 +149,14 @@ def past(study: Study) -> "tuple[PastRow, ...]":
     return _past(study, (str(study.private), stamp(runs_file(study))))
 
 
+def ingest_jobs(study: Study) -> list[Job]:
+    """Ingests and moved screens, newest first."""
+    return [job for job in jobs.jobs(study) if any(job.argv[: len(words)] == words for words in WATCHED)]
+
+
+def is_rehearsal(job: Job) -> bool:
+    """Whether a job only looks at what an ingest would do."""
+    return "--dry-run" in job.argv
 
 
 def eta_s(job: Job) -> float | None:
@@ -228,11 +236,6 @@ def _funnel(
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _clips_by_source(_study: Study, changed: object) -> Mapping[SourceId, int]:  # noqa: ARG001
-    from pipelines.manifest import read_clips
-
-    return Counter(clip.source_id for clip in read_clips(_study.clips_csv)) if _study.clips_csv.is_file() else {}
-@st.cache_resource(show_spinner=False, max_entries=4)
 def _answered(_study: Study, changed: object) -> frozenset[ClipId]:  # noqa: ARG001
     from workbench.answered import answered
 
@@ -247,3 +250,8 @@ def _past(_study: Study, changed: object) -> "tuple[PastRow, ...]":  # noqa: ARG
     return past_rows(read_runs(_study), MOST_RUNS)
 
 
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _clips_by_source(_study: Study, changed: object) -> Mapping[SourceId, int]:  # noqa: ARG001
+    from pipelines.manifest import read_clips
+
+    return Counter(clip.source_id for clip in read_clips(_study.clips_csv)) if _study.clips_csv.is_file() else {}

@@ -48,8 +48,9 @@ def pages_for(role: Role) -> dict[Group, list[Page]]:
 
 
 def first_for(role: Role) -> Page:
-    """The page that `role` begins with."""
-    return next(page for pages in pages_for(role).values() for page in pages)
+    """The page that `role` begins with: whoever sees more than labelling begins with where the study stands."""
+    pages = [page for group in pages_for(role).values() for page in group]
+    return next((page for page in pages if page.url == "overview"), pages[0])
 
 
 def needed_for(url: str) -> Role:

@@ -2,7 +2,7 @@
 
 import io
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ _CLOSE = """<style>
 .stMainBlockContainer { padding: 2.25rem 2rem 2rem; }
 .stMainBlockContainer h2 { padding: 0 0 .1rem; font-size: 1.7rem; }
 .stMainBlockContainer h3 { padding: .2rem 0 .4rem; font-size: 1.25rem; }
+[data-testid="stMetricValue"] { font-size: 1.75rem; }
+[data-testid="stMetricValue"] * { white-space: normal; overflow-wrap: anywhere; }
+@media (max-width: 768px) { .stMainBlockContainer { padding: 3.75rem 1rem 2rem; } }
 </style>"""
 
 
@@ -31,10 +34,12 @@ def head(title: str, question: str) -> None:
     st.markdown(f"## {title}\n{question}", width="content")
 
 
-def empty(what: str, how: str, command: str = "") -> None:
-    """What will appear here, and what makes it appear."""
+def empty(what: str, how: str, command: str = "", *, door: Callable[[], None] | None = None) -> None:
+    """What will appear here, and what makes it appear: a `door` to another page, a command."""
     with st.container(border=True):
         st.markdown(f"**{what}**\n\n{how}")
+        if door is not None:
+            door()
         if command:
             st.code(command, language="bash")
 

@@ -51,6 +51,25 @@ def amount(count: float, thing: str, things: str | None = None) -> str:
     return f"{number(count)} {thing if count == 1 else things or thing + 's'}"
 
 
+def size(n_bytes: float) -> str:
+    """`0.48 MB`, `624 MB`, `1.24 GB`."""
+    return f"{number(n_bytes / 1e6)} MB" if n_bytes < 999.5e6 else f"{number(n_bytes / 1e9)} GB"
+
+
+def brief(seconds: float) -> str:
+    """`8 s`, `7.1 min`, `13 h`: a length in two words, where there is room for no more."""
+    if round(seconds) < 60:
+        return f"{round(seconds)} s"
+    value, unit = (seconds / 60, "min") if seconds < 3570 else (seconds / 3600, "h")
+    return f"{number(round(value, 1 if value < 9.95 else 0))} {unit}"
+
+
+def clock(seconds: float) -> str:
+    """A place in a recording: `1:03`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
 def duration(seconds: float) -> str:
     """`8 s`, `3 min 20 s`, `1 h 5 min`, as a person would say it."""
     whole = round(seconds)

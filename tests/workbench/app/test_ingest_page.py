@@ -135,11 +135,60 @@ def test_what_a_look_ahead_found_is_told_and_can_be_started(
     (folder / "out.json").write_text(json.dumps(told))
     app = opened(bare, check="look")
     said = words(app)
-    assert "1 recording of 2 can be taken:" in said and "0.624 GB of disk (50 GB are free), about 54 s." in said
+    assert "1 recording of 2 can be taken:" in said and "624 MB of disk (50 GB are free), about 54 s." in said
     (table,) = [one.value for one in app.dataframe if "verdict" in one.value.columns]
-    assert list(table["verdict"]) == ["✓ accepted", "◷ later"] and list(table["length"]) == ["50 min", "–"]
+    assert list(table["verdict"]) == ["◷ later", "✓ accepted"] and list(table["length"]) == ["–", "50 min"]
     app.button(key="start-checked").click().run()
     assert started == [[word for word in argv if word != "--dry-run"]]
+
+
+def test_while_it_looks_nothing_is_said_to_be_made_and_then_one_button_starts_what_was_found(
+    opened: Callable[..., AppTest], bare: Study, started: list[list[str]]
+) -> None:
+    (bare.root / "one.wav").write_bytes(b"x")
+    given = str(bare.root / "one.wav")
+    argv = ["ingest", given, "--dry-run", "--rights-basis", "mine", "--study", "bare", "--json"]
+    folder = job(bare, "look", "waiting", argv, started=time.time())
+    app = opened(bare, check="look")
+    said = words(app)
+    assert (
+        "What you asked for is being looked at; nothing is fetched yet." in said and "made into clips now" not in said
+    )
+    assert "There is no recording here yet." in said, "the form stays where it was"
+    row = {
+        **FAILED, "source_id": "one", "input": given, "status": "planned", "verdict": "accept", "reason_code": "",
+        "reason": "", "failure": "", "size_bytes": 1_000, "disk_bytes": 1,
+    }  # fmt: skip
+    told = {"sources": [row], "disk_needed_bytes": 1, "disk_free_bytes": 5e10, "estimated_s": 4.0}
+    (folder / "out.json").write_text(json.dumps(told))
+    facts = json.loads((folder / "job.json").read_text())
+    (folder / "job.json").write_text(json.dumps(facts | {"state": "done", "exit_code": 0, "ended": time.time()}))
+    app = opened(bare, check="look")
+    app.text_input(key="rights").set_value("mine").run()
+    app.text_area(key="lines-Addresses").set_value("one.wav").run()
+    assert [label for label in labels(app) if label.startswith("Start")] == ["Start 1 recording"]
+    app.button(key="start-checked").click().run()
+    assert started == [[word for word in argv if word != "--dry-run"]]
+
+
+def test_a_folder_is_not_counted_as_one_recording(opened: Callable[..., AppTest], bare: Study) -> None:
+    (bare.root / "season").mkdir()
+    app = opened(bare)
+    app.text_input(key="rights").set_value("mine").run()
+    app.text_area(key="lines-Addresses").set_value("season").run()
+    assert app.button(key="start").label == "Start" and not app.button(key="start").disabled
+
+
+def test_a_recording_is_called_by_its_own_name_in_whatever_script(opened: Callable[..., AppTest], study: Study) -> None:
+    with study.sources_csv.open("a", encoding="utf-8") as file:
+        columns = study.sources_csv.read_text(encoding="utf-8").split("\n")[0].split(",")
+        cells = {"source_id": "source-ab12cd", "uri": "media/夜之生人.wav", "rights_basis": "mine"}
+        file.write(",".join(cells.get(name, "") for name in columns) + "\n")
+    app = opened(study, source="source-ab12cd")
+    (table,) = [one.value for one in app.dataframe if "stands" in one.value.columns]
+    assert "夜之生人" in list(table["recording"])
+    said = words(app)
+    assert "**夜之生人**" in said and "in tables and commands: source-ab12cd" in said
 
 
 def test_a_run_is_watched_with_what_is_left_and_can_be_stopped(
@@ -184,8 +233,9 @@ def test_a_run_that_could_not_take_a_file_in_still_tells_of_it(opened: Callable[
     app = opened(study)
     (table,) = [one.value for one in app.dataframe if "stands" in one.value.columns]
     assert list(table["recording"]) == ["notes.mp4", "episode_1", "episode_2"]
-    assert list(table["stands"]) == ["✕ gone", "● done", "● done"]
-    assert table["why"][0] == "notes.mp4: is not a recording"
+    assert list(table["stands"]) == ["✕ unusable", "● done", "● done"]
+    assert table["why"][0] == "is not a recording"
+    assert "1 recording cannot be used: the table says why. Nothing holds the others back." in words(app)
 
 
 @pytest.mark.parametrize(

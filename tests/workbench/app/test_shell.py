@@ -16,7 +16,7 @@ from workbench.accounts import Role
 from workbench.app import console, session
 from workbench.app.catalogue import LANGUAGES, catalogue, nearest_language
 from workbench.app.options import FILE, streamlit_options
-from workbench.app.pages import PAGES, pages_for
+from workbench.app.pages import PAGES, first_for, pages_for
 from workbench.app.session import Person
 
 ROUTER = str(files("workbench.app").joinpath("router.py"))
@@ -44,6 +44,10 @@ def test_every_language_has_the_same_words_with_the_same_gaps() -> None:
             gaps = re.findall(r"\{\w+\}", english(key))
             assert sorted(gaps) == sorted(re.findall(r"\{\w+\}", other(key))), key
             assert other(key).strip(), key
+
+
+def test_who_sees_more_than_labelling_begins_with_where_the_study_stands() -> None:
+    assert [first_for(role).url for role in ("annotator", "curator", "researcher")] == ["label", "overview", "overview"]
 
 
 def test_every_word_the_console_asks_for_is_there() -> None:

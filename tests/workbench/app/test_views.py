@@ -116,7 +116,7 @@ def test_no_page_imports_tensorflow(labelled: Study) -> None:
 
 def test_overview_names_what_holds_the_study_back(opened: Callable[..., AppTest], labelled: Study) -> None:
     app = opened(labelled, "overview")
-    assert [metric.value for metric in app.metric][:3] == ["1 min 20 s", "20", "100 %"]
+    assert [metric.value for metric in app.metric][:3] == ["1.3 min", "20", "100 %"]
     assert any("simulated" in info.value.lower() for info in app.info)
     assert any(one.value.startswith("**Next:**") for one in app.markdown)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from workbench.app.words import ago, amount, duration, estimate_text, number, share, share_text
+from workbench.app.words import ago, amount, brief, clock, duration, estimate_text, number, share, share_text, size
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,11 @@ def test_small_words() -> None:
         "1 h 5 min",
         "2 h",
     ]
+    assert [brief(seconds) for seconds in (8.2, 59.6, 425, 597, 3569, 3599, 4600, 45_240, 3.6e6)] == [
+        "8 s", "1 min", "7.1 min", "10 min", "59 min", "1 h", "1.3 h", "13 h", "1,000 h",
+    ]  # fmt: skip
+    assert [clock(seconds) for seconds in (0, 63.2, 3723)] == ["0:00", "1:03", "1:02:03"]
+    assert [size(n) for n in (480_000, 624e6, 999.6e6, 50e9)] == ["0.48 MB", "624 MB", "1 GB", "50 GB"]
     assert [ago(1000 - gone, 1000) for gone in (3, 300, 7200 - 1, 30 * 3600)] == [
         "just now",
         "5 min ago",

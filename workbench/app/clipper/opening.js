@@ -18,6 +18,7 @@ class Opening extends Reading {
     const first = found ?? this.sources.find((one) => one.proposed && one.state !== "away") ?? this.sources.find((one) => one.state !== "away") ?? this.sources[0];
     if (!first) return this.enter("empty");
     const at = asked.get("at");
+    if (asked.get("source") && !found) this.missed = asked.get("source");
     await this.open(first.source, found && at !== null ? Number(at) : null);
   }
 
@@ -81,7 +82,8 @@ class Opening extends Reading {
     this.passed.clear();
     this.speaker = { speaker: "", gender: "" };
     this.source.view.reveal(this.anchor, this.anchor + this.source.length);
-    this.hint = "";
+    this.hint = this.missed ? `No recording here is called ${this.missed}; this is another one.` : "";
+    this.missed = null;
     this.film();
     this.enter("ready");
     this.moved();

@@ -1,10 +1,12 @@
 """Clipper: clips picked by hand. All of it happens in the browser and in workbench.app.clipper_api."""
 
+from functools import partial
+
 import streamlit as st
 
 from pipelines.study import Study
 from workbench import accounts
-from workbench.app import clipper, parts, serving
+from workbench.app import clipper, doors, parts, serving
 from workbench.app.session import Session
 
 #: The clipper fills the page: no room above it, and no words of Streamlit's about a connection that the clipper itself
@@ -24,8 +26,9 @@ def show(study: Study, session: Session) -> None:
         parts.head("Clipper", "Which moments should become clips?")
         parts.empty(
             "Here a recording will stand with its sound, its speech and proposals, to pick clips from by hand.",
-            "Recordings come in by one command; what is already there is not done again.",
+            "Recordings come in on the page Ingest or by one command; what is already there is not done again.",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
+            door=partial(doors.button, session, "ingest", "Add recordings", key="add"),
         )
         return
     st.html(_STYLE)

@@ -1,25 +1,31 @@
 """Clips: every kept clip to find, hear and see; and why the others were not kept."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import streamlit as st
 
 from pipelines.study import Study
-from workbench.app import charts, clip_panel, parts, reads
+from pipelines.units import SourceId
+from workbench.app import charts, clip_panel, doors, ingest_reads, parts, reads
 from workbench.app.session import Session
-from workbench.app.words import amount, number, share
+from workbench.app.words import amount, clock, literal, number, share
 from workbench.clip_table import STATES, ClipRow
 
 TABLE_HEIGHT = 390
 
 
-def show(study: Study, _session: Session) -> None:
+def show(study: Study, session: Session) -> None:
     """The page."""
     parts.head("Clips", "What is there to hear, and what became of the rest?")
     rows = reads.clip_rows(study)
     if not rows:
         parts.empty(
             "Here every clip will stand: to hear, to see, with its answers and their history.",
-            "Clips are cut from recordings, films and links by one command; what is already there is not done again.",
+            "Clips are cut from recordings, which come in on the page Ingest or by one command; what is already "
+            "there is not done again.",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
+            door=partial(doors.button, session, "ingest", "Add recordings", key="add"),
         )
         return
     kept, rejected = st.tabs(["Kept", "Not kept, and why"], key="part", bind="query-params")
@@ -35,21 +41,24 @@ def _kept(study: Study, rows: tuple[ClipRow, ...]) -> None:
         wanted = st.pills("Called", list(labels), format_func=labels.__getitem__, selection_mode="multi", key="label")
         states = st.multiselect("State", STATES, key="state", bind="query-params", placeholder="any", width=170)
         words = st.text_input("Clip or source holds", key="find", bind="query-params", width=150)
+    names = ingest_reads.names(study)
     found = [
         row
         for row in rows
         if (not wanted or row.label in wanted)
         and (not states or row.state in states)
-        and words.lower() in row.clip.clip_id.lower()
+        and words.lower() in f"{row.clip.clip_id} {names.get(row.clip.source_id, '')}".lower()
     ]
     left, right = st.columns([6, 5], gap="medium")
     with left:
         st.caption(
             f"{amount(len(found), 'clip')} of {number(len(rows))}. Click a row, then ↑ and ↓ to hear them in turn."
         )
-        table = [_cells(row, labels) for row in found]
+        table = [_cells(row, labels, names) for row in found]
         event = st.dataframe(
             table,
+            column_order=[name for name in table[0] if name != "clip"] if table else None,
+            column_config={"recording": st.column_config.TextColumn(width=170)},
             hide_index=True,
             height=TABLE_HEIGHT,
             on_select="rerun",
@@ -60,7 +69,9 @@ def _kept(study: Study, rows: tuple[ClipRow, ...]) -> None:
         parts.table_download(table, "clips.csv")
     chosen = _chosen(found, rows, [row for row, _ in event["selection"]["cells"]])
     with right:
-        if chosen is None:
+        if chosen is None and "clip" in st.query_params:
+            st.caption(f"No clip is called {literal(st.query_params['clip'])}: it may have left the study.")
+        elif chosen is None:
             st.caption("Choose a clip on the left to hear it and to see its sound, its answers and their history.")
         else:
             clip_panel.show(study, chosen, autoplay=bool(event["selection"]["cells"]))
@@ -75,9 +86,11 @@ def _chosen(found: list[ClipRow], rows: tuple[ClipRow, ...], selected: list[int]
     return next((row for row in rows if row.clip.clip_id == named), None)
 
 
-def _cells(row: ClipRow, labels: dict[str, str]) -> dict[str, str | float | int | None]:
+def _cells(row: ClipRow, labels: dict[str, str], names: Mapping[SourceId, str]) -> dict[str, str | float | int | None]:
     return {
         "clip": row.clip.clip_id,
+        "recording": names.get(row.clip.source_id, row.clip.source_id),
+        "at": clock(row.clip.start_s),
         "called": labels.get(row.label or "", ""),
         "state": row.state,
         "answers": row.answers,
@@ -90,17 +103,15 @@ def _rejected(study: Study, kept: int) -> None:
     reasons = reads.rejected(study)
     if reasons is None:
         parts.empty(
-            "Here the candidates that were not kept will be counted, by reason.",
-            "Every ingest writes all candidates with their scores; this study has none on this machine.",
+            "Here the windows that were not kept will be counted, by reason.",
+            "Every ingest keeps all windows with their scores; this study has none on this machine.",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
         )
         return
     total = kept + sum(reasons.values())
-    st.markdown(
-        f"Of {amount(total, 'candidate')}, {number(kept)} were kept ({share(kept / total if total else None)})."
-    )
+    st.markdown(f"Of {amount(total, 'window')}, {number(kept)} were kept ({share(kept / total if total else None)}).")
     if reasons:
         st.plotly_chart(charts.reason_counts(reasons), key="reasons")
-        parts.table_download([{"reason": name, "candidates": count} for name, count in reasons.items()], "rejected.csv")
+        parts.table_download([{"reason": name, "windows": count} for name, count in reasons.items()], "rejected.csv")
     else:
         st.caption("Nothing was rejected.")

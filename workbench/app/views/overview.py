@@ -6,7 +6,7 @@ from pipelines.study import Study
 from workbench import jobs
 from workbench.app import doors, parts, reads
 from workbench.app.session import Session, fragment
-from workbench.app.words import amount, duration, estimate_text, number, share, share_text
+from workbench.app.words import amount, brief, duration, estimate_text, number, share, share_text
 from workbench.overview import NextStep, Standing, next_step, trust
 
 
@@ -44,7 +44,7 @@ def _line(now: Standing) -> None:
     if now.simulated and not now.people:
         labelled, by = now.answered, f"by {amount(now.simulated, 'simulated rater')}"
     steps = [
-        ("Sound", duration(now.hours * 3600) if now.hours else "–", amount(now.sources, "source")),
+        ("Sound", brief(now.hours * 3600) if now.hours else "–", amount(now.sources, "source")),
         ("Clips", number(now.clips), f"{number(now.answered)} with an answer"),
         ("Labelled", share(labelled / now.clips) if now.clips else "–", by),
         ("Agreed (alpha)", number(alpha), _alpha_note(now)),

@@ -1,14 +1,15 @@
 """Add recordings: ask for them, see at once what is wrong, look at what would happen, then start."""
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from pipelines.study import Study
 from workbench import jobs
-from workbench.app import parts
+from workbench.app import ingest_reads, parts
 from workbench.app.ingest_reads import Now
-from workbench.app.words import amount, duration, number
+from workbench.app.words import amount, duration, number, size
 from workbench.asked import Asked, asked_lines, asked_table
 from workbench.jobs import Job
 
@@ -70,20 +71,31 @@ def _table() -> str:
 
 def _buttons(study: Study, now: Now, asked: Asked, rights: str) -> None:
     busy = now.running is not None
-    many = amount(asked.count, "recording")
+    has_folder = any(Path(given).is_dir() for given in asked.inputs if "://" not in given)
+    many = "recordings" if has_folder else amount(asked.count, "recording")
     options = [*(["--rights-basis", rights] if rights else []), "--study", study.name, "--json"]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Check first", key="check", icon=":material/search:", disabled=busy or not asked.is_ready):
             job = jobs.start(study, ["ingest", *asked.inputs, "--dry-run", *options], f"Look at {many}")
             st.query_params["check"] = job.job_id
             st.rerun()
-        label = f"Start {many}" if asked.is_ready else "Start"
+        if _is_looked_at(study, asked):  # then the button beside what was found starts it
+            return
+        label = f"Start {many}" if asked.is_ready and not has_folder else "Start"
         if st.button(label, type="primary", key="start", disabled=busy or not asked.is_ready):
             jobs.start(study, ["ingest", *asked.inputs, *options], f"Ingest {many}")
             st.query_params.pop("check", None)
             st.rerun()
         if busy:
-            st.caption("An ingest is running; wait until it has ended.")
+            looks = now.running is not None and ingest_reads.is_rehearsal(now.running)
+            st.caption("Being looked at now." if looks else "An ingest is running; wait until it has ended.")
+
+
+def _is_looked_at(study: Study, asked: Asked) -> bool:
+    """Whether the answer that stands on the page is to just what is asked for in the form."""
+    job_id = st.query_params.get("check")
+    job = jobs.open_job(study, job_id) if job_id else None
+    return job is not None and job.state == "done" and job.argv[1 : 1 + len(asked.inputs)] == asked.inputs != ()
 
 
 def _looked(study: Study, now: Now) -> None:
@@ -96,7 +108,7 @@ def _looked(study: Study, now: Now) -> None:
         return
     job = jobs.open_job(study, job_id)
     if not job.is_over:
-        st.caption("Looking; it is told here.")
+        st.caption("What is found stands here in a moment.")
         return
     found = job.result
     if job.state != "done" and not (isinstance(found, dict) and found.get("sources")):
@@ -107,24 +119,37 @@ def _looked(study: Study, now: Now) -> None:
 
 
 def _told(study: Study, now: Now, job: Job, found: dict[str, Any]) -> None:
+    from pipelines.ingest.sources import called
+
     rows = found["sources"]
     taken = [row for row in rows if row["verdict"] == "accept"]
     needed, free = found["disk_needed_bytes"], found["disk_free_bytes"]
     st.markdown(
-        f"**{amount(len(taken), 'recording')} of {number(len(rows))} can be taken:** {number(needed / 1e9)} GB of disk "
-        f"({number(free / 1e9)} GB are free), about {duration(found['estimated_s'])}."
+        f"**{amount(len(taken), 'recording')} of {number(len(rows))} can be taken:** {size(needed)} of disk "
+        f"({size(free)} are free), about {duration(found['estimated_s'])}."
     )
     table = [
         {
             "verdict": VERDICTS.get(row["verdict"], row["verdict"]),
-            "recording": row["source_id"] or row["input"],
+            "recording": called(row["source_id"], row["input"]),
+            "why": row["reason"].removeprefix(f"{Path(row['input']).name}: ")
+            or ("there already" if row["status"] == "unchanged" else ""),
             "length": duration(row["duration_s"]) if row["duration_s"] is not None else "–",
-            "size": f"{number(row['size_bytes'] / 1e6)} MB" if row["size_bytes"] else "–",
-            "why": row["reason"] or ("there already" if row["status"] == "unchanged" else ""),
+            "size": size(row["size_bytes"]) if row["size_bytes"] else "–",
         }
         for row in rows
     ]
-    st.dataframe(table, hide_index=True, height=min(240, 38 + 35 * len(table)))
+    table.sort(key=lambda row: list(VERDICTS.values()).index(row["verdict"]), reverse=True)  # what cannot be had first
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=min(240, 38 + 35 * len(table)),
+        column_config={
+            "verdict": st.column_config.TextColumn(width=85),
+            "recording": st.column_config.TextColumn(width=150),
+            "why": st.column_config.TextColumn(width=250),
+        },
+    )
     parts.table_download(table, "check.csv")
     many = amount(len(taken), "recording")
     busy = now.running is not None

@@ -19,12 +19,17 @@ def show(study: Study, session: Session) -> None:
     now = ingest_reads.now(study)
     has_candidates = ingest_reads.candidates(study) is not None
     clips = sum(now.clips.values())
-    step = intake.next_step(now.states, clips, running=now.running is not None, has_candidates=has_candidates)
-    _top(study, session, now, step)
+    looking = now.running is not None and ingest_reads.is_rehearsal(now.running)
+    running_now = now.running is not None
+    step = intake.next_step(now.states, clips, running=running_now, has_candidates=has_candidates, looking=looking)
+    is_empty = not now.standings and (now.running is None or looking)
+    if not is_empty or looking:
+        _top(study, session, now, step)
     running.show(study, now)
-    if not now.standings and now.running is None:
+    if is_empty:
         parts.empty(
-            "Here every recording will stand: how far it is, what it gave, and what to do where it cannot go on.",
+            "There is no recording here yet. Here each will stand: how far it is, what it gave, and what to do where "
+            "it cannot go on.",
             "Give addresses, files or folders of the server, or a table. Nothing is begun before you say so, and "
             "nothing is done twice. The same from a shell:",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
@@ -45,7 +50,7 @@ def show(study: Study, session: Session) -> None:
 def _top(study: Study, session: Session, now: Now, step: intake.NextStep) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"{_stock(now)} {step.sentence}", width="stretch")
-        if not step.button or not now.standings:  # where there is nothing, the way to add stands right below
+        if not step.button:
             return
         if step.action == "hear":
             doors.button(session, "clips", step.button, key="next")

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.ingest.standing import SourceStanding
 
 TABLE_HEIGHT = 300
-COLUMNS = ("recording", "stands", "clips", "length", "tries", "why")
+COLUMNS = ("recording", "stands", "clips", "length", "why")
 
 
 def start_all(study: Study, now: Now) -> None:
@@ -77,8 +76,11 @@ def show(study: Study, session: Session, now: Now) -> None:
         if (not wanted or state in wanted) and words.lower() in f"{one.source_id} {one.title} {one.uri}".lower()
     ]
     found.sort(key=lambda pair: intake.STATES.index(pair[1]))  # what asks for somebody first
-    left, right = st.columns([8, 4], gap="medium")
+    is_one_chosen = "source" in st.query_params or bool(_rows(st.session_state.get("sources-table")))
+    left, right = st.columns([8, 4] if is_one_chosen else [40, 1], gap="medium" if is_one_chosen else "xxsmall")
     with left:
+        if not is_one_chosen:
+            st.caption("Choose a row to see why it stands where it does, and what can be done.")
         table = [_cells(one, state, now.clips.get(one.source_id, 0)) for one, state in found]
         has_reasons = any(row["why"] for row in table)
         event = st.dataframe(
@@ -91,33 +93,35 @@ def show(study: Study, session: Session, now: Now) -> None:
             key="sources-table",
             placeholder="",
             column_config={
-                "recording": st.column_config.TextColumn(width=170 if has_reasons else 330),
+                "recording": st.column_config.TextColumn(width=(170 if is_one_chosen else 250) if has_reasons else 330),
                 "stands": st.column_config.TextColumn(width=110),
                 "clips": st.column_config.NumberColumn(width=55),
                 "length": st.column_config.TextColumn(width=85),
-                "tries": st.column_config.NumberColumn(width=50),
-                "why": st.column_config.TextColumn(width="medium"),
+                "why": st.column_config.TextColumn(width="medium" if is_one_chosen else "large"),
             },
         )
         parts.table_download(table, "recordings.csv")
     chosen = _chosen(found, now, event["selection"]["rows"])
-    with right:
-        if chosen is None:
-            st.caption("Choose a row to see why it stands where it does, and what can be done.")
-        else:
-    past.show(study)
+    if chosen is not None:
+        with right:
             _one(study, session, now, *chosen)
+    past.show(study)
 
 
 def _cells(one: "SourceStanding", state: intake.State, clips: int) -> dict[str, str | int]:
     return {
-        "recording": one.source_id or (one.uri if "://" in one.uri else Path(one.uri).name),
+        "recording": one.called,
         "stands": f"{intake.SIGNS[state]} {state}",
         "clips": clips,
         "length": duration(one.seconds) if one.seconds is not None else "–",
         "tries": one.attempts,
-        "why": one.reason if state not in ("done", "taken down") else "",
+        "why": one.reason.removeprefix(f"{one.called}: ") if state not in ("done", "taken down") else "",
     }
+
+
+def _rows(table: Any) -> Sequence[int]:
+    """The rows that are chosen in the table, before it is drawn again."""
+    return table["selection"]["rows"] if table else ()
 
 
 def _chosen(
@@ -137,7 +141,7 @@ def _chosen(
 def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state: intake.State) -> None:
     clips = now.clips.get(one.source_id, 0)
     with st.container(border=True):
-        st.markdown(f"**{literal(one.title or one.source_id or one.uri)}**")
+        st.markdown(f"**{literal(one.called)}**")
         st.markdown(f"{intake.SIGNS[state]} **{state}** · {literal(one.uri)}")
         if one.reason and state != "done":
             st.markdown(literal(one.reason))
@@ -148,6 +152,8 @@ def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state:
             facts.append(f"{duration(one.seconds)} of sound{spoken}")
         if clips:
             facts.append(amount(clips, "clip"))
+        if one.source_id and one.called != one.source_id:
+            facts.append(f"in tables and commands: {one.source_id}")
         if one.rights_basis:
             facts.append(f"may be used: {literal(one.rights_basis)}")
         if facts:
@@ -174,7 +180,7 @@ def _buttons(study: Study, now: Now, one: "SourceStanding", state: intake.State)
         ):
             _start(study, one, f"Ingest {name}")
             st.rerun()
-        if state in ("needs you", "broke off", "waits", "gone", "our error") and st.button(
+        if state in ("needs you", "broke off", "waits", "unusable", "our error") and st.button(
             "Try again", type="primary", icon=":material/refresh:", key=f"retry-{name}"
         ):
             if one.source_id:

@@ -20,6 +20,7 @@ WHOLE = {
     "fetch": "Fetching",
     "fetch video": "Fetching pictures",
     "videos": "Fetching pictures",
+    "shots": "Looking for cuts in pictures",
     "analyse": "Listening",
     "sources": "Ending",
     "listening to repeats": "Hearing what sounds in several recordings",
@@ -78,7 +79,7 @@ def _line(job: Job) -> str:
     if total and done < total and progress.stage not in ("check", "look"):
         eta = ingest_reads.eta_s(job)
         left = f", about {duration(eta)} left" if eta is not None else ""
-        return f"{job.title}: {number(done)} of {amount(total, 'recording')} ended{left}"
+        return f"{number(done)} of {amount(total, 'recording')} ended{left}"
     return f"{job.title}: {WHOLE.get(progress.stage, 'Working')} · {duration(job.seconds)}"
 
 
@@ -89,10 +90,10 @@ def _over(job: Job) -> None:
         st.warning(f"{job.title}: the machine or the process was stopped. Nothing is lost: start again and it goes on.")
     elif job.state == "cancelled":
         st.info(f"{job.title}: stopped. Nothing half-made was left; start again and it goes on.")
-
     elif isinstance(told := job.result, dict) and told.get("left_answered"):
         left = sum(told["left"].values())
         st.info(f"{job.title}: {leaving_words(left, told['left_answered'], is_done=True)}", icon=":material/label:")
+
 
 def _why(job: Job) -> str:
     result = job.result

@@ -1,20 +1,21 @@
 """The screens: how every window scored, where the limit stands, what another one would keep, and how that sounds."""
 
 import time
+from collections.abc import Mapping
 from math import isfinite, log10
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pipelines.study import Bounds, Study
-from pipelines.units import ClipId
+from pipelines.units import ClipId, SourceId
 from workbench import intake, jobs, window_sound
-from workbench.app import ingest_charts, ingest_reads, parts, serving
 from workbench.answered import leaving_words
+from workbench.app import ingest_charts, ingest_reads, parts, serving
 from workbench.app.ingest_reads import Now
 from workbench.app.listening import Heard, sounds
 from workbench.app.session import Session
-from workbench.app.words import amount, number
+from workbench.app.words import amount, clock, number
 from workbench.jobs import Job
 
 if TYPE_CHECKING:
@@ -162,10 +163,10 @@ def _preview(
         ):
             apply(study, name, bounds, now)
             st.rerun()
-    figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
     with_answers = len(ingest_reads.answered(study).intersection(told.loses))
     if words := leaving_words(len(told.loses), with_answers, is_done=False):
         st.warning(words, icon=":material/label:")
+    figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
     st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
     if bounds.review_min is not None or bounds.review_max is not None:
         left = amount(told.statuses.get("review", 0), "window")
@@ -182,6 +183,7 @@ def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
     else:
         for key, value in bounds.model_dump().items():
             words += [f"--{key.replace('_', '-')}", "none" if value is None else repr(value)]
+    words += ["--seen", before.model_dump_json()]  # somebody else's page may have moved it since this one was drawn
     about = {"screen": name, "before": before.model_dump(), "after": bounds.model_dump()}
     title = f"Keep {intake.bounds_words(bounds)}"
     return jobs.start(study, [*words, "--set", "--study", study.name, "--json"], title, about=about)
@@ -208,26 +210,29 @@ def _beside(study: Study, session: Session, found: "Candidates", name: str, side
     if limit is None:  # then nothing is refused: the outermost are heard
         known = [score for score in found.scores[name] if isfinite(score)]
         limit = 0.0 if not known else float(min(known) if side == "min" else max(known))
+    called = ingest_reads.names(study)
     alone = decided_alone(found, study.settings, name)
     passes, fails = beside(found, study.settings, name, side, limit, most=EACH_SIDE)
     for title, rows, key, empty in (
         ("Just let through", passes, "passes", "No window lies on this side."),
         ("Just refused", fails, "fails", "No window lies on this side."),
     ):
-        heard = [_heard(session, found, name, row, is_alone=bool(alone[row])) for row in rows]
+        heard = [_heard(session, found, name, row, called, is_alone=bool(alone[row])) for row in rows]
         sounds(title, heard, key=f"beside-{key}", empty=empty)
     others = "" if alone[[*passes, *fails]].all() else " ✕ another screen refuses it too."
     st.caption(f"Click to hear, then ↑ and ↓.{others}")
 
 
-def _heard(session: Session, found: "Candidates", name: str, row: int, *, is_alone: bool) -> Heard:
+def _heard(
+    session: Session, found: "Candidates", name: str, row: int, called: Mapping[SourceId, str], *, is_alone: bool
+) -> Heard:
     clip_id: ClipId = found.clip_ids[row]
-    minutes, seconds = divmod(round(float(found.start_s[row])), 60)
+    source = found.source_ids[row]
     mark = "" if is_alone else "✕ "
     return Heard(
         url=window_sound.window_url(serving.key(), session.rater, clip_id, time.time()),
         value=number(float(found.scores[name][row])),
-        words=f"{minutes}:{seconds:02d} {mark}{found.source_ids[row]}",
+        words=f"{clock(float(found.start_s[row]))} {mark}{called.get(source, source)}",
         door=f"/ingest?clip={clip_id}",
         note=f"{clip_id}: {'kept' if found.status[row] == 'keep' else 'not kept'}",
     )

@@ -26,9 +26,10 @@ def show(study: Study, session: Session, clip_id: str) -> None:
         if found is None or row is None:
             st.caption("No window of this study, as it is on this machine, has this name.")
             return
+        name = ingest_reads.names(study).get(found.source_ids[row], found.source_ids[row])
         left, right = st.columns([4, 7], gap="medium")
         with left:
-            st.markdown(f"{duration(float(found.start_s[row]))} into *{found.source_ids[row]}*")
+            st.markdown(f"{duration(float(found.start_s[row]))} into {literal(name)}")
             try:
                 st.audio(_sound(study, clip_id, stamp(study.clip_path(clip_id))), format="audio/wav")
             except MediaError as error:
