@@ -6,14 +6,14 @@ Each step may be done twice, and the record is written first: whatever stopped a
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pipelines.atomic import write_text
-from pipelines.errors import ConfigError, UnknownName
+from pipelines.errors import ConfigError
 from pipelines.ingest.checks import checks_file, read_checks, write_checks
+from pipelines.ingest.kin import kin_of
 from pipelines.ingest.picks import (
     picks_file,
     picks_to_csv,
@@ -25,43 +25,17 @@ from pipelines.ingest.picks import (
 from pipelines.ingest.queue import Item, Queue, open_queue, path_text
 from pipelines.ingest.repeated import forget
 from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
-from pipelines.manifest import read_clips, write_clips
-from pipelines.schema import Clip
+from pipelines.manifest import write_clips
 from pipelines.storage import Storage, storage_url
 from pipelines.study import Study
-from pipelines.takedowns import Takedown, read_takedowns, withdrawn_among, write_takedowns
-from pipelines.units import ClipId, Hertz, SourceId
+from pipelines.takedowns import Takedown, read_takedowns, write_takedowns
+from pipelines.units import Hertz, SourceId
+from workbench.traces import Traces, traces
+from workbench.withdrawal import Withdrawal, find_source, listed_clips, releases_with
 
 LONGEST_REASON = 500
-
-
-@dataclass
-class Withdrawal:
-    """What a takedown met and did. `kept_files` are the owner's own recordings outside the study: those stay."""
-
-    source_id: SourceId
-    clips: tuple[ClipId, ...]
-    reason: str = ""
-    date: str = ""
-    is_again: bool = False
-    files: int = 0
-    feature_rows: int = 0
-    kept_files: tuple[str, ...] = ()
-    releases: dict[str, int] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "source_id": self.source_id,
-            "clips": list(self.clips),
-            "reason": self.reason,
-            "date": self.date,
-            "again": self.is_again,
-            "files_removed": self.files,
-            "feature_rows_removed": self.feature_rows,
-            "left_in_place": list(self.kept_files),
-            "releases": self.releases,
-        }
+#: Columns that say what a site calls a recording and who put it there.
+CALLED = ("title", "uploader", "uploader_id")
 
 
 @dataclass(frozen=True)
@@ -73,21 +47,8 @@ class _Work:
     source_id: SourceId
     item: Item | None
     sounds: frozenset[tuple[str, Hertz]]
+    traces: Traces
     done: Withdrawal
-
-
-def find_source(study: Study, name: str) -> SourceId:
-    """The id of the source named by id, address or file name. Raises UnknownName, ConfigError when two have it."""
-    sources = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
-    ids = {source.source_id for source in sources} | {row.source_id for row in read_takedowns(study)} - {""}
-    if name in ids:
-        return name
-    meant = [source.source_id for source in sources if source.uri == name and source.source_id]
-    if len(meant) > 1:
-        raise ConfigError(f"'{name}' is the file name of {len(meant)} sources: name one of {', '.join(meant)}")
-    if not meant:
-        raise UnknownName("source", name, ids)
-    return meant[0]
 
 
 def take_down(study: Study, name: str, reason: str = "", *, now: datetime | None = None) -> Withdrawal:
@@ -106,17 +67,9 @@ def take_down(study: Study, name: str, reason: str = "", *, now: datetime | None
         return work.done
 
 
-def outlook(study: Study, name: str) -> Withdrawal:
-    """What `take_down` would withdraw, nothing done. Raises UnknownName, ConfigError."""
-    source_id = find_source(study, name)
-    clips = tuple(clip.clip_id for clip in _clips(study) if clip.source_id == source_id)
-    earlier = [row for row in read_takedowns(study) if row.source_id == source_id]
-    return Withdrawal(source_id, clips, is_again=bool(earlier), releases=_releases(study, clips))
-
-
 def _work(study: Study, queue: Queue, source_id: SourceId, reason: str, now: datetime) -> _Work:
     item = queue.items().get(source_id)
-    listed = [clip for clip in _clips(study) if clip.source_id == source_id]
+    listed = [clip for clip in listed_clips(study) if clip.source_id == source_id]
     sounds = {(clip.pcm_sha256, clip.rate_hz) for clip in listed}
     ids = [clip.clip_id for clip in listed]
     if item is not None:
@@ -132,9 +85,14 @@ def _work(study: Study, queue: Queue, source_id: SourceId, reason: str, now: dat
         reason=reason or (earlier[-1].reason if earlier else ""),
         date=earlier[0].date if earlier else now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         is_again=bool(earlier),
-        releases=_releases(study, clips),
+        releases=releases_with(study, clips),
+        kin=kin_of(study, source_id),
     )
-    return _Work(study, queue, source_id, item, frozenset(sounds), done)
+    rows = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
+    row = next((row for row in rows if row.source_id == source_id), None)
+    titles = [facts.get("title", "") for facts in (row.measured if row else {}, item.facts if item else {})]
+    uris = [row.uri if row else "", item.uri if item else ""]
+    return _Work(study, queue, source_id, item, frozenset(sounds), traces(source_id, uris, titles), done)
 
 
 def _enter(work: _Work) -> None:
@@ -145,6 +103,12 @@ def _enter(work: _Work) -> None:
     if new or not work.done.is_again:
         row = Takedown(work.done.date, work.source_id, new, work.done.reason)
         write_takedowns(work.study, [*rows, row])
+
+
+def _wipe_traces(work: _Work) -> None:
+    """Before the tombstone forgets the title by which they are known."""
+    changed, work.done.running = work.traces.wipe(work.study)
+    work.done.files_wiped += changed
 
 
 def _mark(work: _Work) -> None:
@@ -228,7 +192,7 @@ def _remove_clips(work: _Work) -> None:
     study = work.study
     if not study.clips_csv.is_file():
         return
-    rest = [clip for clip in _clips(study) if clip.source_id != work.source_id]
+    rest = [clip for clip in listed_clips(study) if clip.source_id != work.source_id]
     checks = read_checks(checks_file(study.clips_csv))
     if checks:
         staying = {clip.clip_id for clip in rest}
@@ -237,6 +201,7 @@ def _remove_clips(work: _Work) -> None:
 
 
 def _close(work: _Work) -> None:
+    work.queue.forget(work.source_id, work.traces.uris, work.item.path if work.item is not None else "")
     if work.item is not None:
         told = f"source '{work.source_id}' was taken down"
         facts = _forgotten(work.item.facts)
@@ -248,8 +213,8 @@ def _close(work: _Work) -> None:
 
 #: In this order; each may be run again.
 STEPS: Sequence[Callable[[_Work], None]] = (
-    _enter, _mark, _remove_features, _remove_files, _clear_storage, _remove_candidates, _remove_repeats, _remove_picks,
-    _remove_clips, _close,
+    _enter, _wipe_traces, _mark, _remove_features, _remove_files, _clear_storage, _remove_candidates, _remove_repeats,
+    _remove_picks, _remove_clips, _close,
 )  # fmt: skip
 
 
@@ -258,8 +223,11 @@ def _tombstone(source: Source) -> Source:
 
 
 def _forgotten(facts: Mapping[str, str]) -> dict[str, str]:
-    """Facts without the fingerprint: that was made of the sound. The checksum stays and keeps the file out."""
-    return {name: cell for name, cell in facts.items() if name not in FINGERPRINT}
+    """Facts without the fingerprint, which was made of the sound, and without what a site calls it and its owner.
+
+    The checksum stays and keeps the file out.
+    """
+    return {name: cell for name, cell in facts.items() if name not in (*FINGERPRINT, *CALLED)}
 
 
 def _files(work: _Work) -> Iterator[Path]:
@@ -272,28 +240,3 @@ def _files(work: _Work) -> Iterator[Path]:
         for path in sorted(folder.rglob("*") if folder == study.cache else folder.glob("*")):
             if name.fullmatch(path.name) and path.exists() and study.cache / "snapshots" not in path.parents:
                 yield path
-
-
-def _clips(study: Study) -> tuple[Clip, ...]:
-    return read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
-
-
-def _releases(study: Study, clips: Sequence[ClipId]) -> dict[str, int]:
-    """How many of `clips` each release holds."""
-    from pipelines.release import releases
-
-    asked = frozenset(clips)
-    counts = {
-        release.name: sum(clip.clip_id in asked for clip in read_clips(release.folder / "clips.csv"))
-        for release in releases(study)
-        if (release.folder / "clips.csv").is_file()
-    }
-    return {name: count for name, count in counts.items() if count}
-
-
-def withdrawn_from(study: Study, release: str) -> tuple[Takedown, ...]:
-    """The takedowns that touch a release, each with the release's clips that it withdrew. Raises UnknownName."""
-    from pipelines.release import find_release
-
-    table = find_release(study, release).folder / "clips.csv"
-    return withdrawn_among(study, [clip.clip_id for clip in read_clips(table)] if table.is_file() else [])

@@ -1,6 +1,7 @@
 """What ingest remembers beside its queue: how files, hosts and sites were when it last met them."""
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipelines.atomic import sha256_file
@@ -75,6 +76,19 @@ class Memory:
         """Remember what a site said."""
         with self._db:
             self._db.execute("INSERT OR REPLACE INTO outlooks VALUES (?, ?, ?)", (uri, asked, outlook.text()))
+
+    def forget(self, source_id: SourceId, uris: Iterable[str], path: str) -> None:
+        """Forget all of a source that was withdrawn; `path` is that of its recording.
+
+        What is deleted and written over from here on is gone from the disk when the database is closed.
+        """
+        self._db.execute("PRAGMA secure_delete = ON")
+        with self._db:
+            for uri in uris:
+                self._db.execute("DELETE FROM outlooks WHERE uri = ?", (uri,))
+            for table in ("waits", "videos"):
+                self._db.execute(f"DELETE FROM {table} WHERE source_id = ?", (source_id,))
+            self._db.execute("DELETE FROM files WHERE path = ?", (path,))
 
     def is_as_it_was(self, path: Path) -> bool:
         """Whether the file has the size and time of change that it had when its checksum was taken."""

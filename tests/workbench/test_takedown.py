@@ -14,23 +14,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import audio
-from pipelines.errors import ConfigError, UnknownName
+from pipelines.errors import ConfigError, MediaError, UnknownName
 from pipelines.execution import Tell
 from pipelines.features import FeatureCache, extractor, pcm_content
 from pipelines.ingest import run
 from pipelines.ingest.checks import checks_file, read_checks
+from pipelines.ingest.outlook import Outlook
 from pipelines.ingest.picks import read_picks, read_speakers
 from pipelines.ingest.queue import open_queue
 from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.sound import SoundFacts, SoundTask, make_sound
-from pipelines.ingest.sources import read_sources
+from pipelines.ingest.sources import read_sources, sources_to_csv
 from pipelines.manifest import read_clips, read_table
 from pipelines.storage import Storage, StorageError
 from pipelines.study import Study
 from tests.builders import noise, voice
 from tests.studies import lenient_study
+from tests.workbench.commands import call
 from workbench import mining, takedown
-from workbench.cli.main import main
+from workbench.asked import asked_table
 from workbench.picks import Desk, follow
 from workbench.recordings import Mined, mineable
 from workbench.release import create_release
@@ -103,10 +105,12 @@ def study(template: Path, tmp_path: Path) -> Study:
 
 
 def state(study: Study) -> dict[str, bytes]:
-    """All but the queue and what the next ingest finds out anew about repeats."""
+    """All but the queue, what the next ingest finds out anew about repeats, and what is told of runs."""
     files = [file for half in (study.manifests, study.root / "data") for file in half.rglob("*") if file.is_file()]
     return {
-        str(f.relative_to(study.root)): f.read_bytes() for f in files if not f.name.startswith(("ingest.", "repeats."))
+        str(f.relative_to(study.root)): f.read_bytes()
+        for f in files
+        if not f.name.startswith(("ingest.", "repeats.", "runs."))
     }
 
 
@@ -205,7 +209,7 @@ def test_no_sound_of_it_is_left_by_who_began_to_make_it_before(
         return make_sound(task, tell)
 
     monkeypatch.setattr("pipelines.ingest.sound.make_sound", late)
-    code, out = call(capsys, "clips", "sound", "one", "two", "--json")
+    code, out, _ = call(capsys, "clips", "sound", "one", "two", "--json")
     told = json.loads(out)
     assert (code, told["made"], told["failed"]) == (3, ["two"], {"one": "'one' was taken down"})
     assert [path.name.partition(".")[0] for path in (study.cache / "sound").iterdir() if path.is_dir()] == ["two"]
@@ -309,27 +313,104 @@ def test_what_cannot_be_taken_down_is_refused(study: Study) -> None:
     assert state(study) == before
 
 
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(words))
-    return int(left.value.code or 0), capsys.readouterr().out
-
-
 def test_the_commands_ask_first_and_a_release_names_what_was_withdrawn(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
     before = state(study)
-    code, out = call(capsys, "takedown", "two", "--json")
+    code, out, _ = call(capsys, "takedown", "two", "--json")
     assert code == 2 and "add --yes to do it" in json.loads(out)["error"] and state(study) == before
-    code, out = call(capsys, "release", "verify", "r1", "--json")
+    code, out, _ = call(capsys, "release", "verify", "r1", "--json")
     assert (code, json.loads(out)["withdrawn"]) == (0, [])
-    code, out = call(capsys, "takedown", "two", "--yes", "--reason", "asked", "--json")
+    code, out, _ = call(capsys, "takedown", "two", "--yes", "--reason", "asked", "--json")
     done = json.loads(out)
     assert code == 0 and done["ok"] and done["releases"] == {"r1": len(done["clips"])}
-    code, out = call(capsys, "release", "verify", "r1", "--json")
+    code, out, _ = call(capsys, "release", "verify", "r1", "--json")
     told = json.loads(out)
     assert code == 0 and told["ok"] and [row["clip_id"] for row in told["withdrawn"]] == done["clips"]
     assert told["withdrawn"][0]["reason"] == "asked"
-    code, out = call(capsys, "release", "verify", "r1")
+    code, out, _ = call(capsys, "release", "verify", "r1")
     assert "is as it was made" in out and all(clip in out for clip in done["clips"])
+
+
+TITLE = "The Night Bus, part two"
+
+
+def titled(study: Study) -> Study:
+    """The study with what a site would have said of 'two', and what pages and jobs wrote down of that."""
+    sources = read_sources(study.sources_csv)
+    facts = {"title": TITLE, "uploader": "the owner", "uploader_id": "@owner"}
+    known = [
+        replace(one, measured={**one.measured, **facts}) if one.source_id == "two" else one
+        for one in sources
+    ]  # fmt: skip
+    study.sources_csv.write_text(sources_to_csv(known), encoding="utf-8")
+    with open_queue(study.ingest_db) as queue:
+        item = queue.items()["two"]
+        queue.put(replace(item, facts={**item.facts, **facts}))
+        queue.keep_outlook("two.wav", Outlook("reject", "private", f"{TITLE} is private", "gone"), 1e12)
+        queue.put_video("two", MediaError("site_error", f"{TITLE}: no film", "gone"))
+    asked_table(f"uri,rights_basis,notes\ntwo.wav,mine,{TITLE!r}\none.wav,mine,\n", study)
+    folder = study.jobs / "look"
+    folder.mkdir(parents=True)
+    row = {"source_id": "two", "input": "two.wav", "reason": f"ERROR: {TITLE}: private"}
+    (folder / "out.json").write_text(json.dumps({"sources": [row]}))
+    (folder / "job.json").write_text(json.dumps({"title": "Look at 1 recording"}))
+    (folder / "log.txt").write_text(f"{TITLE}\n")
+    return study
+
+
+def says(study: Study, words: str) -> list[str]:
+    """Files of both halves that hold these words."""
+    files = [file for half in (study.manifests, study.root / "data") for file in half.rglob("*") if file.is_file()]
+    return sorted(str(file.relative_to(study.root)) for file in files if words.encode() in file.read_bytes())
+
+
+def test_no_title_of_it_is_left_anywhere(study: Study) -> None:
+    titled(study)
+    assert len(says(study, TITLE)) == 5, "sources.csv, the queue, a pasted table, a job's result and its log"
+    done = take_down(study, "two", now=NOW)
+    assert (says(study, TITLE), says(study, "@owner"), done.files_wiped) == ([], [], 3)
+    (stone,) = [source for source in read_sources(study.sources_csv) if source.source_id == "two"]
+    assert stone.is_taken_down and stone.uri == "two.wav" and len(stone.measured["sha256"]) == 64
+    again = take_down(study, "two")
+    assert (again.files_wiped, again.running) == (0, ())
+
+
+@pytest.mark.parametrize("broken", range(len(STEPS)))
+def test_an_interrupted_takedown_leaves_no_title_either(
+    study: Study, broken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_work: object) -> None:
+        raise KeyboardInterrupt
+
+    titled(study)
+    monkeypatch.setattr(takedown, "STEPS", (*STEPS[:broken], stop))
+    with pytest.raises(KeyboardInterrupt):
+        take_down(study, "two")
+    monkeypatch.undo()
+    take_down(study, "two")
+    assert says(study, TITLE) == []
+
+
+def test_sources_with_the_same_sound_are_named_before_and_after(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A re-upload is masked while the original is there: without a word it would come in by itself afterwards."""
+    monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
+    mono, rate_hz = audio.read_mono(study.media / "two.wav")
+    audio.encode(tmp_path / "two_again.m4a", mono, rate_hz, "aac")
+    run.ingest(study, [str(tmp_path / "two_again.m4a")], jobs=1)
+    assert {row["source_id"]: row["dup_of"] for row in read_table(study.sources_csv)}["two_again"] == "two"
+    assert not [clip for clip in read_clips(study.clips_csv) if clip.source_id == "two_again"]
+    code, out, _ = call(capsys, "takedown", "two", "--json")
+    assert code == 2 and "two_again" in json.loads(out)["error"].partition("the same sound is in ")[2]
+    code, out, _ = call(capsys, "takedown", "two", "--yes")
+    assert code == 0 and "Source 'two_again' is a re-upload of it: " in out
+    assert "to withdraw it too: workbench takedown two_again --study night" in out
+    run.ingest(study, jobs=1)
+    assert [clip for clip in read_clips(study.clips_csv) if clip.source_id == "two_again"], "as was said"
+    code, out, _ = call(capsys, "takedown", "two_again", "--yes", "--json")
+    assert code == 0 and "two" not in [one["source_id"] for one in json.loads(out)["kin"]]
+    run.ingest(study, jobs=1)
+    assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"one"}

@@ -78,7 +78,7 @@ def verify_release(name: NameArgument, study: StudyOption = None, as_json: JsonO
     """
     from pipelines.study import open_study
     from workbench.release import verify
-    from workbench.takedown import withdrawn_from
+    from workbench.withdrawal import withdrawn_from
 
     opened = open_study(study)
     problems = verify(opened, name)
