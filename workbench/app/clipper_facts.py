@@ -8,6 +8,7 @@ from pipelines.ingest.sound import Sound
 from pipelines.ingest.sources import called
 from pipelines.ingest.video import video_of
 from pipelines.study import Study
+from pipelines.units import Seconds
 from workbench import mining
 from workbench.curated import Curated
 from workbench.picks import Desk
@@ -74,7 +75,7 @@ def heard(study: Study, desk: Desk, mined: Mined, found: Sound) -> dict[str, Any
             "top_db": TOP_DB,
         },
         "video": f"/api/clipper/video/{mined.source_id}" if film is not None else None,
-        "video_offset_s": 0,
+        "video_offset_s": _first_s(mined),
         "speech": mining.speech(study, mined),
         "onsets": mining.onsets(study, mined.source_id),
         "repeats": mining.repeated(study, mined),
@@ -120,6 +121,14 @@ def standing(study: Study, desk: Desk, mined: Mined) -> dict[str, Any]:
         "counts": mining.nominated(study, stands),
         "speakers": [{"speaker": one.speaker, "gender": one.gender} for one in stands.speakers_lately],
     }
+
+
+def _first_s(mined: Mined) -> Seconds:
+    """Where the sound begins on the clock that the film runs by, in its own file or in one beside the sound.
+
+    A browser's `currentTime` is that clock too, also where a film begins later than 0 (Chromium; MP4, WebM, Matroska).
+    """
+    return float(mined.source.measured.get("first_pts_s") or 0.0)
 
 
 def _title(mined: Mined) -> str:

@@ -67,6 +67,9 @@ def screen(
     ] = None,
     default: Annotated[bool, typer.Option("--default", help="The bounds that hold where the study says none.")] = False,
     put: Annotated[bool, typer.Option("--set", help="Write it into study.toml and make the clips so.")] = False,
+    seen: Annotated[
+        str | None, typer.Option("--seen", hidden=True, help="JSON: only while these are in force.")
+    ] = None,
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -116,7 +119,7 @@ def screen(
     }
     code = 0
     if put:
-        code = _put(opened, name, None if default else wanted, document, with_answers)
+        code = _put(opened, name, None if default else wanted, _seen(seen) or now, document, with_answers)
 
     def people() -> None:
         _say_histogram(candidates, told.kept, name, wanted)
@@ -159,8 +162,28 @@ def _number(key: str, text: str) -> float | None:
         raise ConfigError(f"--{key.replace('_', '-')}: expected a number or 'none', found '{text}'") from None
 
 
+def _seen(text: str | None) -> "Bounds | None":
+    """What a page showed when somebody asked for other bounds there."""
+    from pydantic import ValidationError
+
+    from pipelines.errors import ConfigError
+    from pipelines.study import Bounds
+
+    if text is None:
+        return None
+    try:
+        return Bounds.model_validate_json(text)
+    except ValidationError:
+        raise ConfigError('--seen: expected bounds as JSON, such as {"max": 0.7}') from None
+
+
 def _put(
-    study: "Study", name: str, bounds: "Bounds | None", document: dict[str, Any], with_answers: frozenset["ClipId"]
+    study: "Study",
+    name: str,
+    bounds: "Bounds | None",
+    seen: "Bounds",
+    document: dict[str, Any],
+    with_answers: frozenset["ClipId"],
 ) -> int:
     """Write the bounds, then make the tables and clips so. Where a run is under way, that one does it at its end."""
     from pipelines.errors import ConfigError
@@ -168,7 +191,7 @@ def _put(
     from pipelines.ingest.run import retable
     from pipelines.study import open_study
 
-    before = set_bounds(study, name, bounds)
+    before = set_bounds(study, name, bounds, seen=seen)
     document["before"] = before.model_dump() if before is not None else None
     with reporter() as report:
         try:

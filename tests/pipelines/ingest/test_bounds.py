@@ -1,13 +1,17 @@
 """pipelines.ingest.bounds: one screen's table in study.toml moves, and nothing else in the file does."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import ConfigError, UnknownName
+from pipelines.ingest import bounds
 from pipelines.ingest.bounds import set_bounds
+from pipelines.ingest.screen import SCREENS
 from pipelines.study import Bounds, Study, create_study
 
 WRITTEN = """\
@@ -101,3 +105,60 @@ def test_any_number_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactor
     set_bounds(night, "loudness_lufs", Bounds(min=low, max=high))
     assert again(night).settings.screen["loudness_lufs"] == Bounds(min=low, max=high)
     assert again(night).settings.screen["speech_ratio"] == Bounds(min=0.5)
+
+
+def test_what_an_editor_saves_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = study(tmp_path)
+    saved = WRITTEN.replace("raters_per_clip = 5", "raters_per_clip = 2  # from May on")
+    real, saves = bounds._edited, [saved, saved + "\n# and again\n"]
+
+    def edited(*asked: Any) -> str:
+        made = real(*asked)
+        if saves:
+            night.settings_file.write_text(saves.pop(0))  # just after it was read
+        return made
+
+    monkeypatch.setattr(bounds, "_edited", edited)
+    set_bounds(night, "speech_ratio", Bounds(min=0.65))
+    assert night.settings_file.read_text() == f"{saved}\n# and again\n".replace("min = 0.5 ", "min = 0.65 ")
+    saves = [f"{saved}\n# {number}\n" for number in range(99)]
+    with pytest.raises(ConfigError, match="somebody is saving it again and again"):
+        set_bounds(again(night), "speech_ratio", Bounds(min=0.7))
+    assert "min = 0.5 " in night.settings_file.read_text(), "what they saved last stands"
+    assert not list(night.manifests.glob(".*"))
+
+
+def test_what_somebody_else_has_moved_since_one_looked_is_not_moved_in_silence(tmp_path: Path) -> None:
+    night = study(tmp_path)
+    seen = Bounds(min=0.5)
+    set_bounds(night, "speech_ratio", Bounds(min=0.7), seen=seen)
+    with pytest.raises(ConfigError, match=r"somebody else has moved 'speech_ratio' meanwhile, to min = 0\.7; look at"):
+        set_bounds(again(night), "speech_ratio", Bounds(min=0.4), seen=seen)
+    assert again(night).settings.screen["speech_ratio"] == Bounds(min=0.7)
+    set_bounds(again(night), "longest_pause_s", Bounds(max=0.7), seen=SCREENS["longest_pause_s"].bounds)
+    assert again(night).settings.screen["longest_pause_s"] == Bounds(max=0.7)
+
+
+def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
+    night = study(tmp_path)
+    names = [name for name in SCREENS if name != "speech_ratio"]
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(lambda name: set_bounds(again(night), name, Bounds()), names))
+    assert set(again(night).settings.screen) == set(SCREENS)
+    assert night.settings_file.read_text().startswith(WRITTEN)
+
+
+def test_a_file_that_is_held_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = study(tmp_path)
+    monkeypatch.setattr(bounds, "_PATIENCE_S", 0.05)
+    with bounds._alone(night), pytest.raises(ConfigError, match="somebody else is changing it just now"):
+        set_bounds(night, "speech_ratio", Bounds(min=0.7))
+    assert night.settings_file.read_text() == WRITTEN
+
+
+def test_line_ends_stay_those_of_its_editor(tmp_path: Path) -> None:
+    night = study(tmp_path)
+    night.settings_file.write_bytes(WRITTEN.replace("\n", "\r\n").encode())
+    set_bounds(night, "speech_ratio", Bounds(min=0.65, max=0.9))
+    wanted = WRITTEN.replace("min = 0.5   # was", "min = 0.65   # was").replace("May\n", "May\nmax = 0.9\n")
+    assert night.settings_file.read_bytes() == wanted.replace("\n", "\r\n").encode()

@@ -52,14 +52,21 @@ function showFilm(film, source) {
   film.hidden = !address;
   film.parentElement.classList.toggle("with-film", Boolean(address));
   if (!address) film.removeAttribute("src");
-  else if (film.getAttribute("src") !== address) film.src = address;
+  else if (film.getAttribute("src") !== address) {
+    film.begins = null; // on its own clock: later than 0 where its file says so, and no browser goes further back
+    film.onloadedmetadata = () => {
+      film.begins = film.currentTime;
+    };
+    film.src = address;
+  }
 }
 
-// The sound leads; the film is set right where it is late or early.
+// The sound leads; the film is set right where it is late or early, and waits where it begins after the sound.
 function inStep(film, { source, play, speed }, playhead) {
-  if (film.hidden || !film.readyState) return;
-  const wanted = playhead / source.rate + (source.opened.video_offset_s ?? 0);
-  const isRunning = Boolean(play) && source.playback.playing;
+  if (film.hidden || !film.readyState || film.begins === null) return;
+  const now = playhead / source.rate + (source.opened.video_offset_s ?? 0);
+  const wanted = Math.max(now, film.begins);
+  const isRunning = Boolean(play) && source.playback.playing && now >= film.begins;
   if (Math.abs(film.currentTime - wanted) > (isRunning ? FILM_LATE_S : 0.02) && !film.seeking) film.currentTime = wanted;
   film.playbackRate = speed;
   if (isRunning && film.paused) film.play().catch(() => {});
