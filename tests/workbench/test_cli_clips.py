@@ -14,7 +14,7 @@ from pipelines.ingest.repeats import Repeat
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
 from tests.builders import noise, voice
-from workbench.cli.main import main
+from tests.workbench.commands import call
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +35,19 @@ def study(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> St
     return Study(tmp_path / "root", "night")
 
 
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(words))
-    return int(left.value.code or 0), capsys.readouterr().out
-
-
 def test_verify_at_both_levels(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     count = len(read_clips(study.clips_csv))
     for more in ((), ("--sources", "--jobs", "1"), ("--sources", "--media", str(study.root / "media"), "--jobs", "1")):
-        code, out = call(capsys, "clips", "verify", *more, "--json")
+        code, out, _ = call(capsys, "clips", "verify", *more, "--json")
         told = json.loads(out)
         assert (code, told["ok"], told["counts"]["exact"]) == (0, True, count)
     first = read_clips(study.clips_csv)[0].clip_id
     study.clip_path(first).unlink()
-    code, out = call(capsys, "clips", "verify", "--json")
+    code, out, _ = call(capsys, "clips", "verify", "--json")
     told = json.loads(out)
     assert (code, told["ok"], told["counts"]["gone"]) == (3, False, 1)
     assert [row["level"] for row in told["clips"] if row["clip_id"] == first] == ["gone"]
-    code, out = call(capsys, "clips", "verify")
+    code, out, _ = call(capsys, "clips", "verify")
     assert code == 3 and f"gone     {first}" in out and f"{count - 1} exact" in out
     assert call(capsys, "clips", "verify", "--media", "x", "--json")[0] == 2
 
@@ -61,11 +55,11 @@ def test_verify_at_both_levels(study: Study, capsys: pytest.CaptureFixture[str])
 def test_a_shared_study_is_rebuilt_on_an_empty_machine(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     before = {file.name: file.read_bytes() for file in study.audio.iterdir()}
     shutil.rmtree(study.private)
-    code, out = call(capsys, "clips", "rebuild", "night", "--json")
+    code, out, _ = call(capsys, "clips", "rebuild", "night", "--json")
     assert code == 3 and json.loads(out)["counts"]["gone"] == len(before)
     (study.root / "media").rename(study.root / "elsewhere")
     words = ("clips", "rebuild", str(study.manifests), "--media", str(study.root / "elsewhere"), "--jobs", "1")
-    code, out = call(capsys, *words, "--json")
+    code, out, _ = call(capsys, *words, "--json")
     assert code == 0 and json.loads(out)["counts"]["exact"] == len(before)
     assert {file.name: file.read_bytes() for file in study.audio.glob("*.wav")} == before
     assert call(capsys, "clips", "verify")[0] == 0
@@ -76,21 +70,21 @@ def test_a_manifest_from_outside_needs_a_place(
 ) -> None:
     shutil.copytree(study.manifests, tmp_path / "given")
     given, media = str(tmp_path / "given"), str(study.root / "media")
-    code, out = call(capsys, "clips", "rebuild", given, "--media", media, "--json")
+    code, out, _ = call(capsys, "clips", "rebuild", given, "--media", media, "--json")
     assert code == 2 and "say with --out where" in json.loads(out)["error"]
     whole, rate_hz = audio.read_mono(study.root / "media/one.m4a")
     (tmp_path / "new").mkdir()
     audio.encode(tmp_path / "new/one.wav", np.concatenate([noise(2.5), whole]), rate_hz, "pcm16")
     words = ("clips", "rebuild", given, "--out", str(tmp_path / "out"), "--jobs", "1")
-    code, out = call(capsys, *words, "--media", str(tmp_path / "new"))
+    code, out, _ = call(capsys, *words, "--media", str(tmp_path / "new"))
     assert code == 3 and "stand +2.500 s from where they were" in out and "run this again with --retime" in out
-    code, out = call(capsys, *words, "--media", str(tmp_path / "new"), "--retime", "--json")
+    code, out, _ = call(capsys, *words, "--media", str(tmp_path / "new"), "--retime", "--json")
     told = json.loads(out)
     assert code == 3 and [Path(path).name for path in told["retimed"]] == ["clips.retimed.csv", "clips.moves.csv"]
     moved = read_clips(tmp_path / "given/clips.retimed.csv")
     assert sorted(file.stem for file in (tmp_path / "out").glob("*.wav")) == sorted(clip.clip_id for clip in moved)
     shutil.rmtree(tmp_path / "out")
-    code, out = call(capsys, *words, "--media", media)
+    code, out, _ = call(capsys, *words, "--media", media)
     assert code == 0 and f"{len(moved)} exact" in out
 
 
@@ -105,7 +99,7 @@ def test_repeats_are_told_and_drawn(
         unread=("away",),
     )
     monkeypatch.setattr("pipelines.ingest.repeated.read_repeated", lambda _: told)
-    code, out = call(capsys, "clips", "repeats", "--json", "--picture", str(tmp_path / "repeats.svg"))
+    code, out, _ = call(capsys, "clips", "repeats", "--json", "--picture", str(tmp_path / "repeats.svg"))
     document = json.loads(out)
     assert code == 0 and (tmp_path / "repeats.svg").read_bytes().startswith(b"<?xml")
     assert [source["masked_s"] for source in document["sources"]] == [0.0, 4.0, 0.0]
@@ -114,7 +108,7 @@ def test_repeats_are_told_and_drawn(
     assert [(one["source_id"], one["start_s"], one["masked"]) for one in group["places"]] == [
         ("e1", 5.0, False), ("e2", 8.0, True),
     ]  # fmt: skip
-    code, out = call(capsys, "clips", "repeats")
+    code, out, _ = call(capsys, "clips", "repeats")
     assert "  e1  0:05 to 0:09  kept" in out and "1 recap in 2 recordings" in out and "Not compared" in out
 
 
@@ -122,5 +116,5 @@ def test_repeats_of_nothing_say_what_makes_them(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipelines.ingest.repeated.read_repeated", lambda _: Repeated())
-    code, out = call(capsys, "clips", "repeats")
+    code, out, _ = call(capsys, "clips", "repeats")
     assert code == 0 and "Nothing was compared yet" in out

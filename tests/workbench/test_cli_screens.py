@@ -12,7 +12,7 @@ from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.wishes import read_wishes
 from pipelines.manifest import read_clips
 from pipelines.study import Study
-from workbench.cli.main import main
+from tests.workbench.commands import call
 
 
 @pytest.fixture
@@ -22,18 +22,12 @@ def study(ingested: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return Study(tmp_path, ingested.name)
 
 
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as left:
-        main(list(words))
-    return int(left.value.code or 0), capsys.readouterr().out
-
-
 def test_the_funnel_is_told_in_words_and_as_json(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out = call(capsys, "clips", "funnel", "--json")
+    code, out, _ = call(capsys, "clips", "funnel", "--json")
     told = json.loads(out)
     assert code == 0 and sum(told["arms"].values()) == told["status"]["keep"] == len(read_clips(study.clips_csv))
     assert told["steps"][0]["name"] == "sound" and len(told["loudness"]) == 4
-    code, out = call(capsys, "clips", "funnel")
+    code, out, _ = call(capsys, "clips", "funnel")
     assert code == 0 and "by loudness" in out and "share of the clip that is speech: under 0.6" in out
 
 
@@ -43,7 +37,7 @@ def test_screens_are_listed_and_one_is_drawn(study: Study, capsys: pytest.Captur
     assert [row["screen"] for row in told["screens"]] == list(SCREENS) and told["clips"] == len(
         read_clips(study.clips_csv)
     )
-    code, out = call(capsys, "clips", "screen", "speech_ratio", "--min", "0.99")
+    code, out, _ = call(capsys, "clips", "screen", "speech_ratio", "--min", "0.99")
     assert code == 0 and "Would keep" in out and "Nothing was changed" in out and "#" in out
     told = json.loads(call(capsys, "clips", "screen", "speech_ratio", "--min", "0.99", "--json")[1])
     assert told["keeps"] == told["was"] + told["gains"] - told["loses"] < told["was"]
@@ -60,12 +54,12 @@ def test_a_bound_is_put_in_force_without_decoding_and_undone(
         raise AssertionError("a recording was opened")
 
     monkeypatch.setattr(analyse, "open_recording", refuse, raising=False)
-    code, out = call(capsys, "clips", "screen", "speech_ratio", "--min", "0.99", "--set", "--json")
+    code, out, _ = call(capsys, "clips", "screen", "speech_ratio", "--min", "0.99", "--set", "--json")
     told = json.loads(out)
     assert (code, told["before"], told["changed"]) == (0, None, True)
     assert len(read_clips(study.clips_csv)) == told["keeps"] < many
     assert Study(study.root, study.name).settings.screen["speech_ratio"].min == 0.99
-    code, out = call(capsys, "clips", "screen", "speech_ratio", "--default", "--set")
+    code, out, _ = call(capsys, "clips", "screen", "speech_ratio", "--default", "--set")
     assert code == 0 and "clips.csv says so now" in out
     assert study.clips_csv.read_bytes() == first and "[screen.speech_ratio]" not in study.settings_file.read_text()
 
@@ -74,7 +68,7 @@ def test_while_a_run_goes_on_the_bound_is_written_and_the_rest_left_to_it(
     study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with open_queue(study.ingest_db):
-        code, out = call(capsys, "clips", "screen", "speech_ratio", "--min", "0.99", "--set")
+        code, out, _ = call(capsys, "clips", "screen", "speech_ratio", "--min", "0.99", "--set")
     assert code == 3 and "another ingest of this study is running" in out
     assert Study(study.root, study.name).settings.screen["speech_ratio"].min == 0.99
     run.retable(Study(study.root, study.name))
@@ -95,7 +89,7 @@ def test_while_a_run_goes_on_the_bound_is_written_and_the_rest_left_to_it(
 def test_what_will_not_do_is_refused(
     study: Study, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
 ) -> None:
-    code, out = call(capsys, "clips", "screen", *words, "--json")
+    code, out, _ = call(capsys, "clips", "screen", *words, "--json")
     assert code == 2 and told in json.loads(out)["error"]
 
 
@@ -108,6 +102,6 @@ def test_sources_are_listed_paused_and_tried_again(study: Study, capsys: pytest.
     assert read_wishes(study) == {"episode_1": "pause", "episode_2": "retry"}
     call(capsys, "sources", "go", "episode_1")
     assert read_wishes(study) == {"episode_2": "retry"}
-    code, out = call(capsys, "sources", "pause", "episode_9", "--json")
+    code, out, _ = call(capsys, "sources", "pause", "episode_9", "--json")
     assert code == 2 and "unknown source 'episode_9'; did you mean" in json.loads(out)["error"]
     assert "2 done" in call(capsys, "sources", "list")[1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.workbench.builders import study_with_clips
-from workbench.cli.main import main
+from tests.workbench.commands import call
 from workbench.label_queue import items
 from workbench.store import Event, open_store
 
@@ -21,10 +21,7 @@ COUNTS = """\
 
 
 def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        main(["agreement", *arguments])
-    out = capsys.readouterr()
-    return left.value.code or 0, out.out, out.err
+    return call(capsys, "agreement", *arguments)
 
 
 def table(tmp_path, text, name="votes.csv"):

@@ -1,17 +1,15 @@
 """The routes under a real server: who may hear and say what."""
 
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-import uvicorn
-from starlette.applications import Starlette
 
-from pipelines.study import ROOT_VARIABLE, Study
+from pipelines.study import Study
 from tests.studies import study_with_sound
+from tests.workbench.app.served import served
 from workbench import accounts, media, people
 from workbench.app import api, sign_in
 from workbench.store import open_store
@@ -57,18 +55,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture(scope="module")
 def address(study: Study) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ROOT_VARIABLE, str(study.root))
-        routes = [*api.ROUTES, *sign_in.ROUTES]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical", ws="none", lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+    with served(study, [*api.ROUTES, *sign_in.ROUTES]) as here:
+        yield here
 
 
 @pytest.fixture

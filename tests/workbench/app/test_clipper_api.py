@@ -2,7 +2,6 @@
 
 import io
 import shutil
-import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import requests
-import uvicorn
-from starlette.applications import Starlette
 
 from pipelines import audio
 from pipelines.audio import Pcm16
@@ -24,9 +21,10 @@ from pipelines.ingest.picture import COLUMNS, ROWS, outline
 from pipelines.ingest.queue import open_queue
 from pipelines.manifest import read_clips
 from pipelines.schema import clip_id
-from pipelines.study import ROOT_VARIABLE, Study
+from pipelines.study import Study
 from tests.builders import noise, video_without_sound, voice
 from tests.studies import lenient_study
+from tests.workbench.app.served import served
 from workbench import accounts, label_queue, people
 from workbench.accounts import Role
 from workbench.app import api, clipper_api, serving, settling, sign_in
@@ -105,20 +103,11 @@ def whole(study: Study) -> Pcm16:
 @pytest.fixture(scope="module")
 def address(study: Study) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ROOT_VARIABLE, str(study.root))
         patch.setattr(settling, "QUIET_S", 0.05)
         patch.setattr(settling, "RETRY_S", 0.1)
-        routes = [*api.ROUTES, *clipper_api.ROUTES, *sign_in.ROUTES]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical", ws="none", lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
-        assert clipper_api.settler(study).wait(30)
+        with served(study, [*api.ROUTES, *clipper_api.ROUTES, *sign_in.ROUTES]) as here:
+            yield here
+            assert clipper_api.settler(study).wait(30)
 
 
 @pytest.fixture(scope="module")

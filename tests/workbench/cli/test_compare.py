@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.corpora import add
 from tests.corpus_trees import ravdess, tess
-from workbench.cli.main import main
+from tests.workbench.commands import call
 
 
 @pytest.fixture(autouse=True)
@@ -20,10 +20,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(["compare", *map(str, arguments)])
-    out, err = capsys.readouterr()
-    return int(left.value.code or 0), out, err
+    return call(capsys, "compare", *arguments)
 
 
 def test_figures_and_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.corpus_trees import ravdess, tess
+from tests.workbench.commands import call
 from workbench.cli.main import main
 
 
@@ -17,10 +18,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main(["corpus", *map(str, arguments)])
-    out, err = capsys.readouterr()
-    return int(left.value.code or 0), out, err
+    return call(capsys, "corpus", *arguments)
 
 
 def document(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.workbench.builders import study_with_clips
-from workbench.cli.main import main
+from tests.workbench.commands import call
 from workbench.label_queue import items
 
 
@@ -18,15 +18,8 @@ def study(tmp_path, monkeypatch):
     return study_with_clips(tmp_path, 12)
 
 
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    out = capsys.readouterr()
-    return left.value.code or 0, out.out, out.err
-
-
 def told(capsys, *arguments):
-    code, out, err = run(capsys, *arguments, "--json")
+    code, out, err = call(capsys, *arguments, "--json")
     assert code == 0, err
     return json.loads(out)
 
@@ -51,7 +44,7 @@ def test_labels_in_and_out(capsys, answers, tmp_path):
     assert told(capsys, "labels", "export", "--out", out) == {
         "ok": True, "study": "night", "rows": 36, "file": str(out),
     }  # fmt: skip
-    code, text, _ = run(capsys, "labels", "export")
+    code, text, _ = call(capsys, "labels", "export")
     assert code == 0 and text == out.read_text()
     assert len(list(csv.DictReader(io.StringIO(text)))) == 36
     assert len(told(capsys, "labels", "export")["annotations"]) == 36
@@ -59,10 +52,10 @@ def test_labels_in_and_out(capsys, answers, tmp_path):
 
 def test_a_wrong_table_is_refused(capsys, study, answers):
     answers.write_text(answers.read_text().replace("happy", "hapy", 1))
-    code, out, err = run(capsys, "labels", "import", answers)
+    code, out, err = call(capsys, "labels", "import", answers)
     assert (code, out) == (2, "")
     assert "row 1, column 'label': unknown label 'hapy'; did you mean 'happy'?" in err
-    assert run(capsys, "labels", "import", answers, "--kind", "persn")[0] == 2
+    assert call(capsys, "labels", "import", answers, "--kind", "persn")[0] == 2
 
 
 def test_simulated_labels_say_so(capsys, study):
@@ -72,9 +65,9 @@ def test_simulated_labels_say_so(capsys, study):
         ["simulated-1", "simulated-2"],
         24,
     )
-    assert "simulated" in run(capsys, "labels", "simulate")[1]
-    assert "Simulated raters are among these" in run(capsys, "agreement")[1]
-    assert run(capsys, "labels", "simulate", "--errors", "much")[0] == 2
+    assert "simulated" in call(capsys, "labels", "simulate")[1]
+    assert "Simulated raters are among these" in call(capsys, "agreement")[1]
+    assert call(capsys, "labels", "simulate", "--errors", "much")[0] == 2
 
 
 def test_truth_from_a_table(capsys, study, tmp_path):
@@ -85,7 +78,7 @@ def test_truth_from_a_table(capsys, study, tmp_path):
 
 
 def test_a_release_from_cut_to_export(capsys, answers, tmp_path):
-    run(capsys, "labels", "import", answers)
+    call(capsys, "labels", "import", answers)
     made = told(capsys, "release", "create", "r1")
     assert (made["name"], made["rule"], made["counts"]["clips"]) == ("r1", "majority", 12)
     assert set(made["human_ceiling"]["five"]["rater"]) == {"value", "low", "high", "n"}
@@ -101,22 +94,22 @@ def test_a_release_from_cut_to_export(capsys, answers, tmp_path):
 
 
 def test_what_people_read(capsys, answers, tmp_path):
-    assert "No release of study 'night' yet" in run(capsys, "release", "list")[1]
-    run(capsys, "labels", "import", answers)
-    text = run(capsys, "release", "create", "r1")[1]
+    assert "No release of study 'night' yet" in call(capsys, "release", "list")[1]
+    call(capsys, "labels", "import", answers)
+    text = call(capsys, "release", "create", "r1")[1]
     assert "12 labelled clips" in text and "Krippendorff's alpha 0.79" in text
-    assert run(capsys, "release", "verify", "r1")[1] == "Release 'r1' is as it was made.\n"
-    assert "0 clips added" in run(capsys, "release", "diff", "r1", "r1")[1]
+    assert call(capsys, "release", "verify", "r1")[1] == "Release 'r1' is as it was made.\n"
+    assert "0 clips added" in call(capsys, "release", "diff", "r1", "r1")[1]
 
 
 def test_a_broken_release_ends_with_1(capsys, study, answers):
-    run(capsys, "labels", "import", answers)
-    run(capsys, "release", "create", "r1")
+    call(capsys, "labels", "import", answers)
+    call(capsys, "release", "create", "r1")
     (study.releases / "r1" / "labels.csv").write_text("clip_id,label\n")
-    code, out, _ = run(capsys, "release", "verify", "r1", "--json")
+    code, out, _ = call(capsys, "release", "verify", "r1", "--json")
     assert code == 1
     assert json.loads(out)["ok"] is False and "labels.csv" in json.loads(out)["problems"][0]
-    assert "CHANGED: labels.csv does not match" in run(capsys, "release", "list")[1]
+    assert "CHANGED: labels.csv does not match" in call(capsys, "release", "list")[1]
 
 
 @pytest.mark.parametrize(
@@ -130,16 +123,16 @@ def test_a_broken_release_ends_with_1(capsys, study, answers):
     ],
 )
 def test_refused_in_one_sentence(capsys, study, arguments, words):
-    code, out, err = run(capsys, *arguments)
+    code, out, err = call(capsys, *arguments)
     assert (code, out) == (2, "")
     assert words in err and err.count("\n") == 1
     assert not study.releases.exists()
 
 
 def test_export_refuses_a_folder_that_holds_something(capsys, answers, tmp_path):
-    run(capsys, "labels", "import", answers)
-    run(capsys, "release", "create", "r1")
-    code, _, err = run(capsys, "release", "export", "r1", "--out", tmp_path)
+    call(capsys, "labels", "import", answers)
+    call(capsys, "release", "create", "r1")
+    code, _, err = call(capsys, "release", "export", "r1", "--out", tmp_path)
     assert code == 2 and "not empty" in err
-    code, _, err = run(capsys, "release", "export", "r1", "--format", "datapackge", "--out", tmp_path / "new")
+    code, _, err = call(capsys, "release", "export", "r1", "--format", "datapackge", "--out", tmp_path / "new")
     assert code == 2 and "did you mean 'datapackage'" in err

@@ -4,16 +4,10 @@ import sys
 
 import pytest
 
-from workbench.cli.main import COMMANDS, GROUPS, main
+from tests.workbench.commands import call
+from workbench.cli.main import COMMANDS, GROUPS
 
 HEAVY = ("streamlit", "tensorflow", "keras", "librosa", "numba", "pandas", "sqlalchemy", "matplotlib", "scipy", "av")
-
-
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    out = capsys.readouterr()
-    return left.value.code, out.out, out.err
 
 
 def imported_by(statement):
@@ -32,14 +26,14 @@ def test_import_pipelines_imports_nothing_heavy():
 
 @pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])
 def test_every_command_has_help(capsys, name):
-    code, out, _ = run(capsys, name, "--help")
+    code, out, _ = call(capsys, name, "--help")
     assert code == 0
     assert out.startswith("Usage: workbench")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_an_example(capsys, name):
-    _, out, _ = run(capsys, name, "--help")
+    _, out, _ = call(capsys, name, "--help")
     assert f"Example: workbench {name}" in out
 
 
@@ -47,14 +41,14 @@ def test_every_command_shows_an_example(capsys, name):
 def test_every_verb_shows_an_example(capsys, group):
     for command in GROUPS[group].registered_commands:
         verb = command.name or command.callback.__name__.replace("_", "-")
-        code, out, _ = run(capsys, group, verb, "--help")
+        code, out, _ = call(capsys, group, verb, "--help")
         assert code == 0
         assert f"Example: workbench {group} {verb}" in out
 
 
 def test_a_mistake_is_one_sentence_and_exit_2(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_ROOT", str(tmp_path))
-    code, out, err = run(capsys, "init", "../x")
+    code, out, err = call(capsys, "init", "../x")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert "will not do" in err
@@ -63,22 +57,22 @@ def test_a_mistake_is_one_sentence_and_exit_2(capsys, tmp_path, monkeypatch):
 
 def test_json_stays_json_when_it_goes_wrong(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_ROOT", str(tmp_path))
-    code, out, _ = run(capsys, "init", "../x", "--json")
+    code, out, _ = call(capsys, "init", "../x", "--json")
     assert code == 2
     assert json.loads(out)["ok"] is False
 
 
 def test_an_unknown_option_is_exit_2(capsys):
-    code, _, err = run(capsys, "init", "night", "--jsn")
+    code, _, err = call(capsys, "init", "night", "--jsn")
     assert code == 2
     assert "--json" in err
 
 
 def test_no_arguments_show_help(capsys):
-    code, _, err = run(capsys)
+    code, _, err = call(capsys)
     assert code == 2
     assert "Commands:" in err
 
 
 def test_version(capsys):
-    assert run(capsys, "--version")[:2] == (0, "workbench 0.1.0\n")
+    assert call(capsys, "--version")[:2] == (0, "workbench 0.1.0\n")

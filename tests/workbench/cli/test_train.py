@@ -13,7 +13,7 @@ from pipelines.study import create_study
 from pipelines.training import Run, open_run
 from pipelines.training.run import sealed
 from tests.corpus_trees import ravdess, tess
-from workbench.cli.main import main
+from tests.workbench.commands import call
 
 ESTIMATE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8}
 RUN_ID = "soap_five-20260504-101500-3f2a"
@@ -26,13 +26,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     add(here, "tess", tess(tmp_path / "a").folder)
     add(here, "ravdess", ravdess(tmp_path / "b").folder)
     return here
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main([*map(str, arguments)])
-    out, err = capsys.readouterr()
-    return int(left.value.code or 0), out, err
 
 
 def sealed_run(folder: Path, plan_document: dict, run_id: str = RUN_ID) -> Run:
@@ -73,54 +66,54 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 
 def test_recipes(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "recipes", "--json")
+    code, out, _ = call(capsys, "recipes", "--json")
     found = {recipe["name"]: recipe for recipe in json.loads(out)["recipes"]}
     assert code == 0
     assert found["soap_five"]["form"] == "corrected" and found["soap_five"]["published_accuracy"] == 0.439
     assert found["soap_binary_as_published"]["view"] == "binary"
-    code, out, _ = run(capsys, "recipes")
+    code, out, _ = call(capsys, "recipes")
     assert code == 0 and "soap_binary: " in out and "published accuracy 70.9 %" in out
 
 
 def test_a_dry_run_shows_parts_and_verdict_and_leaves_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, "train", "soap_binary", "--corpus", "tess+ravdess", "--dry-run", "--json")
+    code, out, err = call(capsys, "train", "soap_binary", "--corpus", "tess+ravdess", "--dry-run", "--json")
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert document["dry_run"] is True and document["leak"]["found"] is False
     assert set(document["split"]["parts"]) == {"train", "valid", "test"}
     assert not (root / "data/_corpora").exists()
-    code, out, _ = run(capsys, "train", "soap_five_as_published", "--corpus", "tess", "--dry-run")
+    code, out, _ = call(capsys, "train", "soap_five_as_published", "--corpus", "tess", "--dry-run")
     assert code == 0 and "LEAK: " in out and "Nothing was trained" in out
 
 
 def test_training_on_corpora(root: Path, trained: list[dict], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(
+    code, out, _ = call(
         capsys, "train", "soap_binary", "--corpus", "tess+ravdess", "--seeds", 3, "--set", "epochs=4", "--json"
     )
     assert code == 0
     assert json.loads(out)["metrics"]["accuracy"] == ESTIMATE
-    call = trained[0]
-    assert call["recipe"].training.epochs == 4
-    assert list(call["seeds"]) == [0, 1, 2]
-    assert [one.name for one in call["data"]] == ["tess", "ravdess"]
-    assert call["out"] == root / "data/_corpora/runs" and call["against"] is None
+    asked = trained[0]
+    assert asked["recipe"].training.epochs == 4
+    assert list(asked["seeds"]) == [0, 1, 2]
+    assert [one.name for one in asked["data"]] == ["tess", "ravdess"]
+    assert asked["out"] == root / "data/_corpora/runs" and asked["against"] is None
 
 
 def test_runs_are_listed_and_shown(root: Path, trained: list[dict], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "runs", "list")
+    code, out, _ = call(capsys, "runs", "list")
     assert code == 0 and "No runs yet" in out
-    run(capsys, "train", "soap_binary", "--corpus", "tess+ravdess")
-    code, out, _ = run(capsys, "runs", "list", "--json")
+    call(capsys, "train", "soap_binary", "--corpus", "tess+ravdess")
+    code, out, _ = call(capsys, "runs", "list", "--json")
     assert code == 0 and [row["run_id"] for row in json.loads(out)["runs"]] == [RUN_ID]
-    code, out, _ = run(capsys, "runs", "show", RUN_ID)
+    code, out, _ = call(capsys, "runs", "show", RUN_ID)
     assert code == 0
     assert "50.0 % (95 % interval 25.0 to 75.0)" in out and "No leak found" in out and "| Sad | 0.50 |" in out
-    code, out, err = run(capsys, "runs", "show", RUN_ID[:-1] + "b")
+    code, out, err = call(capsys, "runs", "show", RUN_ID[:-1] + "b")
     assert code == 2 and f"did you mean '{RUN_ID}'" in err
     folder = root / "data/_corpora/runs" / RUN_ID
     (folder / "run.json").chmod(0o644)
     (folder / "run.json").write_text((folder / "run.json").read_text() + " ")
-    code, out, err = run(capsys, "runs", "show", RUN_ID)
+    code, out, err = call(capsys, "runs", "show", RUN_ID)
     assert code == 2 and "was changed after the run was sealed" in err
 
 
@@ -142,7 +135,7 @@ def test_runs_are_listed_and_shown(root: Path, trained: list[dict], capsys: pyte
 def test_refused_before_any_work(
     arguments: tuple[str, ...], sentence: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = run(capsys, "train", *arguments)
+    code, out, err = call(capsys, "train", *arguments)
     assert (code, out) == (2, "")
     assert sentence in err and err.count("\n") == 1
     assert not (root / "data/_corpora").exists()
@@ -150,7 +143,7 @@ def test_refused_before_any_work(
 
 def test_an_unknown_release_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = create_study("night", root=root)
-    code, _, err = run(capsys, "train", "soap_five", "--release", "r9")
+    code, _, err = call(capsys, "train", "soap_five", "--release", "r9")
     assert code == 2 and "unknown release 'r9'" in err and "workbench release create" in err
     assert not study.runs.exists()
 

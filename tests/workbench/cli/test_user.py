@@ -8,8 +8,8 @@ import pytest
 
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.workbench.builders import study_with_clips
+from tests.workbench.commands import call
 from workbench import accounts, people
-from workbench.cli.main import main
 from workbench.store import open_store
 
 
@@ -19,22 +19,15 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return study_with_clips(tmp_path)
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
-
-
 def test_add_invite_and_list(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "user", "add", "美 Lin", "--role", "curator")[0] == 0
-    code, out, _ = run(capsys, "user", "invite", "美 Lin", "--address", "https://labels.example.org/", "--json")
+    assert call(capsys, "user", "add", "美 Lin", "--role", "curator")[0] == 0
+    code, out, _ = call(capsys, "user", "invite", "美 Lin", "--address", "https://labels.example.org/", "--json")
     link = urlsplit(json.loads(out)["link"])
     assert (code, link.netloc, link.path) == (0, "labels.example.org", "/sign-in")
     with open_store(study) as store:
         invited = people.invited(accounts.secret(study), store, parse_qs(link.query)["invitation"][0], 0)
     assert invited.rater == "美 Lin"
-    code, out, _ = run(capsys, "user", "list", "--json")
+    code, out, _ = call(capsys, "user", "list", "--json")
     assert json.loads(out) == {"people": [{"rater": "美 Lin", "role": "curator", "language": "", "answers": 0}]}
 
 
@@ -50,13 +43,13 @@ def test_add_invite_and_list(study: Study, capsys: pytest.CaptureFixture[str]) -
 def test_what_cannot_be_is_said_in_a_sentence(
     study: Study, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
 ) -> None:
-    code, _, err = run(capsys, *arguments)
+    code, _, err = call(capsys, *arguments)
     assert code == 2
     assert says in err and "Traceback" not in err
 
 
 def test_a_name_is_taken_once(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    run(capsys, "user", "add", "Mei")
-    code, _, err = run(capsys, "user", "add", " Mei ")
+    call(capsys, "user", "add", "Mei")
+    code, _, err = call(capsys, "user", "add", " Mei ")
     assert code == 2
     assert "already someone named 'Mei'" in err
