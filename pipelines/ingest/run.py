@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.atomic import sweep
 from pipelines.errors import ConfigError, DataError, TableError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
+from pipelines.ingest.films import look
 from pipelines.ingest.history import Note, written_down
-from pipelines.ingest.inputs import Wanted, wanted
+from pipelines.ingest.inputs import Wanted, fenced, wanted
 from pipelines.ingest.manners import Manners, manners_of
 from pipelines.ingest.many import machines
 from pipelines.ingest.picks import read_picks, read_speakers
@@ -26,6 +28,7 @@ from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.tables import Ended, edited_since
 from pipelines.ingest.video import fetch_videos
 from pipelines.ingest.work import work
+from pipelines.manifest import read_clips
 from pipelines.progress import Progress, Report, silent
 from pipelines.study import Study
 from pipelines.units import Seconds, SourceId
@@ -47,6 +50,7 @@ def ingest(
     retry_failed: bool = False,
     salvage: bool = False,
     scheduler: str = "",
+    within: Sequence[Path] | None = None,
     manners: Manners | None = None,
 ) -> IngestReport:
     """Make clips of every recording named: files, folders, http(s) addresses, tables of sources; none: sources.csv.
@@ -57,6 +61,7 @@ def ingest(
     before is kept.
     `jobs` processes analyse at once, by default one per core; with a `scheduler` (the address of a Dask cluster, see
     pipelines.ingest.many) its workers do, and `jobs` is how many tasks they get at once.
+    `within`: folders out of which files may be taken, for somebody who is not this machine's owner; None: all.
     Refuses before any work with ConfigError (no rights basis, nothing to do, another run, no such cluster) or
     TableError. `manners` stand in for those of study.toml. `Cancelled` out of `report` stops; what was done stays done.
     """
@@ -68,7 +73,7 @@ def ingest(
     rights = _rights_basis(rights_basis or study.settings.rights_basis, given=bool(rights_basis))
     known = _listed(study)
     read_picks(study), read_speakers(study)
-    asked = wanted(inputs, study, known)
+    asked = wanted(inputs, study, known, within=within)
     _check_rights(asked, known, rights)
     with (
         open_queue(study.ingest_db) as queue,
@@ -76,6 +81,8 @@ def ingest(
         written_down(study, "ingest") as note,
     ):
         _sweep(study)
+        if within is not None:
+            asked = fenced(asked, within, {item.path for item in queue.items().values() if item.path})
         ended: list[Ended] = []
 
         def end(one: Ended) -> None:
@@ -113,10 +120,17 @@ def ingest(
             met = edited_since(ended, known, now)
             fresh = _now(study)
             note.settings, note.rows = fresh.settings, [end.row for end in ended]
+            was = read_clips(study.clips_csv) if study.settings.fetch.video and study.clips_csv.is_file() else ()
             settled = settle(fresh, queue, now, met, report, jobs=jobs, cluster=cluster)
             if study.settings.fetch.video:
                 heard = [end.item for end in ended if end.row.status in ("ingested", "unchanged")]
                 films = fetch_videos(study, queue, heard, manners, report, retry_failed=retry_failed)
+                looked = look(study, queue, heard, report, jobs=jobs)
+                films = {**looked.told, **films}
+                if looked.new:
+                    now = _listed(study)
+                    later = settle(_now(study), queue, now, (), report, jobs=jobs, cluster=cluster, was=was)
+                    settled = settled.then(later)
         order = {id(plan.wanted): number for number, plan in enumerate(plans)}
         ended.sort(key=lambda end: order[id(end.plan.wanted)])
         rows = _rows([end.row for end in ended], queue, settled)
@@ -173,7 +187,8 @@ def funnel_of(study: Study, spoken: Mapping[SourceId, tuple[Seconds, Seconds]]) 
         candidates = read_candidates(study.candidates)
     except DataError:
         return None
-    there = {name: seconds for name, seconds in spoken.items() if name in candidates.places}
+    known = {source.source_id for source in _listed(study)}.union(candidates.places)  # some gave no window at all
+    there = {name: seconds for name, seconds in spoken.items() if name in known}
     return funnel(candidates, _now(study).settings, there)
 
 

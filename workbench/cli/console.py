@@ -34,6 +34,14 @@ def say(line: str = "") -> None:
     sys.stdout.write(line + "\n")
 
 
+def aside(source_id: str, uri: str, title: str = "") -> str:
+    """` (its own name)` behind the id of a recording whose id says little."""
+    from pipelines.ingest.sources import called
+
+    name = called(source_id, uri, title)
+    return "" if name in ("", source_id, uri) or not source_id else f" ({name})"
+
+
 def warn(line: str) -> None:
     """One line on standard error: progress, notes and errors never mix with the result."""
     sys.stderr.write(line + "\n")

@@ -1,5 +1,6 @@
 """From recordings to clips."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,9 @@ def ingest(
     scheduler: Annotated[
         str, typer.Option(metavar="tcp://HOST:PORT", help="A Dask cluster whose workers analyse: docs/curator.md.")
     ] = "",
+    within: Annotated[
+        list[Path] | None, typer.Option(hidden=True, help="Take files only out of this folder: what pages ask for.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Cut recordings into clips of speech; what is done already is not done again.
@@ -35,6 +39,8 @@ def ingest(
     from pipelines.ingest import run
     from workbench import intake, picks
     from workbench.answered import answered_in, leaving_words
+    from workbench.app.words import amount, duration, size
+    from workbench.cli.console import aside
 
     opened = studies.open_study(study)
     intake.check_length(opened)
@@ -51,22 +57,26 @@ def ingest(
             retry_failed=retry_failed,
             salvage=salvage,
             scheduler=scheduler,
+            within=within or None,
         )
 
     with_answers = len(answered_in(opened).intersection(done.left_ids)) if done.left_ids else 0
 
     def people() -> None:
         for row in done.sources:
-            if row.status in ("ingested", "unchanged"):
-                turned_down = sum(row.rejected.values())
-                say(f"{row.status:10} {row.source_id}: {row.clips} clips kept, {turned_down} windows rejected")
+            name = f"{row.source_id}{aside(row.source_id, row.given)}"
+            if row.status == "unchanged" and dry_run:
+                say(f"unchanged  {name}: there already")
+            elif row.status in ("ingested", "unchanged"):
+                turned_down = amount(sum(row.rejected.values()), "window")
+                say(f"{row.status:10} {name}: {amount(row.clips, 'clip')} kept, {turned_down} rejected")
                 if row.video:
                     say(f"           {row.video}")
                 if row.reason:
                     say(f"           note: {row.reason}")
             elif row.status == "planned":
-                length = "" if row.duration_s is None else f", {row.duration_s:.1f} s"
-                say(f"{row.verdict:10} {row.source_id}: {row.reason or row.given + length}")
+                length = "" if row.duration_s is None else f", {duration(row.duration_s)}"
+                say(f"{row.verdict:10} {name}: {row.reason or row.given + length}")
             else:
                 say(f"{row.verdict or row.status:10} {row.reason}")
         if told := leaving_words(len(done.left_ids), with_answers, is_done=True):
@@ -79,14 +89,14 @@ def ingest(
             say_funnel(done.funnel, opened)
         if done.disk_needed is not None and done.disk_free is not None and done.estimated_s is not None:
             say(
-                f"Needs {done.disk_needed / 1e9:.2f} GB of disk ({done.disk_free / 1e9:.2f} GB are free) and about "
-                f"{done.estimated_s / 60:.0f} min."
+                f"Needs {size(done.disk_needed)} of disk ({size(done.disk_free)} are free) and about "
+                f"{duration(done.estimated_s)}."
             )
         if dry_run:
             say("Nothing was done: this was a dry run.")
         else:
             state = "" if done.changed else " Nothing had changed."
-            say(f"{done.clips} clips in study '{done.study}', {done.seconds:.1f} s.{state}")
+            say(f"{amount(done.clips, 'clip')} in study '{done.study}', {duration(done.seconds)}.{state}")
 
     show({**done.document(), "left_answered": with_answers}, as_json=as_json, people=people)
     leave(done.exit_code)

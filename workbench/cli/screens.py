@@ -252,11 +252,12 @@ def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "Boun
 
 def say_funnel(found: "Funnel", study: "Study") -> None:
     """The funnel in lines, for a person."""
+    from workbench.app.words import duration
     from workbench.intake import reason_words
 
     first = found.steps[0].seconds or 1.0
     for step in found.steps:
-        say(f"{step.name:22} {step.seconds / 3600:8.2f} h  {100 * step.seconds / first:5.1f} %")
+        say(f"{step.name:22} {duration(step.seconds):>12}  {100 * step.seconds / first:5.1f} %")
     say("Windows that pass every screen, by loudness:")
     for one in found.quarters:
         share = 100 * one.passing / one.windows

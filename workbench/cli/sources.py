@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.console import JsonOption, StudyOption, say, show
+from workbench.cli.console import JsonOption, StudyOption, aside, say, show
 
 if TYPE_CHECKING:
     from pipelines.ingest.wishes import Asked
@@ -26,6 +26,7 @@ def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None
     from pipelines.ingest.wishes import read_wishes
     from pipelines.manifest import read_clips
     from pipelines.study import open_study
+    from workbench.app.words import amount
     from workbench.intake import advice, state_of
 
     opened = open_study(study)
@@ -57,9 +58,12 @@ def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None
 
     def people() -> None:
         for one, state in found:
-            what = f"{clips.get(one.source_id, 0)} clips" if state == "done" else one.reason or advice(one, state)
-            say(f"{state:10} {one.source_id or one.uri}: {what}")
-        say(", ".join(f"{count} {state}" for state, count in document["counts"].items()) or "There is none yet.")  # type: ignore[attr-defined]
+            what = amount(clips.get(one.source_id, 0), "clip") if state == "done" else one.reason or advice(one, state)
+            say(f"{state:10} {one.source_id or one.uri}{aside(one.source_id, one.uri, one.title)}: {what}")
+        say(
+            ", ".join(f"{count} {state}" for state, count in document["counts"].items())
+            or "There is no recording yet: workbench ingest FILE_OR_URL."
+        )  # type: ignore[attr-defined]
 
     show(document, as_json=as_json, people=people)
 

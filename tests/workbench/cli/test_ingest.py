@@ -8,6 +8,7 @@ import pytest
 from pipelines import audio
 from pipelines.manifest import read_clips
 from pipelines.study import create_study, open_study
+from tests.builders import silence
 from tests.pipelines.ingest.test_run import speech
 from workbench.cli.main import main
 from workbench.store import Event, open_store
@@ -56,6 +57,20 @@ def test_some_failed_is_3_all_failed_is_1_refused_is_2(media: Path, capsys: pyte
     assert told.err == "list.csv, row 1, column 'season': expected a whole number or nothing, found 'two'\n"
 
 
+def test_the_end_of_an_ingest_and_the_funnel_count_the_same_hours_and_call_recordings_by_their_names(
+    media: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio.encode(media / "沒有人說話.wav", silence(12), 16000, "pcm16")
+    assert workbench("ingest", media, "--jobs", 1) == 0
+    told = capsys.readouterr().out
+    assert " (沒有人說話): 0 clips kept, 0 windows rejected" in told
+    assert workbench("clips", "funnel") == 0
+    sound = capsys.readouterr().out.splitlines()[0]
+    assert sound in told.splitlines(), "a recording without speech is sound too"
+    assert workbench("sources", "list") == 0
+    assert " (沒有人說話): 0 clips\n" in capsys.readouterr().out
+
+
 def test_people_are_told_what_was_kept_and_why_not(media: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (media / "notes.txt").write_text("no recording")
     assert workbench("ingest", media, "--jobs", 1) == 0
@@ -64,7 +79,8 @@ def test_people_are_told_what_was_kept_and_why_not(media: Path, capsys: pytest.C
     assert workbench("ingest", media, "--jobs", 1) == 0
     assert "Nothing had changed." in capsys.readouterr().out
     assert workbench("ingest", media, "--dry-run") == 0
-    assert "this was a dry run" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "unchanged  one: there already\n" in told and "this was a dry run" in told
     assert workbench("clips", "list", "--source", "on") == 2
     assert "did you mean 'one'?" in capsys.readouterr().err
     assert workbench("clips", "list", "--source", "one") == 0
