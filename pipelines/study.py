@@ -97,10 +97,14 @@ class StudySettings(Strict):
 
 
 class PrivateSettings(Strict):
-    """private.toml: what one machine knows and nobody else should."""
+    """private.toml: what one machine knows and nobody else should.
+
+    `source_folders`: whole paths of the folders out of which pages may take recordings for everybody who curates.
+    """
 
     store_url: str = ""
     storage_url: str = ""
+    source_folders: tuple[str, ...] = ()
 
 
 TEMPLATE = """\

@@ -34,8 +34,12 @@ class Asked:
         return bool(self.inputs) and not self.problems
 
 
-def asked_lines(text: str, root: Path) -> Asked:
-    """One address, file or folder on each line; a relative path begins at `root`."""
+def asked_lines(text: str, root: Path, *, within: Sequence[Path] | None = None) -> Asked:
+    """One address, file or folder on each line; a relative path begins at `root`.
+
+    With `within`, files and folders only in those folders: of others not even whether they are there is told.
+    """
+    from pipelines.ingest.fence import is_within
     from pipelines.ingest.sources import canonical_url, is_url
 
     inputs: list[str] = []
@@ -53,9 +57,10 @@ def asked_lines(text: str, root: Path) -> Asked:
         if given.startswith("www."):
             problems.append(f"Line {number}: write the whole address, https://{given}")
             continue
-        path = Path(given).expanduser()
-        path = path if path.is_absolute() else root / path
-        if path.exists():
+        path = _place(given, root)
+        if within is not None and not is_within(path, within):
+            problems.append(f"Line {number}: {_outside(within, root)}")
+        elif path.exists():
             inputs.append(str(path))
         else:
             problems.append(f"Line {number}: there is no file or folder {path} on the server")
@@ -63,11 +68,12 @@ def asked_lines(text: str, root: Path) -> Asked:
     return Asked(unique, len(unique), _told(problems))
 
 
-def asked_table(text: str, study: "Study", *, rights_basis: str = "") -> Asked:
+def asked_table(text: str, study: "Study", *, rights_basis: str = "", within: Sequence[Path] | None = None) -> Asked:
     """A table with the columns of sources.csv, kept in the study's cache for the run to read.
 
     Every row is checked here: columns and cells, addresses, files on this machine (a relative path begins at the
-    project's folder), and that it has a rights basis of its own or that `rights_basis` stands for all.
+    project's folder, and `within` is as in `asked_lines`), and that it has a rights basis of its own or that
+    `rights_basis` stands for all.
     """
     from pipelines.ingest.sources import read_sources
 
@@ -84,12 +90,13 @@ def asked_table(text: str, study: "Study", *, rights_basis: str = "") -> Asked:
     problems = [
         f"Row {number}, {words}"
         for number, source in enumerate(sources, start=1)
-        for words in _row_problems(source, study.root, rights_basis)
+        for words in _row_problems(source, study.root, rights_basis, within)
     ]
     return Asked((str(kept),), len(sources), _told(problems))
 
 
-def _row_problems(source: "Source", root: Path, rights_basis: str) -> Sequence[str]:
+def _row_problems(source: "Source", root: Path, rights_basis: str, within: Sequence[Path] | None) -> Sequence[str]:
+    from pipelines.ingest.fence import is_within
     from pipelines.ingest.sources import canonical_url
 
     problems = []
@@ -98,11 +105,29 @@ def _row_problems(source: "Source", root: Path, rights_basis: str) -> Sequence[s
             canonical_url(source.uri)
         except MediaError as error:
             problems.append(f"column 'uri': {error}")
-    elif not (root / Path(source.uri).expanduser()).is_file():
-        problems.append(f"column 'uri': there is no file {root / Path(source.uri).expanduser()} on the server")
+    elif within is not None and not is_within(_place(source.uri, root), within):
+        problems.append(f"column 'uri': {_outside(within, root)}")
+    elif not _place(source.uri, root).is_file():
+        problems.append(f"column 'uri': there is no file {_place(source.uri, root)} on the server")
     if not source.rights_basis and not rights_basis:
         problems.append("column 'rights_basis': say on what ground it may be used, here or below for all")
     return problems
+
+
+def _place(given: str, root: Path) -> Path:
+    try:
+        return root / Path(given).expanduser()
+    except RuntimeError:  # nobody's home
+        return root / given
+
+
+def _outside(within: Sequence[Path], root: Path) -> str:
+    """Said alike of what is there and of what is not."""
+    named = ", ".join(str(folder.relative_to(root) if folder.is_relative_to(root) else folder) for folder in within)
+    return (
+        f"recordings of the server are taken here only out of {named}; put it there, or ask whoever keeps the server "
+        "to add its folder to source_folders in private.toml"
+    )
 
 
 def _told(problems: Sequence[str]) -> tuple[str, ...]:

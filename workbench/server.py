@@ -26,12 +26,13 @@ _PORTS_TRIED = 20
 
 def run(study: Study, *, host: str, port: int, open_browser: bool, sign_in: str | None) -> None:
     """Serve `study` until SIGINT or SIGTERM. Raises ConfigError when no port can be had."""
-    link = f"/sign-in?door={quote(accounts.door(accounts.secret(study), time.time()))}" if is_loopback(host) else "/"
+    door = f"door={quote(accounts.door(accounts.secret(study), time.time()))}" if is_loopback(host) else ""
+    link = f"/sign-in?{door}" if door else "/"
     with open_store(study) as store:  # brings the store up to date, or says in one sentence why it cannot be opened
         if sign_in is not None:
             rater = store.rater(sign_in) or people.add(store, sign_in, "researcher")
             token = people.invitation(accounts.secret(study), rater.rater, time.time(), LINK_S)
-            link = f"/sign-in?invitation={quote(token)}"
+            link = f"/sign-in?invitation={quote(token)}" + (f"&{door}" if door else "")
         with suppress(PipelineError):  # the clipper says it again, in words
             Desk(study, store).write_tables()
     listening = _bind(host, port)

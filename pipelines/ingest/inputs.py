@@ -2,11 +2,12 @@
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import ConfigError, MediaError, TableError
+from pipelines.ingest.fence import is_within, outside
 from pipelines.ingest.sources import Source, canonical_url, is_url, read_sources
 from pipelines.study import Study
 
@@ -32,9 +33,13 @@ class Wanted:
     problem: MediaError | None = None
 
 
-def wanted(inputs: Sequence[str], study: Study, known: Sequence[Source]) -> tuple[Wanted, ...]:
+def wanted(
+    inputs: Sequence[str], study: Study, known: Sequence[Source], *, within: Sequence[Path] | None = None
+) -> tuple[Wanted, ...]:
     """Flatten what was given; with nothing given, the study's own sources. A thing named twice is there once.
 
+    With `within`, no folder and no table is looked into outside those folders, but for the study's own tables; single
+    files that lie outside are still to be sorted out, by `fenced`.
     Raises ConfigError when there is nothing to do, TableError for a table that does not parse.
     """
     found: list[Wanted] = []
@@ -48,6 +53,8 @@ def wanted(inputs: Sequence[str], study: Study, known: Sequence[Source]) -> tupl
         path = Path(given)
         if is_url(given):
             found.append(_of_url(given))
+        elif within is not None and not _may_look(path, study, within):
+            found.append(Wanted(given, problem=outside(path)))
         elif not _can_be(path):
             found.append(Wanted(given, problem=_no_such(path)))
         elif path.suffix.lower() == ".csv" and not path.is_dir():
@@ -62,6 +69,23 @@ def wanted(inputs: Sequence[str], study: Study, known: Sequence[Source]) -> tupl
         else:
             found.append(_named(given, path))
     return tuple(_once(found))
+
+
+def fenced(asked: Sequence[Wanted], within: Sequence[Path], own: Collection[str]) -> tuple[Wanted, ...]:
+    """What was asked for, without the files outside the folders `within`; `own` places and cells are the study's."""
+
+    def is_free(one: Wanted) -> bool:
+        listed = one.source is not None and one.source.uri in own
+        return one.path is None or listed or str(one.path) in own or is_within(one.path, within)
+
+    return tuple(one if is_free(one) else replace(one, path=None, problem=outside(Path(one.given))) for one in asked)
+
+
+def _may_look(path: Path, study: Study, within: Sequence[Path]) -> bool:
+    """Whether the path may be looked into; a file that is neither a folder nor a table is not, here."""
+    own = (study.sources_csv, study.cache / "asked")
+    is_looked_into = path.suffix.lower() == ".csv" or (_can_be(path) and path.is_dir())
+    return not is_looked_into or is_within(path, (*within, *own))
 
 
 def no_media(folder: Path) -> MediaError:

@@ -24,6 +24,7 @@ def bare_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     root = tmp_path_factory.mktemp("ingest")
     study = lenient_study(root)
     recordings(root / "media")
+    (study.private / "private.toml").write_text(f'source_folders = ["{root / "media"}"]\n')  # for who is invited
     running = App(study)
     running.start()
     yield running

@@ -91,10 +91,15 @@ def person(request: Request) -> Person | None:
     return person_of(request.cookies)
 
 
-def set_session(response: Response, request: Request, rater: str, language: str, sign_in: str = "") -> None:
-    """Sign the browser in as `rater`; with `sign_in` it stays the same sign-in, in another language."""
+def set_session(response: Response, request: Request, rater: str, language: str, same: Person | None = None) -> None:
+    """Sign the browser in as `rater`; with `same` it stays that sign-in, in another language."""
     key = serving.key()
-    content = {"rater": rater, "language": language, "sign_in": sign_in or accounts.new_sign_in()}
+    content = {
+        "rater": rater,
+        "language": language,
+        "sign_in": same.sign_in if same else accounts.new_sign_in(),
+        "owner": same.is_owner if same else has_door(request),
+    }
     response.set_cookie(
         accounts.cookie_name(key),
         accounts.seal(key, "session", content, time.time() + accounts.SESSION_S),

@@ -23,13 +23,14 @@ Arguments = ParamSpec("Arguments")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody signed in. `sign_in` names this sign-in in this browser."""
+    """Somebody signed in. `sign_in` names this sign-in in this browser; `is_owner`: by the link that `serve` prints."""
 
     rater: str
     name: str
     role: Role
     language: str
     sign_in: str = ""
+    is_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def person_of(cookies: Mapping[str, str]) -> Person | None:
     known = serving.store().rater(content["rater"])
     if known is None or known.kind != "person" or accounts.has_ended(serving.study(), sign_in):
         return None
-    return Person(known.rater, known.name, known.role, content.get("language") or known.language, sign_in)
+    language = content.get("language") or known.language
+    return Person(known.rater, known.name, known.role, language, sign_in, is_owner=bool(content.get("owner")))
 
 
 def current(state: MutableMapping[Any, Any], cookies: Mapping[str, str]) -> Session | Closed | None:

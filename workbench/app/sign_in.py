@@ -113,7 +113,7 @@ async def language(request: Request) -> Response:
     if wanted not in LANGUAGES:
         return refusal(422, f"'language' must be one of {', '.join(LANGUAGES)}")
     response = private_json({"language": wanted})
-    set_session(response, request, here.rater, wanted, here.sign_in)
+    set_session(response, request, here.rater, wanted, same=here)
     return response
 
 

@@ -17,7 +17,7 @@ from pipelines.ingest.wishes import read_wishes, wish
 from pipelines.study import Bounds, Study, create_study
 from tests.workbench.app.test_views import page, words
 from workbench import jobs
-from workbench.app import serving
+from workbench.app import own_files, serving
 from workbench.jobs import Job
 
 FAILED = {"status": "failed", "clips": 0, "rejected": {}, "duration_s": None, "speech_s": None}
@@ -41,6 +41,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
         monkeypatch.setenv("WORKBENCH_STUDY", study.name)
         monkeypatch.setenv("TEST_VIEW", "workbench.app.views.ingest:show")
         monkeypatch.setenv("TEST_ROLE", "curator")
+        monkeypatch.setenv("TEST_OWNER", "yes")
+        monkeypatch.setattr(own_files, "is_alone", lambda: True)
         app = AppTest.from_function(page, default_timeout=30)
         for name, value in query.items():
             app.query_params[name] = value

@@ -34,7 +34,9 @@ def page() -> None:
     from workbench.app.session import Person, Session
 
     study = serving.study()
-    session = Session(study, Person("ada", "Ada", os.environ["TEST_ROLE"], "en"), st.session_state)  # type: ignore[arg-type]
+    role, is_owner = os.environ["TEST_ROLE"], "TEST_OWNER" in os.environ
+    person = Person("ada", "Ada", role, "en", is_owner=is_owner)  # type: ignore[arg-type]
+    session = Session(study, person, st.session_state)
     module, function = os.environ["TEST_VIEW"].split(":")
     try:
         getattr(import_module(module), function)(study, session)

@@ -9,6 +9,8 @@ from pipelines.study import Study
 from workbench import jobs
 from workbench.app import ingest_reads, parts
 from workbench.app.ingest_reads import Now
+from workbench.app.own_files import Folders, as_options, open_folders
+from workbench.app.session import Session
 from workbench.app.words import amount, duration, number, size
 from workbench.asked import Asked, asked_lines, asked_table
 from workbench.jobs import Job
@@ -20,17 +22,18 @@ https://example.org/play-1.mp4,public domain (US),The Play,1,1
 VERDICTS = {"accept": "✓ accepted", "defer": "◷ later", "reject": "✕ rejected"}
 
 
-def show(study: Study, now: Now) -> None:
+def show(study: Study, session: Session, now: Now) -> None:
     """The form and, beside it, what a look ahead found."""
+    folders = open_folders(study, session)
     left, right = st.columns([5, 6], gap="medium")
     with left:
-        asked, rights = _form(study)
-        _buttons(study, now, asked, rights)
+        asked, rights = _form(study, folders)
+        _buttons(study, now, asked, rights, folders)
     with right:
-        _looked(study, now)
+        _looked(study, now, folders)
 
 
-def _form(study: Study) -> tuple[Asked, str]:
+def _form(study: Study, folders: Folders) -> tuple[Asked, str]:
     way = st.segmented_control(
         "Where from", WAYS, default=WAYS[0], required=True, key="way", label_visibility="collapsed"
     )
@@ -52,9 +55,9 @@ def _form(study: Study) -> tuple[Asked, str]:
         key="rights",
     ).strip()
     if way == WAYS[2]:
-        asked = asked_table(text, study, rights_basis=rights or known)
+        asked = asked_table(text, study, rights_basis=rights or known, within=folders)
     else:
-        asked = asked_lines(text, study.root)
+        asked = asked_lines(text, study.root, within=folders)
         if asked.inputs and not (rights or known):
             asked = Asked(asked.inputs, asked.count, (*asked.problems, "Say on what ground they may be used."))
     if asked.problems:
@@ -69,11 +72,12 @@ def _table() -> str:
     return st.text_area("Or paste its text", placeholder=EXAMPLE, height=110, key="table-text")
 
 
-def _buttons(study: Study, now: Now, asked: Asked, rights: str) -> None:
+def _buttons(study: Study, now: Now, asked: Asked, rights: str, folders: Folders) -> None:
     busy = now.running is not None
     has_folder = any(Path(given).is_dir() for given in asked.inputs if "://" not in given)
     many = "recordings" if has_folder else amount(asked.count, "recording")
-    options = [*(["--rights-basis", rights] if rights else []), "--study", study.name, "--json"]
+    basis = ["--rights-basis", rights] if rights else []
+    options = [*as_options(folders), *basis, "--study", study.name, "--json"]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Check first", key="check", icon=":material/search:", disabled=busy or not asked.is_ready):
             job = jobs.start(study, ["ingest", *asked.inputs, "--dry-run", *options], f"Look at {many}")
@@ -98,7 +102,7 @@ def _is_looked_at(study: Study, asked: Asked) -> bool:
     return job is not None and job.state == "done" and job.argv[1 : 1 + len(asked.inputs)] == asked.inputs != ()
 
 
-def _looked(study: Study, now: Now) -> None:
+def _looked(study: Study, now: Now, folders: Folders) -> None:
     job_id = st.query_params.get("check")
     if not job_id:
         st.caption(
@@ -115,10 +119,10 @@ def _looked(study: Study, now: Now) -> None:
         told = found.get("error") if isinstance(found, dict) else ""
         st.error(told or job.message or "It ended without saying why.", icon=":material/error:")
         return
-    _told(study, now, job, found)
+    _told(study, now, job, found, folders)
 
 
-def _told(study: Study, now: Now, job: Job, found: dict[str, Any]) -> None:
+def _told(study: Study, now: Now, job: Job, found: dict[str, Any], folders: Folders) -> None:
     from pipelines.ingest.sources import called
 
     rows = found["sources"]
@@ -154,6 +158,13 @@ def _told(study: Study, now: Now, job: Job, found: dict[str, Any]) -> None:
     many = amount(len(taken), "recording")
     busy = now.running is not None
     if taken and st.button(f"Start {many}", type="primary", key="start-checked", disabled=busy):
-        jobs.start(study, [word for word in job.argv if word != "--dry-run"], f"Ingest {many}")
+        jobs.start(study, _in_earnest(job, folders), f"Ingest {many}")
         st.query_params.pop("check", None)
         st.rerun()
+
+
+def _in_earnest(job: Job, folders: Folders) -> list[str]:
+    """The command of a look ahead, perhaps somebody else's, as this person may give it."""
+    words = iter(word for word in job.argv[1:] if word != "--dry-run")
+    kept = [word for word in words if word != "--within" or not next(words)]
+    return ["ingest", *kept, *as_options(folders)]

@@ -34,7 +34,7 @@ def show(study: Study, session: Session) -> None:
             "nothing is done twice. The same from a shell:",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
         )
-        add.show(study, now)
+        add.show(study, session, now)
         return
     if "clip" in st.query_params:
         window.show(study, session, st.query_params["clip"])
@@ -56,7 +56,7 @@ def _top(study: Study, session: Session, now: Now, step: intake.NextStep) -> Non
             doors.button(session, "clips", step.button, key="next")
         elif st.button(step.button, type="primary", key="next"):
             if step.action == "start":
-                recordings.start_all(study, now)
+                recordings.start_all(study, session, now)
             elif step.action == "mend":
                 st.session_state["part"] = PARTS[0]
                 session.keep("wanted states", ["needs you"])

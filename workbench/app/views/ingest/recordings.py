@@ -12,6 +12,7 @@ from pipelines.study import Study
 from workbench import intake, jobs
 from workbench.app import doors, parts
 from workbench.app.ingest_reads import Now
+from workbench.app.own_files import as_options, open_folders
 from workbench.app.session import Session
 from workbench.app.views.ingest import add, past
 from workbench.app.words import amount, duration, literal
@@ -23,13 +24,14 @@ TABLE_HEIGHT = 300
 COLUMNS = ("recording", "stands", "clips", "length", "why")
 
 
-def start_all(study: Study, now: Now) -> None:
+def start_all(study: Study, session: Session, now: Now) -> None:
     """Run what is left, as a person would type it."""
     from pipelines.ingest.standing import unlisted_inputs
 
     more = unlisted_inputs(now.standings)
     listed = [str(study.sources_csv)] if more and study.sources_csv.is_file() else []
-    jobs.start(study, ["ingest", *listed, *more, "--study", study.name, "--json"], "Ingest")
+    options = [*as_options(open_folders(study, session)), "--study", study.name, "--json"]
+    jobs.start(study, ["ingest", *listed, *more, *options], "Ingest")
 
 
 def show(study: Study, session: Session, now: Now) -> None:
@@ -40,7 +42,7 @@ def show(study: Study, session: Session, now: Now) -> None:
         icon=":material/add:",
         expanded=bool(session.recall("adding", False) or "check" in st.query_params),
     ):
-        add.show(study, now)
+        add.show(study, session, now)
     if not now.standings:
         st.caption("Recordings stand here as soon as they have ended.")
         return
@@ -68,7 +70,7 @@ def show(study: Study, session: Session, now: Now) -> None:
             label_visibility="collapsed",
         )
         if st.button("Start all", key="start-all", icon=":material/play_arrow:", disabled=now.running is not None):
-            start_all(study, now)
+            start_all(study, session, now)
             st.rerun()
     found = [
         (one, state)
@@ -158,12 +160,12 @@ def _one(study: Study, session: Session, now: Now, one: "SourceStanding", state:
             facts.append(f"may be used: {literal(one.rights_basis)}")
         if facts:
             st.caption(" · ".join(facts))
-        _buttons(study, now, one, state)
+        _buttons(study, session, now, one, state)
         if clips:
             doors.link(session, "clips", "Hear its clips", icon=":material/library_music:", find=one.source_id)
 
 
-def _buttons(study: Study, now: Now, one: "SourceStanding", state: intake.State) -> None:
+def _buttons(study: Study, session: Session, now: Now, one: "SourceStanding", state: intake.State) -> None:
     name = one.source_id or one.uri
     with st.container(horizontal=True):
         if state == "paused":
@@ -178,7 +180,7 @@ def _buttons(study: Study, now: Now, one: "SourceStanding", state: intake.State)
             key=f"start-{name}",
             disabled=now.running is not None,
         ):
-            _start(study, one, f"Ingest {name}")
+            _start(study, session, one, f"Ingest {name}")
             st.rerun()
         if state in ("needs you", "broke off", "waits", "unusable", "our error") and st.button(
             "Try again", type="primary", icon=":material/refresh:", key=f"retry-{name}"
@@ -186,7 +188,7 @@ def _buttons(study: Study, now: Now, one: "SourceStanding", state: intake.State)
             if one.source_id:
                 wish(study, one.source_id, "retry")
             if now.running is None:
-                _start(study, one, f"Try {name} again")
+                _start(study, session, one, f"Try {name} again")
             st.rerun()
         can_wait = state in ("not begun", "fetched", "broke off", "waits")
         if (
@@ -203,11 +205,12 @@ def _buttons(study: Study, now: Now, one: "SourceStanding", state: intake.State)
             st.rerun()
 
 
-def _start(study: Study, one: "SourceStanding", title: str) -> None:
+def _start(study: Study, session: Session, one: "SourceStanding", title: str) -> None:
     """Ingest one recording, as a person would type it."""
     given = one.uri
     if "://" not in given:
         beside = study.manifests / given
         given = str(one.path or (beside if beside.is_file() else given))
     given = as_argument(given)
-    jobs.start(study, ["ingest", given, "--study", study.name, "--json"], title)
+    options = [*as_options(open_folders(study, session)), "--study", study.name, "--json"]
+    jobs.start(study, ["ingest", given, *options], title)
