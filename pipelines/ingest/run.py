@@ -82,7 +82,8 @@ def ingest(
     ):
         _sweep(study)
         if within is not None:
-            asked = fenced(asked, within, {item.path for item in queue.items().values() if item.path})
+            listed = {place for one in known for place in (one.uri, str(study.manifests / one.uri))}
+            asked = fenced(asked, within, listed | {item.path for item in queue.items().values() if item.path})
         ended: list[Ended] = []
 
         def end(one: Ended) -> None:
