@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.app.pages import pages_for
 from workbench.cli.main import COMMANDS, GROUPS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,3 +68,12 @@ def test_the_readme_gives_the_two_commands_alone_on_their_lines():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert "pip install uv && uv run workbench demo" in lines
     assert "pip install uv && uv run pytest" in lines
+
+
+def test_the_curators_guide_begins_with_the_whole_way_and_names_every_page_of_theirs():
+    first = (ROOT / "docs" / "curator.md").read_text(encoding="utf-8").split("\n## ")[1]
+    assert first.startswith("A night, from a list to clips\n")
+    pages = [page.title for pages in pages_for("curator").values() for page in pages]
+    assert [title for title in pages if title not in first] == []
+    for command in ("init", "ingest", "sources list", "serve", "user invite", "agreement", "release create"):
+        assert f"workbench {command} " in first

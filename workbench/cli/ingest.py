@@ -24,7 +24,7 @@ def ingest(
         bool, typer.Option("--salvage", help="Of a recording that is damaged or cut short, keep what comes before.")
     ] = False,
     scheduler: Annotated[
-        str, typer.Option(metavar="tcp://HOST:PORT", help="A Dask cluster whose workers analyse: docs/curator.md.")
+        str, typer.Option(metavar="tcp://HOST:PORT", help="A Dask cluster whose workers analyse: docs/recordings.md.")
     ] = "",
     within: Annotated[
         list[Path] | None, typer.Option(hidden=True, help="Take files only out of this folder: what pages ask for.")

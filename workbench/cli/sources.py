@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The recordings of a study.")
 
+NOTHING = "There is no recording yet: workbench ingest FILE_OR_URL."
+
 Name = Annotated[str, typer.Argument(help="The source's id, as 'workbench sources list' shows it.")]
 
 
@@ -33,9 +35,10 @@ def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None
     paused = frozenset(name for name, wanted in read_wishes(opened).items() if wanted == "pause")
     clips = Counter(clip.source_id for clip in read_clips(opened.clips_csv)) if opened.clips_csv.is_file() else {}
     found = [(one, state_of(one, paused)) for one in source_standings(opened)]
+    counts = Counter(state for _, state in found)
     document = {
         "study": opened.name,
-        "counts": dict(Counter(state for _, state in found)),
+        "counts": dict(counts),
         "sources": [
             {
                 "source_id": one.source_id,
@@ -60,10 +63,7 @@ def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None
         for one, state in found:
             what = amount(clips.get(one.source_id, 0), "clip") if state == "done" else one.reason or advice(one, state)
             say(f"{state:10} {one.source_id or one.uri}{aside(one.source_id, one.uri, one.title)}: {what}")
-        say(
-            ", ".join(f"{count} {state}" for state, count in document["counts"].items())
-            or "There is no recording yet: workbench ingest FILE_OR_URL."
-        )  # type: ignore[attr-defined]
+        say(", ".join(f"{count} {state}" for state, count in counts.items()) or NOTHING)
 
     show(document, as_json=as_json, people=people)
 
