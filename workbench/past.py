@@ -1,11 +1,12 @@
 """What the last runs of ingest did, in rows that people read: the same on the page and in the shell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pipelines.units import Seconds
+from pipelines.units import Seconds, SourceId
 
 if TYPE_CHECKING:
     from pipelines.ingest.history import PastRun
@@ -40,14 +41,16 @@ class PastRow:
         return "limits, caps, picks" + (f" ({self.times} times)" if self.times > 1 else "")
 
 
-def past_rows(runs: "Sequence[PastRun]", most: int | None = None) -> tuple[PastRow, ...]:
-    """Rows for runs given with the newest first, at most so many.
+def past_rows(
+    runs: "Sequence[PastRun]", most: int | None = None, *, called: Mapping[SourceId, str] = MappingProxyType({})
+) -> tuple[PastRow, ...]:
+    """Rows for runs given with the newest first, at most so many. `called`: what a person knows sources by.
 
     Every pick is followed by a run of its own that decides and cuts; those of one day in a row make one.
     """
     found: list[PastRow] = []
     for run in runs:
-        row = _row(run)
+        row = _row(run, called)
         if found and _is_one_with(found[-1], row):
             newer = found[-1]
             found[-1] = replace(
@@ -69,7 +72,7 @@ def _is_one_with(newer: PastRow, older: PastRow) -> bool:
     return alike and newer.started.date() == older.started.date()
 
 
-def _row(run: "PastRun") -> PastRow:
+def _row(run: "PastRun", called: Mapping[SourceId, str]) -> PastRow:
     return PastRow(
         started=datetime.fromisoformat(run.started).astimezone(),
         is_ingest=run.what == "ingest",
@@ -79,11 +82,11 @@ def _row(run: "PastRun") -> PastRow:
         heard_s=run.hours_heard * 3600,
         clips=run.clips,
         left=sum(run.left.values()),
-        problem=_problem(run),
+        problem=_problem(run, called),
     )
 
 
-def _problem(run: "PastRun") -> str:
+def _problem(run: "PastRun", called: Mapping[SourceId, str]) -> str:
     told = []
     if run.ended == "stopped":
         told.append("was stopped")
@@ -91,7 +94,7 @@ def _problem(run: "PastRun") -> str:
         told.append(f"broke off: {run.error}")
     count = run.sources.get("failed", 0)
     if count:
-        names = list(run.failed)[:MOST_NAMED]
+        names = [called.get(name) or name for name in list(run.failed)[:MOST_NAMED]]
         if more := count - len(names):
             names.append(f"{more} more" if names else "1 recording" if more == 1 else f"{more} recordings")
         told.append(f"{', '.join(names)} failed")

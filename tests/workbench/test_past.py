@@ -57,6 +57,8 @@ def test_a_run_of_another_day_or_with_a_problem_stands_alone() -> None:
 def test_what_failed_is_named_as_far_as_it_fits(facts: dict[str, object], problem: str) -> None:
     (row,) = past_rows([told(1, **facts)])
     assert row.problem == problem
+    (row,) = past_rows([told(1, **facts)], called={"a": "Act one", "b": ""})
+    assert row.problem == problem.replace("a,", "Act one,").replace("a f", "Act one f")
 
 
 def test_the_command_tells_of_runs_in_words_and_as_json(
@@ -76,7 +78,7 @@ def test_the_command_tells_of_runs_in_words_and_as_json(
     lines = out.splitlines()
     assert lines[0].endswith("; broke off: the disk is full")
     assert lines[1].endswith("2 s, limits, caps, picks: 5 clips, 2 clips left")
-    assert " h heard of " in lines[2] and str(tmp_path) not in out
+    assert " heard of " in lines[2] and str(tmp_path) not in out
 
 
 def test_before_the_first_run_the_command_says_so(

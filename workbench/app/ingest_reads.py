@@ -20,6 +20,7 @@ from workbench.jobs import Job
 
 if TYPE_CHECKING:
     from pipelines.ingest.funnel import Funnel
+    from pipelines.ingest.history import PastRun
     from pipelines.ingest.standing import SourceStanding
     from pipelines.ingest.thresholds import Candidates
     from workbench.past import PastRow
@@ -145,8 +146,10 @@ def answered_outside(study: Study) -> Mapping[str, int]:
 def past(study: Study) -> "tuple[PastRow, ...]":
     """What the last runs did, the newest first."""
     from pipelines.ingest.history import runs_file
+    from workbench.past import past_rows
 
-    return _past(study, (str(study.private), stamp(runs_file(study))))
+    runs = _past(study, (str(study.private), stamp(runs_file(study))))
+    return past_rows(runs, MOST_RUNS, called=names(study))
 
 
 def ingest_jobs(study: Study) -> list[Job]:
@@ -243,11 +246,10 @@ def _answered(_study: Study, changed: object) -> frozenset[ClipId]:  # noqa: ARG
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _past(_study: Study, changed: object) -> "tuple[PastRow, ...]":  # noqa: ARG001
+def _past(_study: Study, changed: object) -> "tuple[PastRun, ...]":  # noqa: ARG001
     from pipelines.ingest.history import read_runs
-    from workbench.past import past_rows
 
-    return past_rows(read_runs(_study), MOST_RUNS)
+    return read_runs(_study)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

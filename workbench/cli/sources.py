@@ -81,17 +81,22 @@ def history(
     Example: workbench sources history --study night
     """
     from pipelines.ingest.history import read_runs
+    from pipelines.ingest.standing import source_standings
     from pipelines.study import open_study
+    from workbench.app.words import amount, duration
     from workbench.past import past_rows
 
     opened = open_study(study)
     runs = read_runs(opened)
+    called = {one.source_id: one.called for one in source_standings(opened)}
 
     def people() -> None:
-        for row in past_rows(runs, most):
-            heard = f"{row.heard_s / 3600:.2f} h heard of {row.sound_s / 3600:.2f} h, " if row.is_ingest else ""
-            gone = f", {row.left} clips left" if row.left else ""
-            told = f"{row.took_s:.0f} s, {row.what}: {heard}{row.clips} clips{gone}"
+        for row in past_rows(runs, most, called=called):
+            heard = (
+                f"{duration(row.heard_s)} heard of {duration(row.sound_s)}, " if row.sound_s and row.is_ingest else ""
+            )
+            gone = f", {amount(row.left, 'clip')} left" if row.left else ""
+            told = f"{duration(row.took_s)}, {row.what}: {heard}{amount(row.clips, 'clip')}{gone}"
             say(f"{row.started:%Y-%m-%d %H:%M}  {told}{'; ' + row.problem if row.problem else ''}")
         if not runs:
             say("No run is told of on this machine yet.")
