@@ -1,7 +1,11 @@
 """pipelines.ingest.history and left: what runs did is told in a line each, and which clips left the study, and why."""
 
 import json
+import random
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -188,6 +192,37 @@ def test_a_torn_last_line_is_skipped_and_never_spoils_the_next(
     assert torn[-1] == made(1) and len(torn) <= 2
     append(study, made(3))
     assert read_runs(study)[0] == made(3) and read_runs(study)[-1] == made(1)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from pipelines.ingest.history import PastRun, append, read_runs
+from pipelines.study import Study
+study = Study(Path(sys.argv[1]), "night")
+number = len(read_runs(study))
+while True:
+    number += 1
+    append(study, PastRun(started="x" * 4000, seconds=number, what="ingest", ended="done"))
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.stress
+def test_writers_killed_at_random_lose_no_line_that_was_acknowledged(tmp_path: Path) -> None:
+    chance, told = random.Random(3), 0
+    for _ in range(12):
+        command = [sys.executable, "-c", WRITER, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as writer:
+            assert writer.stdout is not None
+            first = writer.stdout.readline()
+            time.sleep(chance.uniform(0, 0.05))
+            writer.kill()
+            lines = [first, *writer.stdout.read().splitlines()]
+        told = max(told, *(int(line) for line in lines if line.strip()))
+        numbers = [int(run.seconds) for run in reversed(read_runs(Study(tmp_path, "night")))]
+        assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) in (told, told + 1)
+    assert told > 24
 
 
 def test_nothing_is_told_where_nothing_began(tmp_path: Path) -> None:
