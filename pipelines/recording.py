@@ -17,6 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from pipelines.errors import MediaError
 from pipelines.headers import is_mp4_without_index, mp3_counts_its_frames, wav_share_here
@@ -203,6 +204,24 @@ def has_picture(path: Path) -> bool:
             return any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video)
     except MediaError:
         return False
+
+
+@contextmanager
+def open_pictures(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The moving pictures of a file, to be decoded roughly: those that no other is made from may be left out, and edges
+    of blocks stay. Its sound is not read.
+
+    Raises MediaError as `open_recording` does, and no_picture.
+    """
+    with _opened(path) as container:
+        films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+        if not films or getattr(films[0], "codec_context", None) is None:
+            raise MediaError("no_picture", f"{path.name}: has no moving picture that can be read", "gone")
+        film = films[0]
+        film.codec_context.skip_frame = "NONREF"
+        film.codec_context.options = {"skip_loop_filter": "all"}
+        film.codec_context.thread_count = 1  # as many processes as cores look at films
+        yield container, film
 
 
 def decode_blocks(path: Path, track: int = 0, block_s: Seconds = 30.0) -> Iterator[Audio]:

@@ -1,7 +1,9 @@
 """What ingest remembers beside its queue: how files, hosts and sites were when it last met them."""
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.atomic import sha256_file
@@ -9,7 +11,7 @@ from pipelines.errors import MediaError
 from pipelines.ingest.manners import Rest
 from pipelines.ingest.outlook import Outlook, outlook_of
 from pipelines.ingest.reading import State, state_of
-from pipelines.units import SourceId
+from pipelines.units import Seconds, SourceId
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (
@@ -20,8 +22,23 @@ CREATE TABLE IF NOT EXISTS waits (source_id TEXT PRIMARY KEY, until REAL NOT NUL
 CREATE TABLE IF NOT EXISTS videos (
     source_id TEXT PRIMARY KEY, reason_code TEXT NOT NULL, reason TEXT NOT NULL, failure TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS films (
+    source_id TEXT PRIMARY KEY, mark TEXT NOT NULL, cuts TEXT NOT NULL, problem TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS outlooks (uri TEXT PRIMARY KEY, asked REAL NOT NULL, outlook TEXT NOT NULL);
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What was seen of a film: where it cuts, in seconds by its own clock; None where it could not be looked at.
+
+    `mark` says of which film, and what looked; `problem` why it could not be.
+    """
+
+    mark: str
+    cuts_s: tuple[Seconds, ...] | None
+    problem: str = ""
 
 
 class Memory:
@@ -67,6 +84,20 @@ class Memory:
                 row = (source_id, error.reason_code, error.reason, error.failure)
                 self._db.execute("INSERT INTO videos VALUES (?, ?, ?, ?)", row)
 
+    def films(self) -> dict[SourceId, Film]:
+        """What was seen of the film of each source, by id."""
+        rows = self._db.execute("SELECT source_id, mark, cuts, problem FROM films ORDER BY source_id")
+        return {
+            name: Film(mark, None if problem else tuple(json.loads(cuts)), problem)
+            for name, mark, cuts, problem in rows
+        }
+
+    def put_film(self, source_id: SourceId, mark: str, cuts_s: Sequence[Seconds] | None, problem: str = "") -> None:
+        """Keep what was seen of the film of a source."""
+        row = (source_id, mark, json.dumps(cuts_s or []), problem)
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO films VALUES (?, ?, ?, ?)", row)
+
     def outlook(self, uri: str, *, since: float) -> Outlook | None:
         """What the site said of an address, where it was asked after `since` (seconds since 1970)."""
         row = self._db.execute("SELECT outlook FROM outlooks WHERE uri = ? AND asked >= ?", (uri, since)).fetchone()
@@ -86,7 +117,7 @@ class Memory:
         with self._db:
             for uri in uris:
                 self._db.execute("DELETE FROM outlooks WHERE uri = ?", (uri,))
-            for table in ("waits", "videos"):
+            for table in ("waits", "videos", "films"):
                 self._db.execute(f"DELETE FROM {table} WHERE source_id = ?", (source_id,))
             self._db.execute("DELETE FROM files WHERE path = ?", (path,))
 

@@ -217,6 +217,18 @@ class Queue(Memory):
                 )
         return bool(moved)
 
+    def rescore(self, source_id: SourceId, windows: Sequence[Scored], before: Sequence[Scored]) -> None:
+        """Write scores of the source's windows that are others than `before`, in their order: one transaction."""
+        moved = [
+            (json.dumps(dict(one.scores)), source_id, one.start_sample)
+            for one, earlier in zip(windows, before, strict=True)
+            if one.scores != earlier.scores
+        ]
+        if moved:
+            with self._db:
+                self._db.execute("PRAGMA user_version = 1")
+                self._db.executemany("UPDATE candidates SET scores = ? WHERE source_id = ? AND start_sample = ?", moved)
+
     def picked(self, source_id: SourceId) -> list[tuple[Scored, Decision]]:
         """Windows of a source that somebody picked and that are no candidates."""
         rows = self._db.execute(

@@ -94,6 +94,10 @@ def music_p(window: Window) -> float | None:
     return None if window.tracks is None else music.music_p(window.tracks, *window.place_s)
 
 
+def shot_cut(window: Window) -> None:
+    """Nothing that is heard: what the film shows is put beside it when that was looked at, pipelines.ingest.films."""
+
+
 def speaker_change_p(window: Window) -> float | None:
     """See pipelines.ingest.voices."""
     from pipelines.ingest import voices
@@ -159,6 +163,9 @@ SCREENS: Mapping[str, Screen] = {
     ),
     "flatness": Screen(flatness, Bounds(), "how noise-like the sound is, 0 to 1"),
     "f0_med_hz": Screen(f0_med_hz, Bounds(), "median pitch of the voice, Hz"),
+    "shot_cut": Screen(
+        shot_cut, Bounds(max=0.5, review_max=1.0), "how near to its middle the film cuts: 0.5 a quarter from an end"
+    ),
 }
 
 
@@ -227,5 +234,6 @@ def config_hash(settings: StudySettings, recipe: str) -> str:
         **settings.model_dump(mode="json", include={"clip", "place", "select"}, exclude_none=True),
         "bounds": {name: limit for name, limit in bounds.items() if limit},
         "recipe": recipe,
+        **({"film": True} if settings.fetch.video else {}),
     }
     return digest(json.dumps(deciding, sort_keys=True))[:16]

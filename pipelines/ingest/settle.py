@@ -20,6 +20,7 @@ from pipelines.ingest.analyse import RECIPE, analysis_hash, scores_at, tracks_fi
 from pipelines.ingest.checks import Check, checks_from_text, read_pcm16
 from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
 from pipelines.ingest.decide import Decided, Scored, decide
+from pipelines.ingest.films import cuts_of, seen
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.repeated import Copy, Repeated, repeats_of
@@ -34,9 +35,10 @@ from pipelines.ingest.together import part
 from pipelines.ingest.trouble import disk_full
 from pipelines.manifest import digest
 from pipelines.progress import Progress, Report, silent
+from pipelines.schema import Clip
 from pipelines.storage import StorageError
 from pipelines.study import Study, StudySettings
-from pipelines.units import ClipId, SourceId
+from pipelines.units import ClipId, Seconds, SourceId
 
 _AWAY = "away"
 
@@ -51,6 +53,11 @@ class Settled:
     rows: tuple[Row, ...]
     copies: Mapping[SourceId, Copy]
 
+    def then(self, later: "Settled") -> "Settled":
+        """What this and a later settling of the same run did together; which clips left, the later one knows."""
+        rows = [row for row in self.rows if row.status != "left" and row not in later.rows]
+        return Settled(self.changed or later.changed, self.redone | later.redone, (*rows, *later.rows), later.copies)
+
 
 def settle(
     study: Study,
@@ -62,8 +69,11 @@ def settle(
     jobs: int | None = None,
     stopped: bool = False,
     cluster: Cluster | None = None,
+    was: Sequence[Clip] | None = None,
 ) -> Settled:
     """Bring decisions, clips and tables up to date. With `stopped` nothing is listened to, cut or reported.
+
+    `was`: the clips before the run, where it has settled once already.
 
     Raises TableError for picks.csv or speakers.csv that do not parse, and Cancelled out of `report`; the tables hold
     what is done by then, but for a sources.csv that was edited and does not parse: TableError, and nothing is written.
@@ -80,7 +90,9 @@ def settle(
             sources = caught_up(sources, known, read_sources(study.sources_csv))
         sources = linked(sources, step.repeated)
         checks = {name: check for end in ended for name, check in checks_from_text(end.checks).items()} | step.checks
-        changed, left = write_tables(study, queue, sources, speakers, unlisted_leave=bool(known), checks=checks)
+        changed, left = write_tables(
+            study, queue, sources, speakers, unlisted_leave=bool(known), checks=checks, was=was
+        )
     copies = step.repeated.copies if step.repeated is not None else {}
     return Settled(changed, frozenset(step.redone), (*step.rows, *left), copies)
 
@@ -101,9 +113,15 @@ def _grouped(queue: Queue, sources: Sequence[Source]) -> list[Source]:
     return found
 
 
-def decided_from(settings: StudySettings, masked: Sequence[object], picks: Sequence[Pick]) -> str:
-    """A digest of all that the windows of a source are decided from, besides their scores."""
-    inputs = [config_hash(settings, RECIPE), [str(one) for one in masked], [str(pick) for pick in picks]]
+def decided_from(
+    settings: StudySettings,
+    masked: Sequence[object],
+    picks: Sequence[Pick],
+    cuts_s: Sequence[Seconds] | None = None,
+) -> str:
+    """A digest of all that the windows of a source are decided from, besides what was heard of them."""
+    inputs: list[object] = [config_hash(settings, RECIPE), [str(one) for one in masked], [str(pick) for pick in picks]]
+    inputs += [list(cuts_s)] if cuts_s is not None else []
     return digest(json.dumps(inputs))[:16]
 
 
@@ -132,6 +150,7 @@ class _Settling:
             name: items[name] for name in sorted(self._sources) if name in items and items[name].status == "done"
         }
         self._picks = picks
+        self._cuts = cuts_of(study, queue, self._items)
         #: None until it was looked for.
         self.repeated: Repeated | None = None
         self.redone: set[SourceId] = set()
@@ -139,7 +158,7 @@ class _Settling:
         self.checks: dict[ClipId, Check] = {}
 
     def decide(self, *, listen: bool) -> None:
-        """Decide anew where bounds, repeats or picks are others than the last time; scores of an older kind stay."""
+        """Decide anew where bounds, repeats, picks or films are others than before; scores of an older kind stay."""
         heard_as, clips_hash = analysis_hash(self._settings), config_hash(self._settings, RECIPE)
         self.repeated = self._repeated(listen)
         for name in self._picks:
@@ -149,12 +168,14 @@ class _Settling:
             if item.config_hash != heard_as:
                 continue
             masked, picks = self.repeated.masks.get(name, ()), self._picks_of(item)
-            by = decided_from(self._settings, masked, picks)
+            cuts_s = self._cuts.get(name)
+            by = decided_from(self._settings, masked, picks, cuts_s)
             if item.decided_by == by:
                 continue
             self._report(Progress("decide", done, len(self._items), name))
             before = self._queue.decided(item)
-            windows = [one.window for one in before]
+            windows = [seen(one.window, item.rate_hz, cuts_s) for one in before]
+            self._queue.rescore(name, windows, [one.window for one in before])
             found = decide(windows, item.rate_hz, self._settings, source_id=name, masked=masked, picks=picks)
             self._forget_picks(item, windows, picks)
             self._forget_others([one for one, new in zip(before, found, strict=True) if new.kept > one.decision.kept])
@@ -241,12 +262,12 @@ class _Settling:
         there = {(one.start_sample, one.n_samples) for one in windows}
         wanted = {(pick.start_sample, pick.n_samples) for pick in picks} - there
         had = {(one.start_sample, one.n_samples): one for one, _ in self._queue.picked(item.source_id)}
-        if wanted == had.keys():
-            return
         for start, _ in had.keys() - wanted:
             self._study.clip_path(item.clip_id(start)).unlink(missing_ok=True)
         now = [had.get(place, Scored(*place, 0.0, dict.fromkeys(SCREENS))) for place in sorted(wanted)]
-        self._queue.put_picked(item.source_id, now)
+        now = [seen(one, item.rate_hz, self._cuts.get(item.source_id)) for one in now]
+        if now != list(had.values()):
+            self._queue.put_picked(item.source_id, now)
 
     def _forget_others(self, windows: Sequence[Decided]) -> None:
         """Remove files that windows which are to be clips now would find there, and that hold something else.
@@ -287,6 +308,7 @@ class _Settling:
                     continue
                 scores = scores_at(pcm, rate_hz, one.start_sample, speech, tracks)
                 window = replace(window, pcm_sha256=pcm_sha256(pcm), scores=scores)
+                window = seen(window, rate_hz, self._cuts.get(item.source_id))
             found.append(window)
         self._queue.put_picked(item.source_id, found)
 

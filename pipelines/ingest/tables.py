@@ -58,11 +58,13 @@ def write_tables(
     *,
     unlisted_leave: bool,
     checks: Mapping[ClipId, Check] = MappingProxyType({}),
+    was: Sequence[Clip] | None = None,
 ) -> tuple[bool, tuple[Row, ...]]:
     """Bring the study's tables up to date. Returns whether a byte of them changed, and rows for clips that left.
 
     `checks`: of clips that were just cut; others are made from their files. Clips of listed sources that this machine
-    has not ingested stay as they are; so does a clip whose file was lost.
+    has not ingested stay as they are; so does a clip whose file was lost. `was`: the clips before the run, where it has
+    written the tables once already.
     """
     if not sources:
         return False, ()
@@ -89,7 +91,7 @@ def write_tables(
         left = unlisted_rows(orphans)
     else:  # sources.csv is gone or was never there: nobody took its sources out
         clips += orphans
-    left += left_rows(listed, items, before, clips, queue)
+    left += left_rows(listed, items, before if was is None else was, clips, queue)
     changed = write_text(study.sources_csv, sources_to_csv(sources))
     if clips or before:
         changed |= _write_clips(study, clips, checks)
@@ -264,6 +266,7 @@ def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, Any]]:
             "start_s": one.window.start_sample / rate_hz,
             "end_s": one.window.end_sample / rate_hz,
             "onset_s": one.window.onset_s,
+            **dict.fromkeys(SCREENS),  # an earlier version may have had fewer
             **one.window.scores,
             "status": one.decision.status,
             "reasons": ";".join(one.decision.reasons),
