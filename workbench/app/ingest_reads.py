@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +102,18 @@ def names(study: Study) -> Mapping[SourceId, str]:
         return {one.source_id: one.called for one in standings(study)}
     except TableError:
         return {}
+
+
+def told_apart(study: Study) -> Callable[[SourceId], str]:
+    """What to call a source where all are named at once: by its name, with its id where two have the same."""
+    by_id = names(study)
+    often = Counter(by_id.values())
+
+    def name(source_id: SourceId) -> str:
+        called = by_id.get(source_id, source_id)
+        return called if often[called] < 2 or called == source_id else f"{called} ({source_id})"
+
+    return name
 
 
 def candidates(study: Study) -> "Candidates | None":

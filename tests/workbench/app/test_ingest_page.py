@@ -17,7 +17,7 @@ from pipelines.ingest.wishes import read_wishes, wish
 from pipelines.study import Bounds, Study, create_study
 from tests.workbench.app.test_views import page, words
 from workbench import jobs
-from workbench.app import own_files, serving
+from workbench.app import ingest_reads, own_files, serving
 from workbench.jobs import Job
 
 FAILED = {"status": "failed", "clips": 0, "rejected": {}, "duration_s": None, "speech_s": None}
@@ -191,6 +191,30 @@ def test_a_recording_is_called_by_its_own_name_in_whatever_script(opened: Callab
     assert "夜之生人" in list(table["recording"])
     said = words(app)
     assert "**夜之生人**" in said and "in tables and commands: source-ab12cd" in said
+
+
+def test_what_cannot_be_taken_is_said_in_whole_sentences(opened: Callable[..., AppTest], bare: Study) -> None:
+    folder = job(bare, "look", "done", ["ingest", "x", "--dry-run"], exit_code=1, ended=time.time())
+    row = {
+        **FAILED, "source_id": "", "input": "/srv/<b>.mp4", "verdict": "reject", "reason_code": "not_media",
+        "reason": "<b>.mp4: is not a recording; give another file", "failure": "gone", "size_bytes": None,
+        "disk_bytes": None,
+    }  # fmt: skip
+    told = {"sources": [row], "disk_needed_bytes": 0, "disk_free_bytes": 5e10, "estimated_s": 0.0}
+    (folder / "out.json").write_text(json.dumps(told))
+    assert "✕ rejected: **\\<b\\>.mp4** is not a recording; give another file" in words(opened(bare, check="look"))
+
+
+def test_two_recordings_of_one_name_are_told_apart(study: Study) -> None:
+    with study.sources_csv.open("a", encoding="utf-8") as file:
+        columns = study.sources_csv.read_text(encoding="utf-8").split("\n")[0].split(",")
+        for source_id, folder in (("source-1", "a"), ("source-2", "b"), ("source-3", "c")):
+            name = "夜" if folder != "c" else "日"
+            cells = {"source_id": source_id, "uri": f"{folder}/{name}.wav", "rights_basis": "mine"}
+            file.write(",".join(cells.get(name, "") for name in columns) + "\n")
+    name = ingest_reads.told_apart(study)
+    told = [name(one) for one in ("source-1", "source-2", "source-3", "episode_1", "nowhere")]
+    assert told == ["夜 (source-1)", "夜 (source-2)", "日", "episode_1", "nowhere"]
 
 
 def test_a_run_is_watched_with_what_is_left_and_can_be_stopped(

@@ -11,7 +11,7 @@ from workbench.app import ingest_reads, parts
 from workbench.app.ingest_reads import Now
 from workbench.app.own_files import Folders, as_options, open_folders
 from workbench.app.session import Session
-from workbench.app.words import amount, duration, number, size
+from workbench.app.words import amount, duration, literal, number, size
 from workbench.asked import Asked, asked_lines, asked_table
 from workbench.jobs import Job
 
@@ -20,6 +20,8 @@ EXAMPLE = """uri,rights_basis,series,season,episode
 https://example.org/play-1.mp4,public domain (US),The Play,1,1
 /srv/recordings/play-2.wav,,The Play,1,2"""
 VERDICTS = {"accept": "✓ accepted", "defer": "◷ later", "reject": "✕ rejected"}
+#: So many of what cannot be taken are told in sentences; more are left to the table.
+MOST_TOLD = 4
 
 
 def show(study: Study, session: Session, now: Now) -> None:
@@ -144,16 +146,23 @@ def _told(study: Study, now: Now, job: Job, found: dict[str, Any], folders: Fold
         for row in rows
     ]
     table.sort(key=lambda row: list(VERDICTS.values()).index(row["verdict"]), reverse=True)  # what cannot be had first
+    told = [row for row in table if row["why"] and row["verdict"] != VERDICTS["accept"]]
+    few = len(told) <= MOST_TOLD  # then there is room for whole sentences below
     st.dataframe(
         table,
+        column_order=[name for name in ("verdict", "recording", "why", "length", "size") if name != "why" or not few],
         hide_index=True,
         height=min(240, 38 + 35 * len(table)),
         column_config={
             "verdict": st.column_config.TextColumn(width=85),
-            "recording": st.column_config.TextColumn(width=150),
+            "recording": st.column_config.TextColumn(width=240 if few else 150),
             "why": st.column_config.TextColumn(width=250),
         },
     )
+    if few:
+        st.markdown(
+            "\n".join(f"- {row['verdict']}: **{literal(row['recording'])}** {literal(row['why'])}" for row in told)
+        )
     parts.table_download(table, "check.csv")
     many = amount(len(taken), "recording")
     busy = now.running is not None

@@ -1,5 +1,7 @@
 """What was lost on the way from hours to clips, where, and whom it hit."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from pipelines.study import Study
@@ -91,6 +93,12 @@ def _repeats(study: Study) -> None:
     if not found.repeats:
         st.caption("Nothing was found: no opening, ending or recap that a second recording has too.")
         return
-    picture = picture_of(found.order, found.seconds, found.repeats, found.masks)
+    name = ingest_reads.told_apart(study)
+    picture = picture_of(
+        [name(one) for one in found.order],
+        {name(one): seconds for one, seconds in found.seconds.items()},
+        [replace(one, source_a=name(one.source_a), source_b=name(one.source_b)) for one in found.repeats],
+        {name(one): masked for one, masked in found.masks.items()},
+    )
     st.caption(title(picture))
     st.plotly_chart(repeats_figure(picture), key="repeats", config={"displayModeBar": False})

@@ -44,7 +44,7 @@ def show(study: Study, session: Session, now: Now) -> None:
     ):
         add.show(study, session, now)
     if not now.standings:
-        st.caption("Recordings stand here as soon as they have ended.")
+        st.caption("Recordings stand here as soon as the run has met them.")
         return
     present = [state for state in intake.STATES if count[state]]
     asked_for: list[intake.State] = session.recall("wanted states", [])

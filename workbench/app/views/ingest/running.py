@@ -1,5 +1,8 @@
 """An ingest that runs: how far it is, how long it may need, and a way to stop it. It survives leaving the page."""
 
+import time
+from collections import Counter
+
 import streamlit as st
 
 from pipelines.study import Study
@@ -8,7 +11,7 @@ from workbench.answered import leaving_words
 from workbench.app import ingest_reads
 from workbench.app.ingest_reads import Now
 from workbench.app.session import fragment
-from workbench.app.words import amount, duration, number
+from workbench.app.words import amount, duration, literal, number
 from workbench.jobs import Job
 
 #: What a stage is called while it is on its way.
@@ -30,16 +33,20 @@ WHOLE = {
 }
 #: So many recordings under way are named at once.
 MOST_NAMED = 4
+#: While a run goes on, the whole page is drawn anew where something changed, at most this often, in seconds.
+FRESH_S = 5.0
 
 
 def show(study: Study, now: Now) -> None:
     """What runs now, drawn again each second, and what became of the newest one. A look ahead is told where asked."""
     job = next((job for job in now.jobs if not job.is_over or not ingest_reads.is_rehearsal(job)), None)
     if job is not None:
-        fragment(_job, run_every=None if job.is_over else 1.0)(study, job.job_id)
+        fragment(_job, run_every=None if job.is_over else 1.0)(
+            study, job.job_id, ingest_reads.counts(study), time.monotonic()
+        )
 
 
-def _job(study: Study, job_id: str) -> None:
+def _job(study: Study, job_id: str, drawn: Counter[intake.State], drawn_at: float) -> None:
     job = jobs.open_job(study, job_id)
     if job.is_over:
         _over(job)
@@ -53,12 +60,15 @@ def _job(study: Study, job_id: str) -> None:
             jobs.cancel(job)
             st.rerun(scope="fragment")
     named = list(ingest_reads.under_way(job).items())[-MOST_NAMED:]
-    words = [f"{STAGES[stage]} **{name}**" for name, (stage, _) in named]
+    called = ingest_reads.told_apart(study)
+    words = [f"{STAGES[stage]} **{literal(called(source))}**" for source, (stage, _) in named]
     fetched = ingest_reads.fetched_bytes(job)
     words += [f"{number(fetched / 1e6)} MB fetched"] if fetched else []
     if job.argv[0] == "ingest" and not ingest_reads.is_rehearsal(job):
         count = ingest_reads.counts(study)
         words += [f"{intake.SIGNS[state]} {state} {count[state]}" for state in intake.STATES if count[state]]
+        if count != drawn and time.monotonic() - drawn_at > FRESH_S:
+            st.rerun()  # the table below says how each stands
     st.caption(" · ".join([*words, "You may leave this page: it goes on, and is found again here."]))
 
 
