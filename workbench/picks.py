@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import sqlalchemy as sa
 
-from pipelines.atomic import write_text
+from pipelines.atomic import sweep, write_text
 from pipelines.audio import write_pcm16
 from pipelines.errors import DataError, TableError
 from pipelines.ingest.picks import (
@@ -160,6 +160,7 @@ class Desk:
             for name in picks:
                 _check_apart(name, stands.picks_of(name))
             speakers = {name: one for name, one in stands.speakers.items() if name.rpartition("-")[0] not in gone}
+            sweep(study.manifests, "picks.csv", "speakers.csv")  # of a server that was killed while it wrote them
             changed = False
             if any(picks.values()) or picks_file(study).is_file():
                 changed |= write_text(picks_file(study), picks_to_csv(picks))

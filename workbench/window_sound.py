@@ -1,18 +1,22 @@
 """The sound of any window, kept or not, for a curator to listen to: WAV bytes, under addresses that end.
 
 A kept clip is read from its own file. Any other is read from its recording by a seek, which is near enough to hear
-what is there and never good enough to cut from.
+what is there and never good enough to cut from; in a process beside the server, since recordings may be spoilt.
 """
 
+import base64
 import io
+import json
 import wave
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.errors import MediaError
+from pipelines.ingest.beside import Beside, answer
 from pipelines.units import Audio, ClipId, Hertz, Seconds
 from workbench import accounts
 from workbench.errors import AccessError
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 HOUR_S = 3600
 #: A seek goes so far ahead of what is wanted, since some decoders need a moment.
 AHEAD_S: Seconds = 0.5
+#: No sound of some seconds takes a decoder longer, or more memory.
+LONGEST_S: Seconds = 20.0
+MEMORY_BYTES = 2 * 2**30
 
 
 def window_wav(study: "Study", clip_id: ClipId) -> bytes:
@@ -37,7 +44,32 @@ def window_wav(study: "Study", clip_id: ClipId) -> bytes:
     path = _recording(study, source_id)
     if path is None or not start_ms.isdecimal() or not path.is_file():
         raise MediaError("missing", f"the recording of '{source_id}' is not on this machine")
-    return _wav(*near(path, int(start_ms) / 1000, study.settings.clip.length_s))
+    return _beside_wav(path, int(start_ms) / 1000, study.settings.clip.length_s)
+
+
+def _beside_wav(path: Path, start_s: Seconds, length_s: Seconds) -> bytes:
+    """What `near` gives, as WAV bytes, read where a decoder that crashes or hangs takes nobody with it."""
+    said = _beside().ask(json.dumps([str(path), start_s, length_s]).encode())
+    if said is None:
+        raise MediaError("crashed", f"{path.name}: whatever reads it there crashes or hangs", "fix")
+    told = json.loads(said)
+    if "wav" not in told:
+        raise MediaError(told["reason_code"], told["reason"], told["failure"])
+    return base64.b64decode(told["wav"])
+
+
+@cache
+def _beside() -> Beside:
+    return Beside(__name__)
+
+
+def _reply(question: bytes) -> bytes:
+    path, start_s, length_s = json.loads(question)
+    try:
+        told = {"wav": base64.b64encode(_wav(*near(Path(path), start_s, length_s))).decode()}
+    except MediaError as error:
+        told = {"reason_code": error.reason_code, "reason": error.reason, "failure": error.failure}
+    return json.dumps(told).encode()
 
 
 def near(path: Path, start_s: Seconds, length_s: Seconds) -> tuple[Audio, Hertz]:
@@ -112,3 +144,7 @@ def _wav(mono: Audio, rate_hz: Hertz) -> bytes:
         file.setframerate(rate_hz)
         file.writeframes(to_pcm16(mono).astype("<i2").tobytes())
     return out.getvalue()
+
+
+if __name__ == "__main__":
+    answer(_reply, silence_s=LONGEST_S, memory_bytes=MEMORY_BYTES)

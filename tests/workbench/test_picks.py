@@ -253,6 +253,14 @@ def test_a_crash_before_the_tables_is_made_good_by_whoever_comes_next(desk: Desk
     assert read_picks(study) == {"ep1": (Pick(FREE, LENGTH),)}
 
 
+def test_what_a_killed_server_left_of_a_table_is_swept(desk: Desk, study: Study) -> None:
+    left = study.manifests / ".picks.csv.17c532b3d4e8.csv"
+    left.write_text("source_id,start")
+    desk.record([pick(1)])
+    desk.write_tables()
+    assert not left.exists() and len(read_picks(study)["ep1"]) == 1
+
+
 def test_two_processes_write_what_both_picked(desk: Desk, study: Study) -> None:
     """Each holds the history it has read; the tables are of all there is."""
     with open_store(study) as again:

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import os
+import sys
 import time
 import wave
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from pipelines.errors import MediaError
 from pipelines.ingest.thresholds import read_candidates
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.builders import tone
-from workbench import accounts, people
+from workbench import accounts, people, window_sound
 from workbench.accounts import Role
 from workbench.app import serving, windows
 from workbench.store import open_store
@@ -46,6 +48,28 @@ def test_every_window_can_be_heard_and_a_kept_one_is_its_file(study: Study) -> N
             assert not study.clip_path(name).exists() and np.abs(pcm).max() > 100
     with pytest.raises(MediaError, match="is not on this machine"):
         window_wav(study, "nowhere-000001000")
+
+
+def test_a_recording_that_kills_a_decoder_is_a_sentence_and_takes_no_server_with_it(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = tmp_path / "pids"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import av, os, signal\n"
+        "def opened(*_, **__):\n"
+        f"    open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "av.open = opened\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    candidates = read_candidates(study.candidates)
+    name = next(name for name, kept in zip(candidates.clip_ids, candidates.kept, strict=True) if not kept)
+    window_sound._beside().close()
+    with pytest.raises(MediaError, match="whatever reads it there crashes or hangs"):
+        window_wav(study, name)
+    assert len(set(pids.read_text().split()) - {str(os.getpid())}) == 2
+    monkeypatch.undo()
+    assert samples(window_wav(study, name))[1] == 16000, "the next one is read as ever"
 
 
 def test_a_list_that_names_other_files_is_not_followed(tmp_path: Path) -> None:

@@ -131,8 +131,21 @@ def test_nothing_is_left_of_a_decoder_that_hangs_when_the_server_goes(
 
 def test_it_leaves_when_nobody_asks_and_comes_again(study: Study) -> None:
     apart = Apart(study.root, study.name, idle_s=0.05)
-    assert apart.retable().is_over
-    until(lambda: apart.pid is None)
-    assert apart.retable().is_over
+    with open_queue(study.ingest_db):
+        assert not apart.retable().is_over
+        until(lambda: apart.pid is None)
+        assert not apart.retable().is_over, "another one took its place"
     apart.close()
+    assert apart.pid is None
+
+
+def test_an_error_of_ours_ends_the_process_and_is_told(
+    apart: Apart, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pipelines.study\ndef broken(*_): raise KeyError('ours')\npipelines.study.Study.__init__ = broken\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    told = apart.retable()
+    assert told.is_over and "died twice; the picks are kept" in told.problem
     assert apart.pid is None
