@@ -4,13 +4,12 @@ The store is the truth. picks.csv, speakers.csv and the clips' files follow from
 between the two is made good by the next one that calls `write_tables`. Nominations never leave the store.
 """
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
 import sqlalchemy as sa
 
@@ -27,24 +26,17 @@ from pipelines.ingest.picks import (
     speakers_to_csv,
 )
 from pipelines.ingest.sound import open_sound
-from pipelines.schema import Clip, clip_id
+from pipelines.schema import clip_id
 from pipelines.study import Study
-from pipelines.units import ClipId, Hertz, Samples, SourceId
+from pipelines.units import ClipId, Samples, SourceId
 from workbench.curated import Curated, Fold, with_tables, withheld
 from workbench.recordings import Mined, all_clips, clip_samples, clips_of, mineable, stamp, tables, withdrawn
 from workbench.store import Refused, Store, open_store
 from workbench.store.connection import store_url
 from workbench.store.curation import CurationEvent, CurationKind, add_curation, curation_events, stored_among
-from workbench.store.tables import ASSIGNMENTS, RATERS, STANDING
-from workbench.store.values import plain, to_text
+from workbench.store.values import plain
+from workbench.taken import Taken, kept, meet, overlap, stretches, taken_of
 
-Taken = Literal["labelled", "heard"]
-_TAKEN: Mapping[Taken, str] = {
-    "labelled": "somebody has labelled the clip at {at} s already",
-    "heard": "somebody is labelling the clip at {at} s just now",
-}
-#: A clip that clips.csv no longer lists is known by the milliseconds in its id alone.
-_ROUNDED = timedelta(milliseconds=1)
 _LONGEST_ID = 200
 
 
@@ -84,7 +76,7 @@ class Desk:
     def taken(self, source_id: SourceId) -> Mapping[ClipId, Taken]:
         """Clips of the source that people have labelled or are hearing: those stay as they are."""
         with self.store.reading() as connection:
-            return _taken(connection, source_id, datetime.now(UTC))
+            return taken_of(connection, source_id, datetime.now(UTC))
 
     def withheld(self, connection: sa.Connection) -> frozenset[ClipId]:
         """Clips of clips.csv that nobody should be given any more, though the table still lists them.
@@ -237,34 +229,22 @@ class Desk:
             if of.rater != event.rater:
                 return "somebody else did that, and an undo takes back one's own alone"
             if of.kind == "pick":
-                return _kept(of.source_id, of.clip_id, connection, now)
+                return kept(of.source_id, of.clip_id, connection, now)
             return None
         if event.kind == "unpick":
             if event.start_sample not in stands.picks.get(event.source_id, {}):
                 return "there is no pick at this place"
-            return _kept(event.source_id, event.clip_id, connection, now)
+            return kept(event.source_id, event.clip_id, connection, now)
         if event.kind == "pick" and event.start_sample is not None and event.n_samples is not None:
             source_id = event.source_id
             mined = mineable(self.study)[source_id]
             if isinstance(mined, str):
                 return mined
             pick = Pick(event.start_sample, event.n_samples)
-            taken = _taken(connection, source_id, now)
-            fixed = _stretches(taken, clips_of(self.study, source_id), mined.rate_hz, event.n_samples)
+            taken = taken_of(connection, source_id, now)
+            fixed = stretches(taken, clips_of(self.study, source_id), mined.rate_hz, event.n_samples)
             return overlap(pick, stands.picks_of(source_id), fixed, mined.rate_hz)
         return None
-
-
-def overlap(pick: Pick, picks: Sequence[Pick], fixed: Sequence[tuple[Pick, Taken]], rate_hz: Hertz) -> str | None:
-    """Why `pick` cannot stand beside other picks and beside clips that must stay; None where it can."""
-    for other in picks:
-        if _meet(pick, other):
-            return f"overlaps the clip picked at {other.start_sample / rate_hz:.3f} s"
-    for other, how in fixed:
-        if _meet(pick, other):
-            why = _TAKEN[how].format(at=f"{other.start_sample / rate_hz:.3f}")
-            return f"{why}, and it stays as it is: nominate that one, or pick beside it"
-    return None
 
 
 def cut(study: Study, mined: Mined, pick: Pick) -> bool:
@@ -310,53 +290,10 @@ def make_good(study: Study) -> None:
             Desk(study, store).write_tables()
 
 
-def _meet(one: Pick, other: Pick) -> bool:
-    return one.start_sample < other.end_sample and other.start_sample < one.end_sample
-
-
 def _check_apart(source_id: SourceId, picks: Sequence[Pick]) -> None:
     for before, after in pairwise(picks):
-        if _meet(before, after):
+        if meet(before, after):
             raise DataError(
                 f"picks.csv and the picks made on this machine have overlapping clips of '{source_id}', at samples "
                 f"{before.start_sample} and {after.start_sample}: take one of them out of picks.csv, or unpick it here"
             )
-
-
-def _kept(source_id: SourceId, name: ClipId, connection: sa.Connection, now: datetime) -> str | None:
-    how = _taken(connection, source_id, now).get(name)
-    if how is None:
-        return None
-    return (
-        "somebody has labelled this clip already: it stays"
-        if how == "labelled"
-        else ("somebody is labelling this clip just now: it stays")
-    )
-
-
-def _taken(connection: sa.Connection, source_id: SourceId, now: datetime) -> dict[ClipId, Taken]:
-    own = re.compile(rf"{re.escape(source_id)}-\d{{9}}")
-    people = sa.select(RATERS.c.rater).where(RATERS.c.kind != "machine")
-    answered = sa.select(STANDING.c.clip_id).where(
-        STANDING.c.clip_id.startswith(f"{source_id}-", autoescape=True), STANDING.c.rater.in_(people)
-    )
-    heard = sa.select(ASSIGNMENTS.c.clip_id).where(
-        ASSIGNMENTS.c.clip_id.startswith(f"{source_id}-", autoescape=True),
-        ASSIGNMENTS.c.lease_until > to_text(now),
-        ASSIGNMENTS.c.rater.in_(people),
-    )
-    taken: dict[ClipId, Taken] = {name: "heard" for name in connection.scalars(heard) if own.fullmatch(name)}
-    taken |= {name: "labelled" for name in connection.scalars(answered) if own.fullmatch(name)}
-    return taken
-
-
-def _stretches(
-    taken: Mapping[ClipId, Taken], clips: Sequence[Clip], rate_hz: Hertz, length: Samples
-) -> list[tuple[Pick, Taken]]:
-    listed = {clip.clip_id: Pick(clip.start_sample, clip.n_samples) for clip in clips}
-    slack = round(_ROUNDED.total_seconds() * rate_hz)
-    found = []
-    for name, how in taken.items():
-        about = round(int(name[-9:]) * rate_hz / 1000)
-        found.append((listed.get(name) or Pick(about + slack, max(1, length - 2 * slack)), how))
-    return sorted(found)
