@@ -12,7 +12,7 @@ from pipelines.ingest.analyse import tracks_file
 from pipelines.ingest.picks import Pick, meets
 from pipelines.ingest.queue import Item
 from pipelines.ingest.repeated import read_repeated, repeats_file
-from pipelines.ingest.screen import SCREENS, bounds_of
+from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.sound import Sound, SoundTask, open_sound, sound_folder
 from pipelines.ingest.standing import opened_beside
 from pipelines.schema import clip_id
@@ -210,16 +210,6 @@ def repeated(study: Study, mined: Mined) -> list[tuple[Samples, Samples, str]]:
         end = min(end_s * mined.rate_hz, mined.n_samples)
         found.append((round(start_s * mined.rate_hz), round(end), kind))
     return sorted(found)
-
-
-def reason_words(study: Study, code: str) -> str:
-    """A reason code of a candidate in words."""
-    name, _, side = code.rpartition("_")
-    if name not in SCREENS:
-        return code.replace("_", " ")
-    bounds = bounds_of(study.settings)[name]
-    limit = bounds.min if side == "low" else bounds.max
-    return f"{SCREENS[name].says}: {'under' if side == 'low' else 'over'} {limit:g}" if limit is not None else code
 
 
 def nominated(study: Study, stands: Curated) -> dict[str, int]:

@@ -41,12 +41,17 @@ def look(study: Study, queue: Queue, items: Sequence[Item], report: Report, *, j
     known = queue.films()
     films: dict[SourceId, Path] = {}
     marks: dict[SourceId, str] = {}
+    told: dict[SourceId, str] = {}
     for item in items:
         recording = Path(item.path) if item.path else None
         film = video_of(study, item.source_id, recording)
         if film is None:
             continue
-        mark = f"{ALGORITHM} {queue.sha256(film)}"
+        try:
+            mark = f"{ALGORITHM} {queue.sha256(film)}"
+        except OSError as error:
+            told[item.source_id] = _told(item.source_id, error)
+            continue
         if item.source_id not in known or known[item.source_id].mark != mark:
             films[item.source_id], marks[item.source_id] = film, mark
     workers = jobs or max(2, min(os.cpu_count() or 1, len(films)))
@@ -58,7 +63,7 @@ def look(study: Study, queue: Queue, items: Sequence[Item], report: Report, *, j
             queue.put_film(name, marks[name], outcome)
         report(Progress("shots", done, len(films), name))
     wanted = {item.source_id for item in items}
-    told = {name: film.problem for name, film in queue.films().items() if film.problem and name in wanted}
+    told |= {name: film.problem for name, film in queue.films().items() if film.problem and name in wanted}
     return Looked(frozenset(films), told)
 
 

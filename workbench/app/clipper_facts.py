@@ -11,6 +11,7 @@ from pipelines.study import Study
 from pipelines.units import Seconds
 from workbench import mining
 from workbench.curated import Curated
+from workbench.intake import reason_words
 from workbench.picks import Desk
 from workbench.recordings import Mined, mineable
 
@@ -61,7 +62,7 @@ def heard(study: Study, desk: Desk, mined: Mined, found: Sound) -> dict[str, Any
     proposed = mining.proposals(mining.candidates(study, mined.source_id), clips)
     for one in proposed:
         for code in one.codes:
-            codes.setdefault(code, mining.reason_words(study, code))
+            codes.setdefault(code, reason_words(code, study.settings))
     film = video_of(study, mined.source_id, mining.recording_of(mining.known(study), mined))
     return {
         "version": found.facts.version,

@@ -16,7 +16,7 @@ from pipelines.execution import Failed, WorkerCrashed
 from pipelines.ingest import films, run
 from pipelines.ingest.decide import Scored
 from pipelines.ingest.picks import Pick, picks_file, picks_to_csv
-from pipelines.ingest.queue import Item, open_queue
+from pipelines.ingest.queue import Item, Queue, open_queue
 from pipelines.ingest.report import IngestReport
 from pipelines.ingest.screen import SCREENS, config_hash
 from pipelines.ingest.shots import ALGORITHM, shot_cut
@@ -187,6 +187,23 @@ def test_no_film_ends_a_run(
     monkeypatch.setattr(films, "run_each", lambda work, tasks, **_: [(name, failed) for name in tasks])
     (row,) = ingest(study, Path(shutil.copy(made / "talk.mkv", tmp_path / "talk.mkv"))).sources
     assert row.status == "ingested" and words in row.video and read_clips(study.clips_csv)
+
+
+def test_a_film_that_may_not_be_read_ends_no_run(
+    study: Study, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(study, Path(shutil.copy(made / "talk.wav", tmp_path / "talk.wav")))
+    study.video.mkdir()
+    film, real = Path(shutil.copy(made / "talk.mkv", study.video / "talk.mkv")), Queue.sha256
+
+    def sha256(queue: Queue, path: Path) -> str:
+        if path == film:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(queue, path)
+
+    monkeypatch.setattr(Queue, "sha256", sha256)
+    (row,) = ingest(study).sources
+    assert row.status == "unchanged" and "Permission denied" in row.video
 
 
 def test_stopped_anywhere_it_ends_in_the_same_bytes(study: Study, made: Path, tmp_path: Path) -> None:
