@@ -188,13 +188,15 @@ def eta_s(job: Job) -> float | None:
 
 def ended(job: Job) -> tuple[int, int]:
     """Recordings of a running ingest that have ended, and all of them; zeros before it knows."""
-    for step in reversed(job.steps):
+    told, total = 0, 0
+    for step in job.steps:
         progress = step.progress
-        if progress.stage == "sources":
-            return int(progress.done), int(progress.total or 0)
-        if progress.stage == "check" and progress.fraction == 1.0:
-            return 0, int(progress.total or 0)
-    return 0, 0
+        if progress.stage == "sources" or (progress.stage == "check" and progress.fraction == 1.0):
+            told, total = int(progress.done) if progress.stage == "sources" else 0, int(progress.total or 0)
+    heard = {
+        step.progress.item for step in job.steps if step.progress.stage == "analyse" and step.progress.fraction == 1.0
+    }
+    return min(max(told, len(heard)), total), total  # of steps that follow each other at once, some are never told
 
 
 def under_way(job: Job) -> dict[SourceId, tuple[str, float]]:

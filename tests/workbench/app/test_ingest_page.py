@@ -248,6 +248,31 @@ def test_a_run_is_watched_with_what_is_left_and_can_be_stopped(
     assert asked == ["run"]
 
 
+def test_a_recording_heard_to_its_end_has_ended_also_where_that_step_was_never_told(bare: Study) -> None:
+    folder = job(bare, "run", "waiting", ["ingest", "a", "--study", "bare", "--json"], started=time.time() - 20)
+    steps = [("check", "", 4, 4), ("analyse", "a", 60, 60), ("analyse", "b", 60, 60), ("analyse", "c", 15, 60)]
+    before = -1.0
+    for told in range(1, len(steps) + 1):
+        lines = [
+            {
+                "stage": stage,
+                "item": item,
+                "done": done,
+                "total": total,
+                "numbers": {},
+                "time": time.time() - 10 + place,
+            }
+            for place, (stage, item, done, total) in enumerate(steps[:told])
+        ]
+        (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        one = jobs.open_job(bare, "run")
+        done, total = ingest_reads.ended(one)
+        gone = done + sum(share for _, share in ingest_reads.under_way(one).values())
+        assert total == 4 and gone > before, "the bar never goes back"
+        before = gone
+    assert ingest_reads.ended(jobs.open_job(bare, "run")) == (2, 4)
+
+
 def test_a_run_that_could_not_take_a_file_in_still_tells_of_it(opened: Callable[..., AppTest], study: Study) -> None:
     argv = ["ingest", "notes.mp4", "--study", "night", "--json"]
     folder = job(study, "run", "done", argv, exit_code=3, ended=time.time())

@@ -52,7 +52,7 @@ def show(study: Study, _session: Session, _now: Now) -> None:
                 for name, one in zip(("quietest", "quiet", "loud", "loudest"), found.quarters, strict=True)
             ]
             st.plotly_chart(
-                ingest_charts.shares(quarters, axis="windows of speech that pass every screen (%)"),
+                ingest_charts.shares(quarters, axis="windows that pass all (%)"),
                 key="loudness",
                 config={"displayModeBar": False},
             )

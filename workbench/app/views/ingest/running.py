@@ -26,6 +26,7 @@ WHOLE = {
     "shots": "Looking for cuts in pictures",
     "analyse": "Listening",
     "sources": "Ending",
+    "looking for repeats": "Looking for what sounds in several recordings",
     "listening to repeats": "Hearing what sounds in several recordings",
     "decide": "Deciding which windows become clips",
     "cut": "Cutting clips",
