@@ -5,6 +5,7 @@ The pages themselves are listed in workbench.app.pages.
 
 import logging
 from functools import partial
+from html import escape
 from importlib import import_module
 from importlib.resources import files
 
@@ -75,7 +76,9 @@ def _page(page: Page, session: Session) -> st.Page:
 
 
 def _closed(tab: Closed) -> None:
+    words, address = tab.way_on
     st.warning(tab.sentence, icon=":material/lock:")
+    st.html(f'<a href="{address}">{escape(words)}</a>')  # a link in Markdown would open another tab
 
 
 def _nobody_here() -> None:

@@ -45,6 +45,12 @@ class Closed:
         """What the tab says instead of its page."""
         return catalogue(self.language)(f"problems.{self.why}")
 
+    @property
+    def way_on(self) -> tuple[str, str]:
+        """Where one goes from there: the words of the link, and its address."""
+        words = catalogue(self.language)(f"problems.{self.why}_next")
+        return words, "/" if self.why == "role" else "/sign-in"
+
 
 class Session:
     """What one browser tab knows. Views read it through here and keep their own values with `recall` and `keep`."""
