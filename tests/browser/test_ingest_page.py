@@ -45,6 +45,8 @@ def test_recordings_are_checked_started_and_become_clips_and_a_limit_moves_them_
 ) -> None:
     study = bare_app.study
     page.goto(link)
+    page.goto(f"{bare_app.address}/label")
+    expect(page.get_by_text("There is no clip to label yet.")).to_be_visible(timeout=MINUTE)
     page.goto(f"{bare_app.address}/ingest")
     expect(page.get_by_text("There is no recording here yet.")).to_be_visible(timeout=MINUTE)
     page.get_by_role("radio", name="Files on the server").click()

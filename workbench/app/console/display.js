@@ -61,7 +61,7 @@ function display(owner) {
   dom.begin.hidden = !(mode === "blocked" || mode === "more" || skips);
   put(dom.begin, text(skips ? "skip" : mode === "more" ? "more_waiting" : "begin"));
   if (ended) {
-    put(dom.end.querySelector("h2"), text("thanks"));
+    put(dom.end.querySelector("h2"), text(total === 0 ? "no_clips" : "thanks"));
     put(dom.end.querySelector(".pace"), paceOf(owner));
     put(dom.end.querySelector(".more"), text("nothing_left"));
   }
