@@ -14,22 +14,22 @@ from pathlib import Path
 
 from pipelines.audio import pcm_sha256
 from pipelines.cluster import Cluster, ClusterLost
-from pipelines.errors import DataError, MediaError
+from pipelines.errors import MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
-from pipelines.ingest.analyse import RECIPE, analysis_hash, scores_at, tracks_file
+from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.checks import Check, checks_from_text, read_pcm16
 from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
-from pipelines.ingest.decide import Decided, Scored, decide
+from pipelines.ingest.decide import Decided, decide
 from pipelines.ingest.films import cuts_of, seen
+from pipelines.ingest.picked import put_picked, score_picked, within
 from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.repeated import Copy, Repeated, repeats_of
 from pipelines.ingest.report import Row
-from pipelines.ingest.screen import SCREENS, config_hash
+from pipelines.ingest.screen import config_hash
 from pipelines.ingest.sound import open_sound
 from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.speakers import speakers_of
-from pipelines.ingest.speech import spans
 from pipelines.ingest.tables import Ended, Present, caught_up, linked, merged, write_tables
 from pipelines.ingest.together import part
 from pipelines.ingest.trouble import disk_full
@@ -167,8 +167,9 @@ class _Settling:
         for done, (name, item) in enumerate(self._items.items()):
             if item.config_hash != heard_as:
                 continue
-            masked, picks = self.repeated.masks.get(name, ()), self._picks_of(item)
-            cuts_s = self._cuts.get(name)
+            masked, cuts_s = self.repeated.masks.get(name, ()), self._cuts.get(name)
+            picks, outside = within(item, self._picks.get(name, ()))
+            self.rows += outside
             by = decided_from(self._settings, masked, picks, cuts_s)
             if item.decided_by == by:
                 continue
@@ -177,7 +178,7 @@ class _Settling:
             windows = [seen(one.window, item.rate_hz, cuts_s) for one in before]
             self._queue.rescore(name, windows, [one.window for one in before])
             found = decide(windows, item.rate_hz, self._settings, source_id=name, masked=masked, picks=picks)
-            self._forget_picks(item, windows, picks)
+            put_picked(self._study, self._queue, item, windows, picks, cuts_s)
             self._forget_others([one for one, new in zip(before, found, strict=True) if new.kept > one.decision.kept])
             self._items[name] = replace(item, decided_by=by, clips_hash=clips_hash)
             if self._queue.decide(self._items[name], found, [one.decision for one in before]):
@@ -232,42 +233,13 @@ class _Settling:
     def _is_cut(self, item: Item, slices: Sequence[Slice], checks: str) -> None:
         self.checks |= checks_from_text(checks)
         self.redone.add(item.source_id)
-        self._score_picks(item, slices)
+        score_picked(self._study, self._queue, item, slices, self._cuts.get(item.source_id))
 
     def _repeated(self, listen: bool) -> Repeated:
         if not self._items:
             return Repeated()
         sources = self._sources.values()
         return repeats_of(self._study, self._queue, sources, self._report, jobs=self._jobs, listen=listen)
-
-    def _picks_of(self, item: Item) -> tuple[Pick, ...]:
-        """Those within the recording; of each other one a row says so."""
-        length = int(item.facts["decoded_samples"])
-        picks = self._picks.get(item.source_id, ())
-        for pick in picks:
-            if pick.end_sample > length:
-                self._tell(
-                    item.source_id,
-                    "outside",
-                    f"picks.csv: source '{item.source_id}' ends at sample {length}; the pick of {pick.n_samples} "
-                    f"samples from {pick.start_sample} reaches over its end and is left out",
-                )
-        return tuple(pick for pick in picks if pick.end_sample <= length)
-
-    def _forget_picks(self, item: Item, windows: Sequence[Scored], picks: Sequence[Pick]) -> None:
-        """Let picks that are no candidates be known before they are cut, and the files of former ones go before that.
-
-        A pick may bear the id of a candidate that begins within the same millisecond: no file must outlive its row.
-        """
-        there = {(one.start_sample, one.n_samples) for one in windows}
-        wanted = {(pick.start_sample, pick.n_samples) for pick in picks} - there
-        had = {(one.start_sample, one.n_samples): one for one, _ in self._queue.picked(item.source_id)}
-        for start, _ in had.keys() - wanted:
-            self._study.clip_path(item.clip_id(start)).unlink(missing_ok=True)
-        now = [had.get(place, Scored(*place, 0.0, dict.fromkeys(SCREENS))) for place in sorted(wanted)]
-        now = [seen(one, item.rate_hz, self._cuts.get(item.source_id)) for one in now]
-        if now != list(had.values()):
-            self._queue.put_picked(item.source_id, now)
 
     def _forget_others(self, windows: Sequence[Decided]) -> None:
         """Remove files that windows which are to be clips now would find there, and that hold something else.
@@ -284,33 +256,6 @@ class _Settling:
                 is_it = False
             if not is_it:
                 path.unlink(missing_ok=True)
-
-    def _score_picks(self, item: Item, slices: Sequence[Slice]) -> None:
-        """What can be said of picks that have just been cut: all where the tracks are here, else what samples tell."""
-        from pipelines.ingest.hearing import load
-
-        new = {one.start_sample: one for one in slices if not one.pcm_sha256}
-        if not new:
-            return
-        try:
-            tracks = load(tracks_file(self._study, item.source_id))
-        except DataError:
-            tracks = None
-        speech = spans(tracks.speech, self._settings.place) if tracks is not None else ()
-        found = []
-        for window, _ in self._queue.picked(item.source_id):
-            one = new.get(window.start_sample)
-            if one is not None:
-                try:
-                    pcm, rate_hz = read_pcm16(self._study.clip_path(one.clip_id))
-                except MediaError:  # somebody has taken the pick back while its recording was read
-                    found.append(window)
-                    continue
-                scores = scores_at(pcm, rate_hz, one.start_sample, speech, tracks)
-                window = replace(window, pcm_sha256=pcm_sha256(pcm), scores=scores)
-                window = seen(window, rate_hz, self._cuts.get(item.source_id))
-            found.append(window)
-        self._queue.put_picked(item.source_id, found)
 
     def _is_here(self, item: Item, path: Path) -> bool:
         return path.is_file() and (self._queue.is_as_it_was(path) or self._queue.sha256(path) == item.sha256)

@@ -176,7 +176,7 @@ def test_a_pick_that_was_being_cut_when_all_was_lost_is_cut_again(
     ingest(study, media)
     pick(study, ("one", 1234))
     with monkeypatch.context() as patched:
-        patched.setattr(settle._Settling, "_score_picks", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(settle, "score_picked", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             retable(study)
     retable(study)
