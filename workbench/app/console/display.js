@@ -14,7 +14,7 @@ function saveState({ outbox, text }) {
 function messageOf(owner) {
   const { outbox, supply, current, text, mode } = owner;
   const problem = outbox.problem ?? supply.problem;
-  if (problem === "other_person" || problem === "signed_out") return text(problem);
+  if (["other_person", "not_allowed", "signed_out"].includes(problem)) return text(wordsOf(problem));
   if (current?.state === "broken") return brokenMessage(owner);
   if (owner.hint) return text(owner.hint, { n: owner.sitting });
   if (mode === "loading" || mode === "starting") return text(problem ? wordsOf(problem) : "loading");

@@ -16,6 +16,7 @@ function problemOf(error) {
 
 // The key of the words for a problem that passes by waiting, or by what the person does.
 function wordsOf(problem) {
+  if (problem === "not_allowed") return "signed_out"; // whoever is signed in may label
   return ["offline", "signed_out", "other_person"].includes(problem) ? problem : "unavailable";
 }
 
