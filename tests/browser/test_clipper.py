@@ -12,6 +12,7 @@ from pipelines import audio
 from pipelines.manifest import read_clips
 from tests.browser.clipping import LENGTH, RATE, Clipper, made_recording, mined_study
 from tests.browser.conftest import App
+from tests.browser.mounting import alive_after_each_end
 from workbench.app.clipper import html, script
 
 pytestmark = pytest.mark.browser
@@ -250,23 +251,7 @@ SEEN = """(clipper) => {
 
 def test_an_end_that_comes_after_the_next_drawing_leaves_the_keys_alive(clipper: Clipper) -> None:
     clipper.open(1)
-    alive = clipper.page.evaluate(
-        """async ({ script, html }) => {
-            const file = new Blob([script], { type: "text/javascript" });
-            const { default: draw } = await import(URL.createObjectURL(file));
-            const parentElement = document.body.appendChild(document.createElement("div"));
-            parentElement.innerHTML = html;
-            const one = window.__workbenchClipper;
-            const endOld = draw({ parentElement, data: one.data });
-            const endNew = draw({ parentElement, data: one.data });
-            const later = () => new Promise((done) => setTimeout(() => done(one.dom !== null), 300));
-            endOld();
-            const afterOld = await later();
-            endNew();
-            return [afterOld, await later()];
-        }""",
-        {"script": script(), "html": html()},
-    )
+    alive = alive_after_each_end(clipper.page, "__workbenchClipper", script=script(), html=html())
     assert alive == [True, False]
 
 

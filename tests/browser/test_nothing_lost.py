@@ -1,11 +1,10 @@
 """Servers and browsers are killed at the worst moment; every answer is in the store once, in order."""
 
-from importlib.resources import files
-
 import pytest
 
 from tests.browser.conftest import App, Console
-from workbench.app.console import SCRIPTS
+from tests.browser.mounting import alive_after_each_end
+from workbench.app.console import html, script
 
 pytestmark = pytest.mark.browser
 
@@ -96,23 +95,5 @@ def test_ctrl_c_ends_the_server_in_good_order(mortal_app: App) -> None:
 
 def test_an_end_that_comes_after_the_next_drawing_leaves_the_keys_alive(console: Console) -> None:
     """Streamlit may mount the component anew before it ends the mount before; the keyboard once went with that."""
-    script = "\n".join(files("workbench.app.console").joinpath(name).read_text("utf-8") for name in SCRIPTS)
-    html = files("workbench.app.console").joinpath("console.html").read_text("utf-8")
-    alive = console.page.evaluate(
-        """async ({ script, html }) => {
-            const file = new Blob([script], { type: "text/javascript" });
-            const { default: draw } = await import(URL.createObjectURL(file));
-            const parentElement = document.body.appendChild(document.createElement("div"));
-            parentElement.innerHTML = html;
-            const one = window.__workbenchConsole;
-            const endOld = draw({ parentElement, data: one.data });
-            const endNew = draw({ parentElement, data: one.data });
-            const later = () => new Promise((done) => setTimeout(() => done(one.dom !== null), 300));
-            endOld();
-            const afterOld = await later();
-            endNew();
-            return [afterOld, await later()];
-        }""",
-        {"script": script, "html": html},
-    )
+    alive = alive_after_each_end(console.page, "__workbenchConsole", script=script(), html=html())
     assert alive == [True, False]

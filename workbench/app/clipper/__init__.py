@@ -1,11 +1,12 @@
 """The clipper: html, css and js that Streamlit mounts as one component, for picking clips by hand.
 
 The script is several files read top to bottom as one module. From the console: wire (requests), drawer (what the
-browser keeps), outbox (picks on their way). Its own: times, recent (what is fetched and let go), sound (samples),
-stretch (faster at the same pitch), playback (samples on the sound card's clock), tiles and shade (pictures), view (what
-can be seen), drawing, overview, pointer; picks (what stands in a source), source (one as it is worked on), actions
-(keys), mining (progress and pace), page (parts and buttons), display (words), paint (one frame), reading (moving and
-hearing), opening (sources), deciding (cut, name, skip, undo), clipper (page, keys and pointer).
+browser keeps), outbox (picks on their way), mount (how Streamlit draws a page). Its own: times, recent (what is fetched
+and let go), sound (samples), stretch (faster at the same pitch), playback (samples on the sound card's clock), tiles
+and shade (pictures), view (what can be seen), drawing, overview, pointer; picks (what stands in a source), source (one
+as it is worked on), actions (keys), mining (progress and pace), page (parts and buttons), display (words), paint (one
+frame), reading (moving and hearing), opening (sources), deciding (cut, name, skip, undo), clipper (page, keys and
+pointer).
 """
 
 from functools import cache
@@ -17,7 +18,7 @@ from pipelines.schemes import LabelScheme
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-SHARED = ("wire.js", "drawer.js", "outbox.js")
+SHARED = ("wire.js", "drawer.js", "outbox.js", "mount.js")
 SCRIPTS = (
     "times.js",
     "recent.js",

@@ -256,22 +256,4 @@ class Clipper extends Deciding {
   }
 }
 
-// Without a connection Streamlit puts a dialog over the page and makes all else inert. The clipper goes on without one and
-// says itself what waits to be sent, so the dialog (hidden by the page's style) is closed.
-function closeDialogs() {
-  for (const dialog of document.querySelectorAll('[data-testid="stDialog"]')) dialog.querySelector("button")?.click();
-}
-
-export default function ({ parentElement, data }) {
-  const known = window.__workbenchClipper;
-  if (!known || known.data.person !== data.person) {
-    known?.unmount();
-    window.__workbenchClipper = new Clipper(data);
-  }
-  const clipper = window.__workbenchClipper;
-  const turn = clipper.mount(parentElement, data);
-  return () => {
-    // Streamlit may take a component away and put it back within one redraw, and may end the old one after that.
-    setTimeout(() => clipper.turn === turn && clipper.unmount(), 100);
-  };
-}
+export default mounted("__workbenchClipper", Clipper);

@@ -1,9 +1,10 @@
 """The labelling console: html, css and js that Streamlit mounts as one component, and the words it is given.
 
 The script is several files read top to bottom as one module: wire (requests), drawer (what the browser keeps), outbox
-(answers on their way), account (language, sign-out), clips (sound ahead of the listener), player (what sounds now),
-past (clips to go back to), picture (the waveform), refused (answers that were not taken), display (what is shown),
-page (parts and buttons), console (keys, answers). The sidebar of the other pages shares the first four.
+(answers on their way), account (language, sign-out), mount (how Streamlit draws a page), clips (sound ahead of the
+listener), player (what sounds now), past (clips to go back to), picture (the waveform), refused (answers that were not
+taken), display (what is shown), page (parts and buttons), console (keys, answers). The sidebar of the other pages
+shares the first four.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _SHARED = ("wire.js", "drawer.js", "outbox.js", "account.js")
 SCRIPTS = (
     *_SHARED,
+    "mount.js",
     "clips.js",
     "player.js",
     "past.js",
@@ -37,9 +39,17 @@ def component() -> "ComponentRenderer":
     """The console as a Streamlit component; mount it with `component()(key=..., data=facts(...))`."""
     import streamlit as st
 
-    return st.components.v2.component(
-        "workbench_console", html=_asset("console.html"), css=_asset("console.css"), js="\n".join(map(_asset, SCRIPTS))
-    )
+    return st.components.v2.component("workbench_console", html=html(), css=_asset("console.css"), js=script())
+
+
+def script() -> str:
+    """The whole script of the console, as the browser gets it."""
+    return "\n".join(map(_asset, SCRIPTS))
+
+
+def html() -> str:
+    """The parts of the console's page, which the script fills."""
+    return _asset("console.html")
 
 
 @cache

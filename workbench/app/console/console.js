@@ -305,22 +305,4 @@ class Console {
   }
 }
 
-// Without a connection Streamlit puts a dialog over the page and makes all else inert. The console goes on without one
-// and says itself what waits to be sent, so the dialog (hidden by the page's style) is closed for the listener.
-function closeDialogs() {
-  for (const dialog of document.querySelectorAll('[data-testid="stDialog"]')) dialog.querySelector("button")?.click();
-}
-
-export default function ({ parentElement, data }) {
-  const known = window.__workbenchConsole;
-  if (!known || known.data.person !== data.person) {
-    known?.unmount();
-    window.__workbenchConsole = new Console(data);
-  }
-  const console_ = window.__workbenchConsole;
-  const turn = console_.mount(parentElement, data);
-  return () => {
-    // Streamlit may take a component away and put it back within one redraw, and may end the old one after that.
-    setTimeout(() => console_.turn === turn && console_.unmount(), 100);
-  };
-}
+export default mounted("__workbenchConsole", Console);
