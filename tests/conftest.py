@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pipelines.study import Study
+from tests.beside import ERRANDS, Ended, Errand
 
 # Machines differ in speed, and tests never assert wall-clock times.
 settings.register_profile("steady", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +27,28 @@ def _same_main() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _beside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Errand]]:
+    """The long commands that some of the chosen tests wait for: begun before the first test, beside the others."""
+    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    begun = {name: begin(tmp_path_factory.mktemp(name)) for name, begin in ERRANDS.items() if name in asked}
+    yield begun
+    for errand in begun.values():
+        errand.stop()
+
+
+@pytest.fixture(scope="session")
+def training_ended(_beside: dict[str, Errand]) -> Ended:
+    """What training in a process of its own left; a failure of it fails the tests that look."""
+    return _beside["training_ended"].wait()
+
+
+@pytest.fixture(scope="session")
+def demo_ended(_beside: dict[str, Errand]) -> Ended:
+    """What `workbench demo --check` left."""
+    return _beside["demo_ended"].wait()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.studies import study_with_sound
@@ -150,15 +150,28 @@ def mortal_app(_made: Study, tmp_path: Path) -> Iterator[App]:
         yield running
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab of its own, as a laptop shows it. A script error in the page fails the test."""
+@pytest.fixture(scope="session")
+def _profile(browser: Browser) -> Iterator[BrowserContext]:
+    """One profile for all tests, as a laptop shows it: Streamlit's own files are fetched and compiled once."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
-    opened = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(_profile: BrowserContext) -> Iterator[Page]:
+    """A tab in which nobody is signed in and nothing is kept. A script error in the page fails the test."""
+    opened = _profile.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
-    context.close()
+    for left in _profile.pages:
+        left.goto("about:blank")
+        left.close()
+    _profile.unroute_all()
+    _profile.set_offline(False)
+    _profile.clear_permissions()
+    _profile.set_storage_state({"cookies": [], "origins": []})
     assert errors == []
 
 

@@ -1,71 +1,26 @@
 """One suite over every model: it learns, predicts shares, repeats, and loads as it was saved. And one without Keras."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from pipelines.recipe import TrainingSettings, load_recipe
+from pipelines.recipe import load_recipe
 from pipelines.strict import Strict
 from pipelines.training import MODELS, models, open_run, train
 from pipelines.training.learner import Learnt, Rows
+from tests.pipelines.training.conftest import Trained
+from tests.pipelines.training.contract import LABELS, account
 from tests.pipelines.training.made import labelled
 
-SETTINGS = TrainingSettings(epochs=12, batch_size=8, learning_rate=0.01)
-LABELS = 3
 
-
-def rows(seed: int, n: int = 30, features: int = 20) -> Rows:
-    """Rows whose label is the third of the features that stands out."""
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(LABELS, size=n)
-    inputs = rng.normal(0, 0.3, (n, features)).astype(np.float32)
-    inputs[np.arange(n), truth * 6] += 3
-    return Rows(inputs, truth)
-
-
-def account(name: str, folder: Path) -> dict[str, Any]:
-    """What a model does under the contract, for JSON."""
-    model = models.model(name, {})
-    told: list[float] = []
-    one, again = (model.fit(rows(1), rows(2), LABELS, SETTINGS, 7, lambda done, _: told.append(done)) for _ in "ab")
-    test = rows(3)
-    shares = one.predict(test.inputs)
-    file = folder / model.file_name
-    one.save(file)
-    return {
-        "shares": np.asarray(shares).tolist(),
-        "again": np.asarray(again.predict(test.inputs)).tolist(),
-        "loaded": np.asarray(model.load(file)(test.inputs)).tolist(),
-        "dtype": str(shares.dtype),
-        "truth": test.truth.tolist(),
-        "history": list(one.history),
-        "kept": one.kept_epoch,
-        "parameters": one.parameters,
-        "told": told,
-        "versions": dict(model.versions()),
-    }
-
-
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_keeps_the_contract(name: str, tmp_path: Path) -> None:
-    """In a process of its own, since no test process imports TensorFlow."""
-    code = (
-        "import json, sys; from pathlib import Path\n"
-        "from tests.pipelines.training.test_model_contract import account\n"
-        "Path(sys.argv[2], 'told.json').write_text(json.dumps(account(sys.argv[1], Path(sys.argv[2]))))"
-    )
-    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, name, str(tmp_path)], capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    check(json.loads((tmp_path / "told.json").read_text()))
+def test_every_model_keeps_the_contract(name: str, trained: Trained) -> None:
+    """Told by a process of its own, since no test process imports TensorFlow."""
+    check(trained.known["contract"][name])
 
 
 def check(told: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ from pipelines.strict import load
 from pipelines.training import open_run, runs
 from pipelines.training.run import RUN_ID, run_ids
 
+pytestmark = pytest.mark.timeout(900)  # all of it waits for one process that trains
+
 FILES = {
     "run.json",
     "recipe.toml",

@@ -9,7 +9,8 @@ from pipelines.errors import Cancelled
 from pipelines.progress import Progress
 from pipelines.recipe import load_recipe, recipe_names
 from pipelines.training import backend, train
-from pipelines.training.models import model
+from pipelines.training.models import MODELS, model
+from tests.pipelines.training.contract import account
 from tests.pipelines.training.made import labelled
 
 #: Copies without a phase vocoder, which takes seconds to load and is tested with the augmentation itself.
@@ -42,6 +43,7 @@ def main(folder: Path) -> None:
         "steps": [[step.stage, step.done, step.total, step.item, step.numbers] for step in steps],
         "cancelled": cancel(data, folder),
         "parameters": parameters(),
+        "contract": {name: account(name, folder) for name in MODELS},
     }
     (folder / "known.json").write_text(json.dumps(known))
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -73,6 +74,30 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = study_with_sound(tmp_path_factory.mktemp("labelled"), episodes=4, per_episode=5)
     answer(study, {"simulated-1": 0.9, "simulated-2": 0.8, "simulated-3": 0.7})
     return study
+
+
+@pytest.fixture(scope="module", autouse=True)
+def training(labelled: Study, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Job]]:
+    """A copy of the labelled study with a training started as the Train page does; it runs beside the first tests."""
+    root = tmp_path_factory.mktemp("training")
+    shutil.copytree(labelled.root, root, dirs_exist_ok=True)
+    study = Study(root, labelled.name)
+    argv = command(study, Choice("now"), "soap_five_as_published", overrides=("training.epochs=2",))
+    job = jobs.start(study, argv, "Train for a test")
+    yield study, job
+    jobs.cancel(job)
+
+
+@pytest.fixture(scope="module")
+def trained(training: tuple[Study, Job]) -> tuple[Study, Job]:
+    """The same when the training has ended."""
+    study, job = training
+    deadline = time.monotonic() + 240
+    while not job.is_over and time.monotonic() < deadline:
+        time.sleep(0.2)
+        job = jobs.open_job(study, job.job_id)
+    assert job.state == "done", job.message
+    return study, job
 
 
 @pytest.fixture
@@ -168,19 +193,6 @@ def test_a_wrong_run_in_the_url_is_one_sentence(opened: Callable[..., AppTest], 
 def test_a_wrong_job_in_the_url_is_one_sentence(opened: Callable[..., AppTest], labelled: Study) -> None:
     (error,) = opened(labelled, "train", job="no-such-job").error
     assert "unknown job 'no-such-job'" in error.value
-
-
-@pytest.fixture(scope="module")
-def trained(labelled: Study) -> tuple[Study, Job]:
-    """The labelled study after a training that was started as the Train page does."""
-    argv = command(labelled, Choice("now"), "soap_five_as_published", overrides=("training.epochs=2",))
-    job = jobs.start(labelled, argv, "Train for a test")
-    deadline = time.monotonic() + 240
-    while not job.is_over and time.monotonic() < deadline:
-        time.sleep(0.2)
-        job = jobs.open_job(labelled, job.job_id)
-    assert job.state == "done", job.message
-    return labelled, job
 
 
 def test_a_finished_training_shows_its_curves_and_leads_to_its_run(

@@ -33,11 +33,9 @@ def check(root):
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    root = tmp_path_factory.mktemp("demo")
-    code, document, err = check(root)
-    assert code == 0, err
-    return root, document
+def demo(demo_ended):
+    assert demo_ended.code == 0, demo_ended.err
+    return demo_ended.folder / "root", json.loads(demo_ended.out)
 
 
 def is_estimate(value):
