@@ -78,7 +78,7 @@ def look(study: "Study", store: "Store", alpha: Estimate | NoEstimate) -> Standi
     facts = open_release(study, names[-1]).facts if names else None
     return Standing(
         hours=_hours(study),
-        sources=len(read_table(study.sources_csv)) if study.sources_csv.is_file() else 0,
+        sources=len(_sources(study)),
         clips=len(clips),
         answered=len({answer.clip_id for answer in answers}),
         complete=sum(count >= k for count in by_people.values()),
@@ -94,14 +94,20 @@ def look(study: "Study", store: "Store", alpha: Estimate | NoEstimate) -> Standi
 
 
 def _hours(study: "Study") -> float:
-    if not study.sources_csv.is_file():
-        return 0.0
-    rows = read_table(study.sources_csv)
     return sum(
         int(row["decoded_samples"]) / int(row["sample_rate_hz"]) / 3600
-        for row in rows
+        for row in _sources(study)
         if row.get("decoded_samples") and row.get("sample_rate_hz")
     )
+
+
+def _sources(study: "Study") -> list[dict[str, str]]:
+    """The rows of sources.csv, without those that were withdrawn."""
+    from pipelines.ingest.sources import TAKEN_DOWN
+
+    if not study.sources_csv.is_file():
+        return []
+    return [row for row in read_table(study.sources_csv) if row.get("status") != TAKEN_DOWN]
 
 
 def _released(study: "Study", name: str) -> int:

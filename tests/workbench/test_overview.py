@@ -1,11 +1,15 @@
 """What holds a study back, and whether its labels can be trusted, in words."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from pipelines.manifest import table_to_csv
 from pipelines.schema import Estimate, NoEstimate
-from workbench.overview import Standing, Trained, next_step, trust
+from pipelines.study import create_study
+from workbench.overview import Standing, Trained, look, next_step, trust
+from workbench.store import open_store
 
 GOOD: Estimate = {"value": 0.85, "low": 0.81, "high": 0.9, "n": 40}
 POOR: Estimate = {"value": 0.4, "low": 0.2, "high": 0.5, "n": 40}
@@ -61,3 +65,16 @@ def test_one_thing_holds_it_back(changed: dict[str, object], action: str, says: 
 )
 def test_trust_is_said_in_words(alpha: Estimate | NoEstimate, answer: str) -> None:
     assert trust(alpha).startswith(answer)
+
+
+def test_a_recording_that_was_withdrawn_is_counted_no_more(tmp_path: Path) -> None:
+    study = create_study("night", rights_basis="made", root=tmp_path)
+    columns = ("source_id", "uri", "status", "sample_rate_hz", "decoded_samples")
+    rows = [dict(zip(columns, (name, f"{name}.wav", "ok", "16000", str(16000 * 3600)), strict=True)) for name in "ab"]
+    with open_store(study) as store:
+        study.sources_csv.write_text(table_to_csv(columns, rows), encoding="utf-8")
+        before = look(study, store, NONE)
+        rows[1]["status"] = "taken_down"
+        study.sources_csv.write_text(table_to_csv(columns, rows), encoding="utf-8")
+        after = look(study, store, NONE)
+    assert (before.sources, before.hours, after.sources, after.hours) == (2, 2.0, 1, 1.0)

@@ -433,6 +433,9 @@ def test_the_former_limit_is_one_click_away(
     assert undo.label == "Undo: at least 0.8"
     undo.click().run()
     assert started[0][3:7] == ["--min", "0.8", "--max", "none"]
+    assert app.number_input(key="exact-speech_ratio-min").value == pytest.approx(0.8)
+    assert app.slider(key="slider-speech_ratio-min").value == pytest.approx(0.8)
+    assert "In force: at least 0.6." in words(app), "what is undone shows while it is on its way"
 
 
 def test_a_window_in_the_url_says_why_it_was_not_kept(opened: Callable[..., AppTest], study: Study) -> None:

@@ -69,7 +69,7 @@ def _top(study: Study, session: Session, now: Now, step: intake.NextStep) -> Non
 
 def _stock(now: Now) -> str:
     done = [one for one in now.standings if one.state == "done"]
-    if not done:
+    if not done or now.running is not None:  # what a run gave is known when it has ended
         return ""
     sound = sum(one.seconds or 0.0 for one in done)
     gave = amount(sum(now.clips.values()), "clip")

@@ -48,7 +48,7 @@ def show(study: Study, session: Session, page: Now) -> None:
                 "Screen",
                 names,
                 index=names.index(asked) if asked in names else 0,
-                format_func=lambda key: _title(key, now[key]),
+                format_func=_title,
                 key="screen-name",
                 label_visibility="collapsed",
             )
@@ -60,11 +60,11 @@ def show(study: Study, session: Session, page: Now) -> None:
         _beside(study, session, found, name, side, limit)
 
 
-def _title(name: str, bounds: Bounds) -> str:
+def _title(name: str) -> str:
     from pipelines.ingest.screen import SCREENS
 
     says = SCREENS[name].says
-    return f"{says[0].upper()}{says[1:]} ({intake.bounds_words(bounds)})"
+    return f"{says[0].upper()}{says[1:]}"
 
 
 def _side(name: str, bounds: Bounds) -> "Side":
@@ -87,16 +87,17 @@ def _limit(found: "Candidates", name: str, side: "Side", bounds: Bounds) -> floa
     from pipelines.ingest.thresholds import span
 
     low, high = span(found, name)
-    force: float | None = getattr(bounds, side)
-    if force is not None:
-        low, high = min(low, force), max(high, force)
-    step = 10.0 ** round(_log10((high - low) / 200))
     slider, exact = f"slider-{name}-{side}", f"exact-{name}-{side}"
     if exact not in st.session_state:
-        st.session_state[exact] = force
+        st.session_state[exact] = getattr(bounds, side)
+    for shown in (getattr(bounds, side), st.session_state[exact]):
+        if shown is not None:
+            low, high = min(low, shown), max(high, shown)
+    step = 10.0 ** round(_log10((high - low) / 200))
     if slider not in st.session_state:
         open_end = low if side == "min" else high
-        st.session_state[slider] = open_end if force is None else force
+        known = st.session_state[exact]
+        st.session_state[slider] = open_end if known is None else known
     one, two = st.columns([7, 3], vertical_alignment="bottom")
     with one:
         st.slider(
@@ -168,6 +169,7 @@ def _preview(
         st.warning(words, icon=":material/label:")
     figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
     st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
+    st.caption(f"In force: {intake.bounds_words(now)}.")
     if bounds.review_min is not None or bounds.review_max is not None:
         left = amount(told.statuses.get("review", 0), "window")
         st.caption(f"Shaded: near enough for a person to decide. All screens together leave {left} so.")
@@ -196,12 +198,17 @@ def _undo(study: Study, page: Now, name: str, now: Bounds) -> None:
     if job is None or not job.is_over or Bounds(**job.about["after"]) != now:
         return
     before = Bounds(**job.about["before"])
-    if before != now and st.button(f"Undo: {intake.bounds_words(before)}", icon=":material/undo:", key="undo"):
-        apply(study, name, before, now)
-        for side in LIMITS:
-            st.session_state.pop(f"slider-{name}-{side}", None)
-            st.session_state.pop(f"exact-{name}-{side}", None)
-        st.rerun()
+    if before != now:
+        words = f"Undo: {intake.bounds_words(before)}"
+        st.button(words, icon=":material/undo:", key="undo", on_click=_take_back, args=(study, name, before, now))
+
+
+def _take_back(study: Study, name: str, before: Bounds, now: Bounds) -> None:
+    """Put the former bounds in force, and show them from now on, also before they are."""
+    apply(study, name, before, now)
+    for side in LIMITS:
+        st.session_state[f"exact-{name}-{side}"] = getattr(before, side)
+        st.session_state.pop(f"slider-{name}-{side}", None)
 
 
 def _beside(study: Study, session: Session, found: "Candidates", name: str, side: "Side", limit: float | None) -> None:
