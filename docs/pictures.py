@@ -47,6 +47,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--mute-audio"])
         page = browser.new_page(viewport=SIZE)
         page.goto(link)
+        page.goto(f"{origin}/label")
         page.get_by_text("Fearful").first.wait_for()
         page.wait_for_timeout(2000)
         page.keyboard.press("Space")
