@@ -7,9 +7,11 @@ import threading
 import time
 import webbrowser
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pipelines.atomic import write_text
 from pipelines.errors import ConfigError, PipelineError
 from pipelines.study import ROOT_VARIABLE, Study
 from workbench import accounts, people
@@ -22,6 +24,7 @@ from workbench.store import open_store
 #: How long the link that `serve` prints signs somebody in.
 LINK_S = 12 * 3600
 _PORTS_TRIED = 20
+HERE = "http://127.0.0.1:8501"
 
 
 def run(study: Study, *, host: str, port: int, open_browser: bool, sign_in: str | None) -> None:
@@ -39,12 +42,28 @@ def run(study: Study, *, host: str, port: int, open_browser: bool, sign_in: str 
     port = listening.getsockname()[1]
     os.environ[ROOT_VARIABLE] = str(study.root)
     os.environ[STUDY_VARIABLE] = study.name
-    address = f"http://{_shown(host)}:{port}{link}"
-    _say(f"Study '{study.name}' is served at {address}")
+    address = f"http://{_shown(host)}:{port}"
+    _say(f"Study '{study.name}' is served at {address}{link}")
     _say("Ctrl-C ends it.")
     _set_up_streamlit({"server.port": port, "server.address": host})
-    _serve(listening, address if open_browser else None)
+    write_text(_served_file(study), f"{address}\n")
+    try:
+        _serve(listening, address + link if open_browser else None)
+    finally:
+        _served_file(study).unlink(missing_ok=True)
     _say("Stopped.")
+
+
+def served_at(study: Study) -> str:
+    """Where the study is served now, or was by a server that was killed; else where `serve` would serve it."""
+    try:
+        return _served_file(study).read_text(encoding="utf-8").strip() or HERE
+    except FileNotFoundError:
+        return HERE
+
+
+def _served_file(study: Study) -> Path:
+    return study.private / "served"
 
 
 def _set_up_streamlit(changes: dict[str, Any]) -> None:

@@ -46,14 +46,19 @@ def repeats_figure(picture: Picture) -> go.Figure:
         ]
         if not shown:
             continue
-        shown.sort(key=lambda one: not one[1].is_masked)  # the legend looks like the first of them
+        name = f"{sign} {word}"
+        # Of many colours the legend would draw none: a bar that is nowhere stands for them.
+        entry = {"color": colour, "pattern": {"shape": pattern, "fgcolor": "#FFFFFF", "size": 7, "solidity": 0.2}}
+        figure.add_bar(y=[0], x=[None], orientation="h", name=name, legendgroup=kind, marker=entry)
         figure.add_bar(
             y=[rows[place.source_id] for _, place in shown],
             x=[(place.end_s - place.start_s) / unit_s for _, place in shown],
             base=[place.start_s / unit_s for _, place in shown],
             orientation="h",
             width=0.62,
-            name=f"{sign} {word}",
+            name=name,
+            legendgroup=kind,
+            showlegend=False,
             marker={
                 "color": [colour if place.is_masked else KEPT for _, place in shown],
                 "pattern": {

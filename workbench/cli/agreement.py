@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli.console import JsonOption, StudyOption, say, show
+from workbench.cli.console import JsonOption, StudyOption, say, several, show
 
 if TYPE_CHECKING:
     from pipelines.schema import Estimate, NoEstimate
@@ -126,8 +126,9 @@ def _tell(found: "Mapping[str, Agreement]", told: Mapping[str, Any]) -> None:
     if told.get("simulated"):
         say(f"Simulated raters are among these: {', '.join(told['simulated'])}.")
     for view, report in found.items():
-        who = f"{len(report.raters)} raters, " if report.raters else ""
-        say(f"{view}: {report.items} items, {who}{report.answers} answers ({_counts(report)})")
+        who = f"{several(len(report.raters), 'rater')}, " if report.raters else ""
+        items, answers = several(report.items, "item"), several(report.answers, "answer")
+        say(f"{view}: {items}, {who}{answers} ({_counts(report)})")
         from workbench.agreement import COEFFICIENTS
 
         for name, estimate in report.coefficients.items():

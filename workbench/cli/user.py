@@ -9,7 +9,7 @@ from workbench.cli.console import JsonOption, StudyOption, say, show
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People who label, curate and research.")
 
-AddressOption = Annotated[str, typer.Option(help="Where the app is served, as people reach it.")]
+AddressOption = Annotated[str, typer.Option(help="How people reach the app; if left out, where it is served now.")]
 
 
 @app.command()
@@ -43,7 +43,7 @@ def add(
 @app.command()
 def invite(
     name: Annotated[str, typer.Argument(help="Somebody who was added.")],
-    address: AddressOption = "http://127.0.0.1:8501",
+    address: AddressOption = "",
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,13 +56,14 @@ def invite(
 
     from pipelines.study import open_study
     from workbench import accounts, people
+    from workbench.server import served_at
     from workbench.store import open_store
 
     opened = open_study(study)
     with open_store(opened) as store:
         rater = people.known(store, name)
     token = people.invitation(accounts.secret(opened), rater.rater, time.time())
-    link = f"{address.rstrip('/')}/sign-in?invitation={quote(token)}"
+    link = f"{(address or served_at(opened)).rstrip('/')}/sign-in?invitation={quote(token)}"
     show({"rater": rater.rater, "link": link}, as_json=as_json, people=lambda: say(link))
 
 

@@ -78,14 +78,18 @@ def test_a_recording_of_unknown_length_is_left_out() -> None:
 def test_the_screen_shows_every_place_by_colour_pattern_and_sign(episodes: int) -> None:
     picture = series(episodes)
     figure = repeats_figure(picture)
-    bars = {trace.name: trace for trace in figure.data if trace.type == "bar" and trace.name}
-    assert list(bars) == ["O opening", "R recap", "= re-upload"]
+    named = [trace for trace in figure.data if trace.type == "bar" and trace.name]
+    legend = {trace.name: trace.marker for trace in named if trace.showlegend is not False}
+    bars = {trace.name: trace for trace in named if trace.showlegend is False}
+    assert list(bars) == list(legend) == ["O opening", "R recap", "= re-upload"]
     for group in picture.groups:
         word, sign, colour, pattern, _ = STYLES[group.kind]
         trace = bars[f"{sign} {word}"]
         assert len(trace.x) == len(group.places) and set(trace.text) == {sign}
         looks = sorted((colour, pattern) if place.is_masked else (KEPT, "") for place in group.places)
         assert sorted(zip(trace.marker.color, trace.marker.pattern.shape, strict=True)) == looks
+        entry = legend[trace.name]
+        assert (entry.color, entry.pattern.shape) == (colour, pattern), "of many colours a legend draws none"
     assert list(figure.layout.yaxis.ticktext) == [row.source_id for row in picture.rows]
     links = next(trace for trace in figure.data if trace.type == "scatter")
     assert len(links.x) == 6  # one recap and one re-upload, each two ends and a gap

@@ -1,6 +1,7 @@
 """People from the shell."""
 
 import json
+import socket
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +10,8 @@ import pytest
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.workbench.builders import study_with_clips
 from tests.workbench.commands import call
-from workbench import accounts, people
+from workbench import accounts, people, server
+from workbench.app.serving import STUDY_VARIABLE
 from workbench.store import open_store
 
 
@@ -29,6 +31,25 @@ def test_add_invite_and_list(study: Study, capsys: pytest.CaptureFixture[str]) -
     assert invited.rater == "美 Lin"
     code, out, _ = call(capsys, "user", "list", "--json")
     assert json.loads(out) == {"people": [{"rater": "美 Lin", "role": "curator", "language": "", "answers": 0}]}
+
+
+def test_an_invitation_leads_to_where_the_study_is_served(
+    study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people_at = []
+
+    def serving(listening: socket.socket, _: str | None) -> None:
+        people_at.append(listening.getsockname()[1])
+        people_at.append(urlsplit(call(capsys, "user", "invite", "Mei")[1].splitlines()[-1]).port)
+        listening.close()
+
+    monkeypatch.setattr(server, "_serve", serving)
+    monkeypatch.setattr(server, "_set_up_streamlit", lambda _: None)
+    monkeypatch.setenv(STUDY_VARIABLE, "")
+    call(capsys, "user", "add", "Mei")
+    server.run(study, host="127.0.0.1", port=0, open_browser=False, sign_in=None)
+    assert people_at[0] == people_at[1] != 8501
+    assert urlsplit(call(capsys, "user", "invite", "Mei")[1]).port == 8501
 
 
 @pytest.mark.parametrize(
