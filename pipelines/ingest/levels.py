@@ -39,10 +39,13 @@ def zero_ratio(pcm: Pcm16, rate_hz: Hertz) -> float:
 
 def tenths(pcm: Pcm16, rate_hz: Hertz) -> npt.NDArray[np.complex64]:
     """Spectra of each whole 100 ms, [tenths, bins], as they are: no window. The samples [n] are taken from -1 to 1."""
+    from scipy.fft import rfft  # several times as fast as numpy's; 0.3 s to import
+
     step = round(0.1 * rate_hz)
     steps = len(pcm) // step
     parts = pcm[: steps * step].reshape(steps, step).astype(np.float32) / np.float32(32768)
-    return np.fft.rfft(parts, n=_smooth(step), axis=1).astype(np.complex64, copy=False)
+    found: npt.NDArray[np.complex64] = rfft(parts, n=_smooth(step), axis=1)
+    return found
 
 
 def loudness_lufs(pcm: Pcm16, rate_hz: Hertz, spectra: npt.NDArray[np.complex64] | None = None) -> Decibels | None:

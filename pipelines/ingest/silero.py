@@ -71,7 +71,6 @@ class Silero:
         # Every array is made once: fresh ones of this size cost more in page faults than the arithmetic.
         self._framed = np.zeros((BATCH, CONTEXT + HOP + EDGE), np.float32)
         self._windowed = np.zeros((BATCH, FRAMES, FRAME), np.float32)
-        self._transformed = np.zeros((BATCH, FRAMES, BINS), np.complex64)
         self._inputs = [  # of the convolutions: [hops, frames with one of zeros at either end, in]
             np.zeros((BATCH, frames + 2, kernel.shape[1]), np.float32)
             for frames, kernel in zip((FRAMES, 4, 2, 1), self._conv, strict=True)
@@ -91,6 +90,8 @@ class Silero:
 
     def _encode(self, sound: Audio) -> Floats:
         """What the recurrent layer's gates get from the sound: [hops, 4 * UNITS]."""
+        from scipy.fft import rfft  # several times as fast as numpy's; 0.3 s to import
+
         framed = self._framed
         framed[0, :CONTEXT] = framed[-1, HOP : CONTEXT + HOP]
         framed[:, CONTEXT:-EDGE] = sound.reshape(BATCH, HOP)
@@ -98,8 +99,7 @@ class Silero:
         framed[:, -EDGE:] = framed[:, -EDGE - 2 : -2 * EDGE - 2 : -1]
         frames = np.lib.stride_tricks.sliding_window_view(framed, FRAME, axis=1)[:, ::STEP]
         np.multiply(frames, self._hann, out=self._windowed)
-        np.fft.rfft(self._windowed, out=self._transformed)  # type: ignore[arg-type]  # the stub knows float64 only
-        np.abs(self._transformed, out=self._inputs[0][:, 1:-1])
+        np.abs(rfft(self._windowed), out=self._inputs[0][:, 1:-1])
         for layer, step in enumerate((1, 2, 2)):
             self._layer(layer, step, self._inputs[layer + 1][:, 1:-1])
         self._layer(3, 1, self._encoded)
