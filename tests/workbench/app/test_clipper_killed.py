@@ -91,20 +91,11 @@ class Server:
         self.http.close()
 
 
-def killed_while_picking(study: Study, rounds: int, seed: int) -> None:
-    rng = random.Random(seed)
-    places = iter(range(11, 120 * HZ, LENGTH + 101))
-    events: dict[int, dict[str, Any]] = {}
-    acked: set[str] = set()
-    for _ in range(rounds):
-        server = Server(study)
-        killer = threading.Timer(rng.uniform(0.05, 0.8), server.process.kill)  # SIGKILL, wherever it is
-        killer.start()
-        while server.process.poll() is None and (start := next(places, None)) is not None:
-            events[start] = {"id": uuid4().hex, "kind": "pick", "source": "film", "start": start, "emotion": "sad"}
-            acked |= set(server.send(events[start]))
-        killer.join()
-        server.close()
+@pytest.mark.parametrize(
+    ("rounds", "seed"), [(2, 1), *(pytest.param(5, 100 + seed, marks=pytest.mark.stress) for seed in range(4))]
+)
+def test_a_server_that_is_killed_loses_no_pick(study: Study, rounds: int, seed: int) -> None:
+    events, acked = picked_and_killed(study, rounds, seed)
     picks.make_good(study)
     run.retable(study, jobs=1)
     whole = audio.to_pcm16(audio.read_mono(study.root / "film.m4a")[0])
@@ -120,11 +111,19 @@ def killed_while_picking(study: Study, rounds: int, seed: int) -> None:
     assert not list(study.manifests.glob(".*")) and stand
 
 
-def test_a_killed_server_loses_no_pick(study: Study) -> None:
-    killed_while_picking(study, 2, 1)
-
-
-@pytest.mark.stress
-@pytest.mark.parametrize("seed", range(4))
-def test_a_server_killed_again_and_again_loses_no_pick(study: Study, seed: int) -> None:
-    killed_while_picking(study, 5, 100 + seed)
+def picked_and_killed(study: Study, rounds: int, seed: int) -> tuple[dict[int, dict[str, Any]], set[str]]:
+    """What was sent, by its first sample, and what of it was acknowledged, by servers that were killed meanwhile."""
+    rng = random.Random(seed)
+    places = iter(range(11, 120 * HZ, LENGTH + 101))
+    events: dict[int, dict[str, Any]] = {}
+    acked: set[str] = set()
+    for _ in range(rounds):
+        server = Server(study)
+        killer = threading.Timer(rng.uniform(0.05, 0.8), server.process.kill)  # SIGKILL, wherever it is
+        killer.start()
+        while server.process.poll() is None and (start := next(places, None)) is not None:
+            events[start] = {"id": uuid4().hex, "kind": "pick", "source": "film", "start": start, "emotion": "sad"}
+            acked |= set(server.send(events[start]))
+        killer.join()
+        server.close()
+    return events, acked

@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,9 @@ from pipelines.ingest.screen import bounds_of
 from pipelines.ingest.thresholds import read_candidates
 from pipelines.ingest.wishes import read_wishes, wish
 from pipelines.study import Bounds, Study, create_study
-from tests.workbench.app.test_views import page, words
+from tests.workbench.app.viewing import Viewed, words
 from workbench import jobs
-from workbench.app import ingest_reads, own_files, serving
+from workbench.app import ingest_reads, own_files
 from workbench.jobs import Job
 
 FAILED = {"status": "failed", "clips": 0, "rejected": {}, "duration_s": None, "speech_s": None}
@@ -35,23 +35,13 @@ def bare(tmp_path: Path) -> Study:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
-    def run(study: Study, **query: str) -> AppTest:
-        monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
-        monkeypatch.setenv("WORKBENCH_STUDY", study.name)
-        monkeypatch.setenv("TEST_VIEW", "workbench.app.views.ingest:show")
-        monkeypatch.setenv("TEST_ROLE", "curator")
-        monkeypatch.setenv("TEST_OWNER", "yes")
-        monkeypatch.setattr(own_files, "is_alone", lambda: True)
-        app = AppTest.from_function(page, default_timeout=30)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+def opened(viewed: Viewed, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    monkeypatch.setattr(own_files, "is_alone", lambda: True)
 
-    yield run
-    serving._store.cache_clear()
+    def run(study: Study, **query: str) -> AppTest:
+        return viewed(study, "workbench.app.views.ingest:show", "curator", owner=True, **query)
+
+    return run
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pipelines.ingest.thresholds import read_candidates, what_if
 from pipelines.study import Bounds, Study, create_study
-from tests.workbench.app.test_views import page, words
-from workbench.app import serving
+from tests.workbench.app.viewing import Viewed, words
 from workbench.store import Event, open_store
 
 Opened = Callable[..., AppTest]
@@ -26,21 +25,11 @@ def study(ingested: Study, tmp_path: Path) -> Study:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+def opened(viewed: Viewed) -> Opened:
     def run(study: Study, **query: str) -> AppTest:
-        monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
-        monkeypatch.setenv("WORKBENCH_STUDY", study.name)
-        monkeypatch.setenv("TEST_VIEW", "workbench.app.views.ingest:show")
-        monkeypatch.setenv("TEST_ROLE", "curator")
-        app = AppTest.from_function(page, default_timeout=30)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return viewed(study, "workbench.app.views.ingest:show", "curator", **query)
 
-    yield run
-    serving._store.cache_clear()
+    return run
 
 
 def say(study: Study, names: list[str]) -> None:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from pipelines.errors import ConfigError
 from pipelines.study import ROOT_VARIABLE, Study, create_study
 from tests.workbench.app.test_sign_in import ask, bound, cookie_of, door_of
-from tests.workbench.app.test_views import page
+from tests.workbench.app.viewing import page
 from workbench import accounts, jobs, people
 from workbench.app import own_files
 from workbench.app.own_files import open_folders

@@ -14,8 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from pipelines.study import Study, create_study
 from tests.studies import answer, study_with_sound
+from tests.workbench.app.viewing import Viewed, words
 from workbench import jobs
-from workbench.app import reads, serving
+from workbench.accounts import Role
+from workbench.app import reads
 from workbench.app.pages import PAGES
 from workbench.jobs import Job
 from workbench.training_choice import Choice, command
@@ -23,50 +25,12 @@ from workbench.training_choice import Choice, command
 VIEWS = [page for page in PAGES if page.url != "label"]
 
 
-def page() -> None:
-    """The script that AppTest runs: the router's page for a signed-in researcher."""
-    import os
-    from importlib import import_module
-
-    import streamlit as st
-
-    from pipelines.errors import PipelineError
-    from workbench.app import serving
-    from workbench.app.session import Person, Session
-
-    study = serving.study()
-    role, is_owner = os.environ["TEST_ROLE"], "TEST_OWNER" in os.environ
-    person = Person("ada", "Ada", role, "en", is_owner=is_owner)  # type: ignore[arg-type]
-    session = Session(study, person, st.session_state)
-    module, function = os.environ["TEST_VIEW"].split(":")
-    try:
-        getattr(import_module(module), function)(study, session)
-    except PipelineError as error:
-        st.error(str(error))
-
-
-def words(app: AppTest) -> str:
-    """All that the page says."""
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.code, app.metric, app.button)
-    return "\n".join(str(getattr(one, "label", "")) + " " + str(one.value) for kind in kinds for one in kind)
-
-
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
-    def run(study: Study, url: str, *, role: str = "researcher", **query: str) -> AppTest:
-        monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
-        monkeypatch.setenv("WORKBENCH_STUDY", study.name)
-        monkeypatch.setenv("TEST_VIEW", next(page.view for page in PAGES if page.url == url))
-        monkeypatch.setenv("TEST_ROLE", role)
-        app = AppTest.from_function(page, default_timeout=30)
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+def opened(viewed: Viewed) -> Callable[..., AppTest]:
+    def run(study: Study, url: str, *, role: Role = "researcher", **query: str) -> AppTest:
+        return viewed(study, next(page.view for page in PAGES if page.url == url), role, **query)
 
-    yield run
-    serving._store.cache_clear()
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +94,8 @@ def test_no_page_imports_tensorflow(labelled: Study) -> None:
     script = (
         "import os, sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        "from tests.workbench.app.test_views import VIEWS, page\n"
+        "from tests.workbench.app.test_views import VIEWS\n"
+        "from tests.workbench.app.viewing import page\n"
         "for view in VIEWS:\n"
         "    os.environ['TEST_VIEW'] = view.view\n"
         "    assert not AppTest.from_function(page, default_timeout=60).run().exception, view\n"
