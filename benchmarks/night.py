@@ -10,7 +10,8 @@ two     ten recordings of 38 to 53 minutes, as episodes are (AAC, 44.1 kHz, ster
         Claim, on two free cores: 1.8 times as fast.
 again   `--hours` of recordings of about half an hour (AAC, 16 kHz mono, each piece of speech at five speeds, so that
         making them takes minutes), ingested by two processes, then the same command again.
-        Claim: the second takes 2 % of the first or less.
+        Claim: the second takes 2 % of the first's processor time or less; the clock, which two processes halve for
+        the first alone, is printed beside it.
 long    the same recordings in one file, their packets one after the other. Claim: 400 MB of resident memory or less.
 pydub   what people do today: AudioSegment.from_file, a slice every 3 s, each exported as wav; beside our ingest of the
         same recording (30 minutes), which also finds speech, scores and screens every window and writes tables. AAC
@@ -196,7 +197,12 @@ def again(folder: Path, hours: float) -> Figures:
     first, second = fresh(work), fresh(work)
     if second["changed"] or not first["clips"]:
         raise SystemExit(f"the run after it was not without work: {first} {second}")
-    return {"ratio": round(second["wall_s"] / first["wall_s"], 4), "first": first, "again": second}
+    return {
+        "ratio": round(second["cpu_s"] / first["cpu_s"], 4),
+        "ratio_of_wall_clock": round(second["wall_s"] / first["wall_s"], 4),
+        "first": first,
+        "again": second,
+    }
 
 
 def long(folder: Path, hours: float) -> Figures:
