@@ -201,9 +201,14 @@ def has_picture(path: Path) -> bool:
     """Whether a file holds moving pictures; a cover is none. False where it cannot be read."""
     try:
         with _opened(path) as container:
-            return any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video)
+            return bool(_films(container))
     except MediaError:
         return False
+
+
+def _films(container: InputContainer) -> list[VideoStream]:
+    """Streams of moving pictures, without covers."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 @contextmanager
@@ -214,7 +219,7 @@ def open_pictures(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     Raises MediaError as `open_recording` does, and no_picture.
     """
     with _opened(path) as container:
-        films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+        films = _films(container)
         if not films or getattr(films[0], "codec_context", None) is None:
             raise MediaError("no_picture", f"{path.name}: has no moving picture that can be read", "gone")
         film = films[0]

@@ -193,7 +193,7 @@ def cancel(job: Job) -> Job:
     if now.is_over:
         return now
     (job.folder / "cancel").touch()
-    if _is_held(job.folder):  # else the numbers below may be other people's processes by now
+    if is_held(job.folder):  # else the numbers below may be other people's processes by now
         for number in (now.runner, now.worker):  # the command too: its runner may have been killed
             if number is not None:
                 with suppress(ProcessLookupError):
@@ -283,7 +283,7 @@ def _write(job: Job, **changed: Any) -> None:
 def _read(folder: Path, *, watch: bool = True) -> Job:
     """The job in `folder`. The lock is looked at before job.json is read again, so an end just written is seen."""
     facts = _facts(folder)
-    if watch and facts["state"] not in ENDED and not _is_held(folder):
+    if watch and facts["state"] not in ENDED and not is_held(folder):
         facts = _facts(folder)
         young = facts["state"] == "waiting" and time.time() - facts["started"] < START_S
         if facts["state"] not in ENDED and not young:
@@ -350,7 +350,8 @@ def _hold(folder: Path) -> Iterator[IO[bytes]]:
         yield lock
 
 
-def _is_held(folder: Path) -> bool:
+def is_held(folder: Path) -> bool:
+    """Whether somebody holds the lock of the job in `folder`: its runner or its command lives."""
     try:
         with (folder / "lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -5,7 +5,6 @@ a site gave it is put out, and of rows about it what they say. Its id stays: tha
 """
 
 import csv
-import fcntl
 import io
 import json
 import re
@@ -18,6 +17,7 @@ from typing import Any
 from pipelines.atomic import write_text
 from pipelines.study import Study
 from pipelines.units import SourceId
+from workbench.jobs import is_held
 
 WITHDRAWN = "(withdrawn)"
 #: A title shorter than this is put out only where it stands alone: `It` is in every sentence.
@@ -40,7 +40,7 @@ class Traces:
         changed = sum(self._table(file) for file in sorted((study.cache / "asked").glob("*/*.csv")))
         running = []
         for folder in sorted(file.parent for file in study.jobs.glob("*/job.json")):
-            if _is_held(folder / "lock"):
+            if is_held(folder):
                 running.append(folder.name)
             else:
                 changed += sum(self._file(file) for file in sorted(folder.iterdir()) if file.name != "lock")
@@ -124,15 +124,3 @@ def _lines(titles: Iterable[str]) -> Iterator[str]:
     for title in titles:
         if title.strip():
             yield from (title.strip(), " ".join(title.split()))
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether somebody holds the lock of a job (workbench.jobs): its runner or its command lives."""
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli.console import JsonOption, StudyOption, say, several, show
+from workbench.cli.console import JsonOption, StudyOption, say, show
 
 if TYPE_CHECKING:
     from pipelines.schema import Estimate, NoEstimate
@@ -125,9 +125,11 @@ def _are_numbers(labels: tuple[str, ...]) -> bool:
 def _tell(found: "Mapping[str, Agreement]", told: Mapping[str, Any]) -> None:
     if told.get("simulated"):
         say(f"Simulated raters are among these: {', '.join(told['simulated'])}.")
+    from workbench.app.words import amount
+
     for view, report in found.items():
-        who = f"{several(len(report.raters), 'rater')}, " if report.raters else ""
-        items, answers = several(report.items, "item"), several(report.answers, "answer")
+        who = f"{amount(len(report.raters), 'rater')}, " if report.raters else ""
+        items, answers = amount(report.items, "item"), amount(report.answers, "answer")
         say(f"{view}: {items}, {who}{answers} ({_counts(report)})")
         from workbench.agreement import COEFFICIENTS
 

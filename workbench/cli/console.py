@@ -42,11 +42,6 @@ def aside(source_id: str, uri: str, title: str = "") -> str:
     return "" if name in ("", source_id, uri) or not source_id else f" ({name})"
 
 
-def several(count: int, noun: str) -> str:
-    """A number of things in words: `1 item`, `2 items`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def warn(line: str) -> None:
     """One line on standard error: progress, notes and errors never mix with the result."""
     sys.stderr.write(line + "\n")
