@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from yt_dlp import YoutubeDL
+from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadCancelled, YoutubeDLError
 
 from pipelines.errors import MediaError
@@ -38,6 +39,7 @@ class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self.asking: Callable[[Any], None] = lambda _request: None
         self.answered: Answered = lambda _request, _response: None
         self.log = _Quiet()
+        self._unread: list[Any] = []
         super().__init__({**_OPTIONS, "proxy": proxy.url, "logger": self.log, **options}, auto_init=False)
         for extractor in self.extra:
             self.add_info_extractor(extractor())
@@ -48,7 +50,12 @@ class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         self._check(address)
         if not isinstance(request, str):
             self.asking(request)
-        response = super().urlopen(request)
+        try:
+            response = super().urlopen(request)
+        except HTTPError as error:
+            self._keep(error.response)
+            raise
+        self._keep(response)
         try:
             self._check(response.url)
             self.answered(request, response)
@@ -56,6 +63,12 @@ class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
             response.close()
             raise
         return response
+
+    def close(self) -> None:
+        """End also the answers that nobody read to their end: yt-dlp closes none whose status is an error."""
+        for response in self._unread:
+            response.close()
+        super().close()
 
     def prepare_filename(self, info_dict: Mapping[str, Any], *_further: Any, **_options: Any) -> str:
         """Where the file goes: never a template, in which %, $ and ~ of a folder's name would have a meaning."""
@@ -70,6 +83,9 @@ class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
                 raise Refused(MediaError("bad_protocol", f"is sent by {protocol}, which is not fetched here", "gone"))
         self.before(info_dict)
         return super().process_info(info_dict)
+
+    def _keep(self, response: Any) -> None:
+        self._unread = [*(one for one in self._unread if not one.closed), response]
 
     def _check(self, address: str) -> None:
         if self._proxy.refused is not None:

@@ -1,7 +1,11 @@
 """An HTTP server on loopback that does everything a server should not do, each under a name of its own."""
 
+import gc
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = b"<!doctype html><html><head><title>A page</title></head><body><p>Nothing to hear.</p></body></html>"
@@ -152,3 +156,24 @@ class Misbehaving:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+
+
+@contextmanager
+def no_connection_left() -> Iterator[None]:
+    """Fails where a connection made inside is still open after it, though it be garbage: a night of refusals would run
+    out of open files."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = _connected()
+        yield
+        until = time.monotonic() + 10
+        while _connected() - before and time.monotonic() < until:  # the server's own ends close a moment later
+            time.sleep(0.01)
+        assert not _connected() - before
+    finally:
+        gc.enable()
+
+
+def _connected() -> set[socket.socket]:
+    return {one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() != -1}

@@ -26,8 +26,6 @@ from tests.pipelines.ingest.test_run import speech
 
 __all__ = ["bodies", "site"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 QUICK = Manners(allow_private=True, pause_s=0, reserve_bytes=0)
 
 Case = Callable[[Any], dict[str, Any]]

@@ -22,8 +22,6 @@ from tests.builders import video_without_sound
 from tests.pipelines.ingest.test_run import speech
 
 # yt-dlp leaves some sockets of refused answers to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 PAGE = b"<!doctype html><html><head><title>A page</title></head><body><p>Nothing to hear.</p></body></html>"
 
 

@@ -22,10 +22,7 @@ from tests.pipelines.ingest.killing import Life, Runs
 from tests.pipelines.ingest.misbehaving import Misbehaving
 from tests.pipelines.ingest.test_quirks import OPEN
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 SEED = 20261121
 LANES = 2

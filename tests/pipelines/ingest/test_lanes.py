@@ -21,8 +21,6 @@ from tests.pipelines.ingest.test_misbehaving import bodies, make_study, site
 
 __all__ = ["bodies", "site"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 QUICK = Manners(allow_private=True, pause_s=0, reserve_bytes=0)
 
 

@@ -27,10 +27,8 @@ from pipelines.ingest.site import Site
 from pipelines.ingest.trouble import TooManyRequests
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
-from tests.pipelines.ingest.misbehaving import Misbehaving
+from tests.pipelines.ingest.misbehaving import Misbehaving, no_connection_left
 from tests.pipelines.ingest.test_run import snapshot, speech
-
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 #: Made voices are no voices to the screens, which are not looked at here.
 SETTINGS = "\n[fetch]\npause_s = 0\nlargest_gb = 0.003\npatience_h = 0.05\nreserve_gb = 0\n" + "".join(
@@ -297,3 +295,10 @@ def test_killed_while_fetching_and_run_again_gives_the_same_bytes(
     running.wait()
     assert run.ingest(study, urls, jobs=1).exit_code == 0
     assert snapshot(study) == snapshot(whole)
+
+
+@pytest.mark.parametrize("name", ["error404", "error500", "promised", "endless"])
+def test_no_connection_outlives_its_fetch(site: Misbehaving, tmp_path: Path, name: str) -> None:
+    manners = Manners(allow_private=True, pause_s=0, retries=1, largest_bytes=1_000_000)
+    with no_connection_left(), pytest.raises(MediaError):
+        fetch(site.url(name), "x", tmp_path, manners=manners, tell=lambda *_: None)

@@ -19,8 +19,6 @@ from pipelines.ingest.hosts import Private, addresses, check_host
 from pipelines.ingest.manners import Manners
 from pipelines.ingest.proxy import FilteringProxy
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 
 class Server:
     """Answers on one loopback address; redirects where told, keeps what was asked for."""

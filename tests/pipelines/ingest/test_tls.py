@@ -17,8 +17,6 @@ from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
 from tests.pipelines.ingest.test_run import speech
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None: ...

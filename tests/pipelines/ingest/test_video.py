@@ -21,8 +21,6 @@ from tests.builders import video_without_sound
 from tests.pipelines.ingest.test_fetch import Site
 from tests.pipelines.ingest.test_run import speech
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 
 class FilmIE(InfoExtractor):  # type: ignore[misc]  # yt-dlp has no types
     """A site with the sound alone and the picture alone in three sizes; `radio` has no picture."""
