@@ -17,7 +17,7 @@ import soxr
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
 
-from pipelines.atomic import atomic_path
+from pipelines.atomic import AtomicPaths, atomic_path
 from pipelines.errors import MediaError
 from pipelines.recording import AudioTrack, Probe, Recording, decode_blocks, open_recording, probe
 from pipelines.units import Audio, Hertz
@@ -79,12 +79,12 @@ def pcm_sha256(pcm: Pcm16) -> str:
     return hashlib.sha256(pcm.astype("<i2").tobytes()).hexdigest()
 
 
-def write_pcm16(path: Path, pcm: Pcm16, rate_hz: Hertz, *, sync: bool = True) -> None:
+def write_pcm16(path: Path, pcm: Pcm16, rate_hz: Hertz, files: AtomicPaths | None = None) -> None:
     """Write mono s16 [n] as WAV, or FLAC for a name that ends so; the file appears whole or not at all.
 
-    `sync`: as for pipelines.atomic.atomic_path.
+    It is there when this returns, or as one of `files` when those are.
     """
-    with atomic_path(path, sync=sync) as temporary:
+    with files.path(path) if files is not None else atomic_path(path) as temporary:
         if path.suffix == ".flac":
             import soundfile
 
@@ -94,7 +94,7 @@ def write_pcm16(path: Path, pcm: Pcm16, rate_hz: Hertz, *, sync: bool = True) ->
             out.setnchannels(1)
             out.setsampwidth(2)
             out.setframerate(rate_hz)
-            out.writeframes(pcm.astype("<i2").tobytes())
+            out.writeframes(np.ascontiguousarray(pcm, "<i2").data)
 
 
 Codec = Literal["aac", "opus", "mp3", "flac", "pcm16"]

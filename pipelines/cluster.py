@@ -104,9 +104,9 @@ class Cluster:
             run = _Run(self._client, self.address, self._storage, self._freight[work], stage, report, Path(folder))
             try:
                 yield from run.begin(tasks, self._checksum)
-                while run.is_under_way or more is not None:
+                while run.under_way or more is not None:
                     if more is not None:
-                        new = more(0.0 if run.is_under_way else 0.1)
+                        new = more(0.0 if run.under_way else 0.1, run.under_way)
                         more = more if new is not None else None
                         yield from run.begin(new or {}, self._checksum)
                     yield from run.next(0.1)
@@ -167,8 +167,8 @@ class _Run:
         client.subscribe_topic(_TOPIC, self._hear)
 
     @property
-    def is_under_way(self) -> bool:
-        return bool(self._sent)
+    def under_way(self) -> int:
+        return len(self._sent)
 
     def begin(self, tasks: Mapping[str, Any], checksum: Callable[[Path], str]) -> Iterator[tuple[str, Failed]]:
         for key, task in tasks.items():

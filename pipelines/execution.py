@@ -5,13 +5,16 @@ processes live within limits of time and memory, since a spoilt file may send a 
 """
 
 import faulthandler
+import math
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.forkserver
 import os
 import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -81,8 +84,9 @@ class _Line:
         return tell
 
 
-#: Gives further tasks, waiting for them no longer than so many seconds; None when there will be no more.
-More = Callable[[float], Mapping[str, Task] | None]
+#: Asked for further tasks with how long it may wait for one, in seconds, and how many tasks are under way; None when
+#: there will be no more.
+More = Callable[[Seconds, int], Mapping[str, Task] | None]
 
 
 def run_each(
@@ -97,11 +101,11 @@ def run_each(
 ) -> Iterator[tuple[str, Result | Failed]]:
     """Yield (key, outcome) for every task, in the order in which they end.
 
-    `jobs` of 1 works in a thread of this process, without limits; more work in fresh (spawned) processes, for which
-    `work` is a module-level function and tasks and results can be pickled. Progress comes as `stage` with the key as
-    item. A task whose process dies or falls silent is tried once more alone, so that it takes no other with it.
-    Leaving the loop early, also by Cancelled out of `report`, stops what runs and waits for it to tidy up. `more` is
-    asked for further tasks while others run, in the caller's thread.
+    `jobs` of 1 works in a thread of this process, without limits; more work in fresh processes (spawned, or forked off
+    an idle one: `warm_up`), for which `work` is a module-level function and tasks and results can be pickled. Progress
+    comes as `stage` with the key as item. A task whose process dies or falls silent is tried once more alone, so that
+    it takes no other with it. Leaving the loop early, also by Cancelled out of `report`, stops what runs and waits for
+    it to tidy up. `more` is asked for further tasks while others run, in the caller's thread.
     """
     suspects: dict[str, Task] = {}
     left: dict[str, Task] = dict(tasks)
@@ -141,6 +145,7 @@ def _run(
 
         def submit(new: Mapping[str, Task]) -> None:
             nonlocal broken
+            begun.update(new)
             for key, task in new.items():
                 try:
                     if jobs == 1:
@@ -151,28 +156,47 @@ def _run(
                     unbegun[key] = task
                     broken = True
 
+        def refill(timeout_s: Seconds) -> None:
+            nonlocal more
+            if more is not None and not broken:
+                new = more(timeout_s, len(waiting))
+                more = more if new is not None else None
+                submit(new or {})
+
         submit(tasks)
         while waiting or (more is not None and not broken):
-            if more is not None and not broken:
-                new = more(0.0 if waiting else 0.1)
-                more = more if new is not None else None
-                begun.update(new or {})
-                submit(new or {})
+            refill(0.0 if waiting else 0.1)
             ended, _ = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
             while not line.news.empty():
                 key, done, total = line.news.get()
                 report(Progress(stage, done, total, key))
+            outcomes: list[tuple[str, Result | Failed]] = []
             for future in ended:
                 key = waiting.pop(future)
                 error = future.exception()
                 if isinstance(error, BrokenProcessPool):
                     crashed[key] = begun[key]
                     broken = True
-                elif error is not None:
-                    yield key, Failed(error)
                 else:
-                    yield key, future.result()
+                    outcomes.append((key, Failed(error) if error is not None else future.result()))
+            if outcomes and waiting:  # the process that is free works on while the caller takes these in
+                refill(0.0)
+            yield from outcomes
     return unbegun, more
+
+
+def warm_up(module: str) -> None:
+    """Have `module` loaded by the time that `run_each` needs processes, where the system can (Linux). Returns at once.
+
+    From now on they are forks of one process that has loaded it, under this process's environment, and does nothing
+    else: they begin at once, and share that memory.
+    """
+    global _is_warm
+    if sys.platform == "linux" and not _is_warm:
+        multiprocessing.set_forkserver_preload([module])
+        with _one_thread_each():
+            multiprocessing.forkserver.ensure_running()
+        _is_warm = True
 
 
 def limit_memory(most_bytes: int) -> None:
@@ -198,7 +222,7 @@ def _threads() -> Iterator[tuple[Executor, _Line]]:
 
 @contextmanager
 def _processes(jobs: int, limits: Limits) -> Iterator[tuple[Executor, _Line]]:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver" if _is_warm else "spawn")
     news = context.SimpleQueue()
     line = _Line(news, context.Event())
     with _one_thread_each():
@@ -227,6 +251,10 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
+#: Nobody looks more often, and a word costs more than a tenth of a millisecond.
+_TELL_EVERY_S = 0.05
+
+_is_warm = False
 _line: _Line | None = None
 _silence_s: Seconds = 0.0
 
@@ -252,7 +280,14 @@ def _in_worker(work: "Work[Task, Result]", key: str, task: Task) -> Result:
         raise RuntimeError("this worker was not begun")
     told = _line.tell(key)
 
+    last_s = -math.inf
+
     def tell(done: float, total: float | None) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s < _TELL_EVERY_S and done != total:
+            return
+        last_s = now_s
         _wait_for_a_word(unheard)
         told(done, total)
 

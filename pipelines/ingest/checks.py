@@ -10,7 +10,7 @@ import binascii
 import io
 import json
 import wave
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +123,12 @@ def write_checks(path: Path, checks: Iterable[Check]) -> bool:
 
 
 def update_checks(
-    path: Path, clips: Sequence[Clip], audio: Mapping[ClipId, Path], new: Mapping[ClipId, Check] = MappingProxyType({})
+    path: Path,
+    clips: Sequence[Clip],
+    place: Callable[[ClipId], Path],
+    new: Mapping[ClipId, Check] = MappingProxyType({}),
 ) -> bool:
-    """Bring the table up to `clips`: rows of equal sound stay, others come from `new` or from the files in `audio`.
+    """Bring the table up to `clips`: rows of equal sound stay, others come from `new` or from the file at its `place`.
 
     A clip whose file is not here, or holds other sound than its checksum says, gets no row; a table that cannot be read
     is made anew. Returns whether a byte changed.
@@ -141,7 +144,7 @@ def update_checks(
             kept[clip.clip_id] = check
     missing = [clip for clip in clips if clip.clip_id not in kept and clip.pcm_sha256]
     with one_blas_thread(), ThreadPoolExecutor(_READERS) as readers:
-        made = list(readers.map(lambda clip: _made(clip, audio[clip.clip_id]), missing))
+        made = list(readers.map(lambda clip: _made(clip, place(clip.clip_id)), missing))
     kept |= {check.clip_id: check for check in made if check is not None}
     if path.is_file() and known.keys() == kept.keys() and all(known[name] is check for name, check in kept.items()):
         return False

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from pipelines.atomic import sync_folder
+from pipelines.atomic import AtomicPaths
 from pipelines.audio import Pcm16, open_recording, pcm_sha256, to_mono, to_pcm16, write_pcm16
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
@@ -18,9 +17,6 @@ from pipelines.ingest.checks import Check, check_of, checks_to_text
 from pipelines.ingest.reading import BLOCK_S
 from pipelines.threads import one_blas_thread
 from pipelines.units import ClipId, Hertz, Samples, SourceId
-
-#: A disk syncs several small files in about the time of one.
-WRITERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +42,28 @@ class CutTask:
 
 
 class ClipWriter:
-    """Writes files of clips in a few threads for the length of a `with`, which waits for all of them.
-
-    `checks` are those of the clips in the order in which they were given, whole after the `with`.
-    """
+    """Writes files of clips, which are there after a `with`. `checks`: of the clips, in the order they were given."""
 
     def __init__(self, folder: Path, suffix: str, rate_hz: Hertz) -> None:
         self._folder = folder
         self._suffix = suffix
         self._rate_hz = rate_hz
-        self._waiting: deque[Future[None]] = deque()
+        self._files = AtomicPaths()
         self.checks: list[Check] = []
 
     def __enter__(self) -> Self:
-        self._writers = ThreadPoolExecutor(WRITERS)
+        self._files.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writers.shutdown(wait=True, cancel_futures=error is not None)
-        if self._waiting:
-            sync_folder(self._folder)
-        if error is None:
-            for written in self._waiting:
-                written.result()
+        self._files.__exit__(kind, error, trace)
 
     def write(self, name: ClipId, pcm: Pcm16, known_sha256: str = "") -> None:
         """Write one clip, whole or not at all; its checksum may be known. Raises OSError, perhaps of an earlier one."""
-        path = self._folder / f"{name}.{self._suffix}"
-        self._waiting.append(self._writers.submit(write_pcm16, path, pcm, self._rate_hz, sync=False))
+        write_pcm16(self._folder / f"{name}.{self._suffix}", pcm, self._rate_hz, self._files)
         self.checks.append(check_of(name, pcm, self._rate_hz, known_sha256))
-        if len(self._waiting) > 2 * WRITERS:
-            self._waiting.popleft().result()
 
 
 def cut(task: CutTask, tell: Tell) -> str:

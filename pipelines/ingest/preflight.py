@@ -1,6 +1,6 @@
 """What each wanted recording needs: nothing, fetching, analysing, or the reason why not; nothing is decoded here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -73,8 +73,11 @@ class Preflight:
         self._met: set[SourceId] = set()
         self.skipped = 0
 
-    def plan(self, wanted: Sequence[Wanted]) -> tuple[Plan, ...]:
-        """A plan per recording. Files in folders that are no media by content or name are counted in `skipped`."""
+    def plan(self, wanted: Sequence[Wanted], begin: Callable[[], None] | None = None) -> tuple[Plan, ...]:
+        """A plan per recording. Files in folders that are no media by content or name are counted in `skipped`.
+
+        `begin` is called whenever one is found that has to be analysed.
+        """
         reserved = {one.source.source_id for one in wanted if one.source and one.source.source_id}
         self._taken |= reserved
         plans: list[Plan] = []
@@ -87,6 +90,8 @@ class Preflight:
                 self.skipped += 1
             else:
                 plans.append(found)
+                if begin is not None and found.need in ("fetch", "analyse"):
+                    begin()
                 if found.item.source_id:
                     self._items[found.item.source_id] = found.item
         for folder, nothing in empty.items():

@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS picked (
     source_id TEXT NOT NULL, start_sample INTEGER NOT NULL, n_samples INTEGER NOT NULL, scores TEXT NOT NULL,
     pcm_sha256 TEXT NOT NULL, PRIMARY KEY (source_id, start_sample, n_samples)
 );
+CREATE TABLE IF NOT EXISTS tables (made_of TEXT NOT NULL);
 """
 
 #: Columns that a database of an earlier version lacks, and how they are filled from what it has.
@@ -278,6 +279,18 @@ class Queue(Memory):
         """The study's tables hold everything that is here."""
         if self.ahead:
             self._db.execute("PRAGMA user_version = 0")
+
+    @property
+    def tables_made_of(self) -> str:
+        """What the study's tables were made of when they were written last; empty where windows were written since."""
+        row = self._db.execute("SELECT made_of FROM tables").fetchone()
+        return "" if row is None or self.ahead else str(row[0])
+
+    def made_tables_of(self, made_of: str) -> None:
+        """Keep what the tables, which are written now, were made of."""
+        with self._db:
+            self._db.execute("DELETE FROM tables")
+            self._db.execute("INSERT INTO tables VALUES (?)", (made_of,))
 
 
 _TWINS = """

@@ -13,7 +13,7 @@ from pipelines.ingest.languages import choose_track
 from pipelines.units import Audio, Samples, Seconds
 
 #: Short blocks stay in the processor's cache: 30 s cost a tenth more time and 40 MiB.
-BLOCK_S: Seconds = 5.0
+BLOCK_S: Seconds = 2.0
 #: A few bytes can decode to days of silence; no recording of a drama is as long as this.
 LONGEST_S: Seconds = 24 * 3600.0
 

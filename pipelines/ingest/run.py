@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.atomic import sweep
 from pipelines.errors import ConfigError, DataError, TableError
+from pipelines.execution import warm_up
+from pipelines.ingest import analyse
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.films import look
 from pipelines.ingest.history import Note, written_down
@@ -97,7 +99,8 @@ def ingest(
             study, queue, known, config, rights, retry_failed=retry_failed, salvage=salvage, now=manners.clock()
         )
         report(Progress("check", 0, len(asked)))
-        plans = preflight.plan(asked)
+        is_spread = jobs != 1 and not dry_run and cluster is None
+        plans = preflight.plan(asked, partial(warm_up, analyse.__name__) if is_spread else None)
         report(Progress("check", len(plans), len(plans)))
         rehearsal: Rehearsal | None = None
         films: Mapping[SourceId, str] = {}

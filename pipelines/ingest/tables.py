@@ -1,6 +1,8 @@
 """sources.csv, clips.csv with its checks, and candidates.parquet, derived from the queue: same state, same bytes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +20,7 @@ from pipelines.ingest.repeated import Repeated
 from pipelines.ingest.report import Row
 from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.sources import CURATED, MEASURED, Source, sources_to_csv
-from pipelines.manifest import clips_to_csv, read_clips
+from pipelines.manifest import FIXED, TAIL, clips_to_csv, read_clips
 from pipelines.schema import Clip
 from pipelines.study import Study
 from pipelines.units import ClipId, SourceId
@@ -49,6 +51,9 @@ class Present:
     def __contains__(self, name: ClipId) -> bool:
         return name in self._names
 
+    def __iter__(self) -> Iterator[ClipId]:
+        return iter(self._names)
+
 
 def write_tables(
     study: Study,
@@ -69,6 +74,10 @@ def write_tables(
     if not sources:
         return False, ()
     items = queue.items()
+    text = sources_to_csv(sources)
+    made_of = _made_of(study, items.values(), speakers, text, unlisted_leave)
+    if was is None and made_of == queue.tables_made_of and _are_here(study):
+        return write_text(study.sources_csv, text), ()
     before = read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
     listed = {source.source_id: source for source in sources if source.source_id}
     known = {(clip.clip_id, clip.pcm_sha256) for clip in before}
@@ -92,13 +101,38 @@ def write_tables(
     else:  # sources.csv is gone or was never there: nobody took its sources out
         clips += orphans
     left += left_rows(listed, items, before if was is None else was, clips, queue)
-    changed = write_text(study.sources_csv, sources_to_csv(sources))
+    changed = write_text(study.sources_csv, text)
     if clips or before:
         changed |= _write_clips(study, clips, checks)
     if queue.ahead or left or not study.candidates.is_file():
         _write_candidates(study.candidates, queue, [items[name] for name in sorted(listed) if name in items])
         queue.tables_written()
+    queue.made_tables_of(_made_of(study, items.values(), speakers, text, unlisted_leave or not orphans))
     return changed, left
+
+
+def _made_of(
+    study: Study, items: Iterable[Item], speakers: Mapping[ClipId, Speaker], sources: str, unlisted_leave: bool
+) -> str:
+    """A digest over all that the tables are made from, but for windows (Queue.ahead tells of those), and clips.csv.
+
+    While it is the same, so are they, and a run without work need not make the rows of ten thousand clips to see that.
+    """
+    whole = hashlib.sha256(json.dumps([FIXED, TAIL, [*SCREENS], RECIPE, sources, unlisted_leave]).encode())
+    for item in items:
+        facts = (item.source_id, item.status, item.clips_hash, item.facts.get("sample_rate_hz"), item.track)
+        whole.update(repr(facts).encode())
+    for name, said in sorted(speakers.items()):
+        whole.update(repr((name, said.speaker, said.gender)).encode())
+    for name in sorted(Present(study)):
+        whole.update(name.encode())
+    whole.update(study.clips_csv.read_bytes() if study.clips_csv.is_file() else b"")
+    return whole.hexdigest()
+
+
+def _are_here(study: Study) -> bool:
+    files = (study.clips_csv, checks_file(study.clips_csv), study.candidates)
+    return all(file.is_file() for file in files)
 
 
 def _spoken_by(clip: Clip, said: Speaker | None) -> Clip:
@@ -113,7 +147,7 @@ def _write_clips(study: Study, clips: Sequence[Clip], new: Mapping[ClipId, Check
     is_new = not study.clips_csv.is_file() or study.clips_csv.read_text(encoding="utf-8") != text
     changed = False
     if is_new or not checks.is_file():
-        changed = update_checks(checks, clips, {clip.clip_id: study.clip_path(clip.clip_id) for clip in clips}, new)
+        changed = update_checks(checks, clips, study.clip_path, new)
     return write_text(study.clips_csv, text) | changed
 
 

@@ -28,6 +28,7 @@ from pipelines.ingest.wishes import granted, read_wishes
 from pipelines.progress import Progress, Report
 from pipelines.storage import StorageError
 from pipelines.study import Study
+from pipelines.units import Seconds
 
 
 def work(
@@ -89,11 +90,9 @@ def work(
     # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
     workers = jobs or (cluster.width if cluster else max(2, min(os.cpu_count() or 1, len(ready) + len(coming))))
     each = cluster.run_each if cluster else partial(run_each, jobs=workers)
-    busy = 0
 
-    def more(timeout_s: float) -> Mapping[str, Task] | None:
+    def more(timeout_s: Seconds, under_way: int) -> Mapping[str, Task] | None:
         """Hand out one task per process that is free, so that a wish about any other still counts."""
-        nonlocal busy
         for news in lanes.news(0.0 if waiting else timeout_s):
             if isinstance(news, Told):
                 report(Progress("fetch", news.done, news.total, news.key))
@@ -106,25 +105,21 @@ def work(
                     waiting.append(news.key)
                 else:
                     end(ended_row(plan))
-        if timeout_s:  # nothing runs: what was handed out has ended, or crashed and is tried again at the end
-            busy = 0
         new: dict[str, Task] = {}
         wishes = read_wishes(study) if waiting else {}
-        while waiting and busy < workers:
+        while waiting and under_way + len(new) < workers:
             name = waiting.popleft()
             if wishes.get(name) == "pause":
                 end(ended_row(paused(ready.pop(name))))
                 continue
             new[name] = task(name, ready[name])
             _begun(queue, stored.get(name))
-            busy += 1
         return new if new or waiting or not lanes.ended else None
 
     formats = {name: _formats(study, plan) for name, plan in coming.items()}
     errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
     with Lanes(errands, bring, manners, queue.rests()) as lanes:
         for name, outcome in each(analyse, {}, stage="analyse", report=report, more=more):
-            busy -= 1
             plan = ready[name]
             item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
             if isinstance(outcome, Failed):

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.atomic import atomic_path, sha256_file, sweep, write_json, write_text
+from pipelines.atomic import AtomicPaths, atomic_path, sha256_file, sweep, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
@@ -50,3 +50,34 @@ def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
     sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", ".hidden", ".a.csv.txt", "b.csv"}
     sweep(tmp_path / "nowhere")
+
+
+def test_many_files_are_whole_at_the_end_and_after_a_failure_none_is_half(tmp_path):
+    names = [f"{number}.wav" for number in range(150)]
+    with AtomicPaths() as files:
+        for name in names:
+            with files.path(tmp_path / "many" / name) as temporary:
+                temporary.write_text(name)
+    assert {path.name: path.read_text() for path in (tmp_path / "many").iterdir()} == {name: name for name in names}
+
+    def fail_half_way():
+        with AtomicPaths() as files:
+            for name in names:
+                with files.path(tmp_path / "few" / name) as temporary:
+                    temporary.write_text(name)
+                    if name == "100.wav":
+                        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    there = {path.name: path.read_text() for path in (tmp_path / "few").iterdir()}
+    assert len(there) < 100 and all(name == content for name, content in there.items())
+
+
+def test_one_that_fails_leaves_the_others_of_its_batch(tmp_path):
+    with AtomicPaths() as files:
+        with files.path(tmp_path / "a") as temporary:
+            temporary.write_text("a")
+        with pytest.raises(RuntimeError), files.path(tmp_path / "b"):
+            raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -69,7 +69,7 @@ def wait_for(what: Any, seconds: float = 60) -> Any:
     raise AssertionError("it never came")
 
 
-def later(coming: list[dict[str, Shout]], _timeout_s: float) -> dict[str, Shout] | None:
+def later(coming: list[dict[str, Shout]], _timeout_s: float, _under_way: int) -> dict[str, Shout] | None:
     return coming.pop(0) if coming else None
 
 
@@ -259,7 +259,7 @@ def test_a_scheduler_that_is_killed_leaves_what_was_done(
     outcomes: dict[str, Any] = {}
     coming = [afterwards]
 
-    def more(_timeout_s: float) -> dict[str, Shout] | None:
+    def more(_timeout_s: float, _under_way: int) -> dict[str, Shout] | None:
         if "slow" not in outcomes:
             return {}
         return coming.pop() if coming else None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import execution
 from pipelines.errors import Cancelled, MediaError
 from pipelines.execution import Failed, Limits, Tell, WorkerCrashed, run_each
 from pipelines.progress import Progress, silent
@@ -34,6 +35,30 @@ def linger(task: Path, tell: Tell) -> None:
         tell(turn, 1000)
 
 
+@pytest.fixture(params=["spawned", "forked"])
+def _workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in which worker processes come to be."""
+    monkeypatch.setattr(execution, "_is_warm", False)
+    if request.param == "forked":
+        execution.warm_up("pipelines.progress")
+
+
+def whereabouts(task: str, tell: Tell) -> tuple[int, bool]:
+    return os.getppid(), "pipelines.progress" in sys.modules and os.environ.get("OMP_NUM_THREADS") == "1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there")
+def test_warm_processes_are_forks_of_one_that_is_not_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_is_warm", False)
+    before = dict(os.environ)
+    execution.warm_up("pipelines.progress")
+    outcomes = dict(run_each(whereabouts, {"a": "", "b": "", "c": ""}, jobs=2, stage="try", report=silent))
+    parents = {one[0] for one in outcomes.values() if not isinstance(one, Failed)}
+    assert len(parents) == 1 and os.getpid() not in parents
+    assert all(not isinstance(one, Failed) and one[1] for one in outcomes.values())
+    assert dict(os.environ) == before
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_every_task_has_an_outcome_and_tells_where_it_is(jobs: int) -> None:
     told: list[Progress] = []
@@ -45,6 +70,7 @@ def test_every_task_has_an_outcome_and_tells_where_it_is(jobs: int) -> None:
     assert list(run_each(square, {}, jobs=jobs, stage="try", report=silent)) == []
 
 
+@pytest.mark.usefixtures("_workers")
 def test_a_dying_process_takes_no_other_task_with_it(tmp_path: Path) -> None:
     names = ("bad", "good", "well", "fine")
     tasks = {name: tmp_path / name for name in names}
@@ -55,22 +81,17 @@ def test_a_dying_process_takes_no_other_task_with_it(tmp_path: Path) -> None:
     assert tasks["bad"].read_text() == "tried\n" * 2
 
 
+@pytest.mark.usefixtures("_workers")
 def test_what_is_handed_out_after_a_process_died_goes_on_side_by_side(tmp_path: Path) -> None:
     names = ["bad", "good", *(f"later{number}" for number in range(4))]
     left = list(names)
-    free = [2]
 
-    def more(timeout_s: float) -> dict[str, Path] | None:
-        free[0] = 2 if timeout_s else free[0]
-        given = {name: tmp_path / name for name in left[: free[0]]}
-        del left[: free[0]]
-        free[0] -= len(given)
+    def more(_timeout_s: float, under_way: int) -> dict[str, Path] | None:
+        given = {name: tmp_path / name for name in left[: 2 - under_way]}
+        del left[: len(given)]
         return given if given or left else None
 
-    outcomes = {}
-    for key, outcome in run_each(crash, {}, jobs=2, stage="try", report=silent, more=more):
-        free[0] += 1
-        outcomes[key] = outcome
+    outcomes = dict(run_each(crash, {}, jobs=2, stage="try", report=silent, more=more))
     failed = outcomes.pop("bad")
     assert isinstance(failed, Failed) and outcomes == {name: name for name in names if name != "bad"}
     tries = {name: (tmp_path / name).read_text().count("tried") for name in names}
@@ -93,6 +114,7 @@ def gorge(task: int, tell: Tell) -> int:
     return len(bytearray(task))
 
 
+@pytest.mark.usefixtures("_workers")
 def test_a_task_that_hangs_in_native_code_is_ended_and_takes_no_other_with_it(tmp_path: Path) -> None:
     tasks = {name: tmp_path / name for name in ("bad", "slow")}
     limits = Limits(silence_s=0.5)
@@ -104,6 +126,7 @@ def test_a_task_that_hangs_in_native_code_is_ended_and_takes_no_other_with_it(tm
     assert outcomes == {"slow": "slow"}
 
 
+@pytest.mark.usefixtures("_workers")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux refuses memory to a process")
 def test_a_task_that_asks_for_too_much_memory_is_refused_it() -> None:
     limits = Limits(memory_bytes=2**28)
@@ -113,6 +136,7 @@ def test_a_task_that_asks_for_too_much_memory_is_refused_it() -> None:
     assert outcomes == {"a": 2**20}
 
 
+@pytest.mark.usefixtures("_workers")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_stopping_stops_the_work(jobs: int, tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
@@ -130,8 +154,23 @@ def test_stopping_stops_the_work(jobs: int, tmp_path: Path) -> None:
 def test_further_tasks_are_taken_in_while_others_run(jobs: int) -> None:
     coming = iter(({}, {"b": 3}, {}, {"c": 4, "d": -1}))
     outcomes = dict(
-        run_each(square, {"a": 2}, jobs=jobs, stage="try", report=silent, more=lambda _timeout_s: next(coming, None))
+        run_each(square, {"a": 2}, jobs=jobs, stage="try", report=silent, more=lambda *_: next(coming, None))
     )
     assert isinstance(outcomes.pop("d"), Failed)
     assert outcomes == {"a": 4, "b": 9, "c": 16}
-    assert not dict(run_each(square, {}, jobs=jobs, stage="try", report=silent, more=lambda _timeout_s: None))
+    assert not dict(run_each(square, {}, jobs=jobs, stage="try", report=silent, more=lambda *_: None))
+
+
+def test_a_process_that_is_free_goes_on_before_the_caller_has_taken_in_what_it_gave() -> None:
+    left = ["b", "c", "d"]
+    met: list[tuple[str, int]] = []
+
+    def more(_timeout_s: float, under_way: int) -> dict[str, int] | None:
+        given = dict.fromkeys(left[: 2 - under_way], 1)
+        del left[: len(given)]
+        return given if given or left else None
+
+    for key, _ in run_each(square, {"a": 2}, jobs=2, stage="try", report=silent, more=more):
+        met.append((key, len(left)))
+    assert sorted(key for key, _ in met) == ["a", "b", "c", "d"]
+    assert met[0][1] <= 1 and not left, "the third was handed out before the first was told of"

@@ -99,9 +99,10 @@ def _seeds(items: Items, owner: npt.NDArray[np.int32], report: Report) -> Places
     found = np.zeros(0, np.int64)  # pairs as one number each: many are met under several keys, and lie here once
     for number, key in enumerate(_KEYS):
         report(Progress("looking for repeats", number, len(_KEYS)))
-        values = items[speaking] & key
-        order = np.argsort(values, kind="stable")
-        values, places = values[order], speaking[order]
+        # Value and place in one number: sorting those is many times as fast as a stable argsort, and the same order.
+        keyed = (items[speaking] & key).astype(np.uint64) << np.uint64(32) | np.arange(len(speaking), dtype=np.uint64)
+        keyed.sort()
+        values, places = keyed >> np.uint64(32), speaking[keyed & np.uint64(0xFFFFFFFF)]
         here = np.arange(len(values))
         met = [found]
         for step in range(1, reach + 1):

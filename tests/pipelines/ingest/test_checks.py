@@ -85,13 +85,13 @@ def test_the_table_is_made_once_and_again_the_same(study: Study) -> None:
     path.write_bytes(b"PAR1 no more")
     clips = read_clips(study.clips_csv)
     audio_of = {clip.clip_id: study.clip_path(clip.clip_id) for clip in clips}
-    assert update_checks(path, clips, audio_of) and path.read_bytes() == made
+    assert update_checks(path, clips, audio_of.__getitem__) and path.read_bytes() == made
     for file in audio_of.values():
         file.unlink()
-    assert not update_checks(path, clips, audio_of), "rows stay where the sound is not"
+    assert not update_checks(path, clips, audio_of.__getitem__), "rows stay where the sound is not"
     assert path.read_bytes() == made
     fewer = [replace(clips[0], pcm_sha256="0" * 64), *clips[1:]]
-    assert update_checks(path, fewer, audio_of)
+    assert update_checks(path, fewer, audio_of.__getitem__)
     assert list(read_checks(path)) == [clip.clip_id for clip in clips[1:]], "a row is of one sound only"
 
 
@@ -101,7 +101,7 @@ def test_a_file_that_holds_other_sound_gives_no_row(study: Study) -> None:
     path.unlink()
     audio.write_pcm16(study.clip_path(clips[0].clip_id), np.zeros(48000, np.int16), 16000)
     study.clip_path(clips[1].clip_id).write_bytes(b"RIFF")
-    update_checks(path, clips, {clip.clip_id: study.clip_path(clip.clip_id) for clip in clips})
+    update_checks(path, clips, study.clip_path)
     assert list(read_checks(path)) == [clip.clip_id for clip in clips[2:]]
 
 

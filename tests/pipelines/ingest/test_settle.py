@@ -12,7 +12,7 @@ import pytest
 from pipelines import audio
 from pipelines.errors import Cancelled, ConfigError, TableError
 from pipelines.execution import Tell
-from pipelines.ingest import analyse, cut, hearing, run, settle, thresholds, work
+from pipelines.ingest import analyse, cut, hearing, run, settle, tables, thresholds, work
 from pipelines.ingest.cut import CutTask, Slice
 from pipelines.ingest.queue import Queue, open_queue
 from pipelines.ingest.report import IngestReport
@@ -84,6 +84,29 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         patched.setattr(cut, "open_recording", lambda path, track=0: opened.append(path.name) or real(path, track))
         patched.setattr(analyse, "Listener", lambda rate: opened.append("*") or hearing.Listener(rate))
         yield opened
+
+
+def test_a_run_without_work_makes_no_row_anew(study: Study, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(study, media)
+    expected = result(study)
+    made: list[str] = []
+    real = tables.clips_to_csv
+    monkeypatch.setattr(tables, "clips_to_csv", lambda clips: made.append("clips") or real(clips))
+    assert ingest(study, media).changed is False and retable(study).changed is False and not made
+    for spoil in (
+        lambda: study.clips_csv.write_text(study.clips_csv.read_text().replace("model", "random", 1)),
+        study.clips_csv.unlink,
+        (study.manifests / "clips_check.parquet").unlink,
+        study.candidates.unlink,
+    ):
+        spoil()
+        made.clear()
+        ingest(study, media)
+        assert made and result(study) == expected
+    (study.manifests / "speakers.csv").write_text(
+        f"clip_id,speaker,gender\n{read_clips(study.clips_csv)[0].clip_id},Lin,female\n"
+    )
+    assert ingest(study).changed is True and read_clips(study.clips_csv)[0].speaker == "Lin"
 
 
 def fresh(study: Study, media: Path, tmp_path: Path) -> Study:
