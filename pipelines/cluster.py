@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipelines.atomic import sha256_file
-from pipelines.errors import Cancelled, ConfigError, PipelineError
+from pipelines.errors import Cancelled, ClusterLost, ConfigError, PipelineError
 from pipelines.execution import Failed, More, WorkerCrashed
 from pipelines.freight import Answer, Broke, Errand, Freight, Made, Wanted, code, differences, perform, unpack
 from pipelines.progress import Progress, Report
@@ -34,10 +34,6 @@ _TELL_EVERY_S: Seconds = 0.5
 _LOOK_EVERY_S: Seconds = 5.0
 _HELPERS = 4
 _TRIES = 6
-
-
-class ClusterLost(PipelineError):
-    """The scheduler or its workers went away. What was made until then lies in the storage."""
 
 
 class Cluster:

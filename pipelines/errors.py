@@ -7,6 +7,7 @@ PipelineError
 ├── MediaError         one recording cannot be used; carries a class and a reason code
 ├── DataError          tables and files are well-formed but cannot do what was asked
 │   └── LeakError      test groups touch training groups
+├── ClusterLost        the machines that shared the work went away
 └── Cancelled          the caller asked to stop; nothing half-written is left
 """
 
@@ -86,6 +87,10 @@ class DataError(PipelineError):
 
 class LeakError(DataError):
     """Test groups touch training groups and the recipe does not say `as_published`."""
+
+
+class ClusterLost(PipelineError):
+    """The scheduler or its workers went away. What was made until then lies in the storage."""
 
 
 class Cancelled(PipelineError):

@@ -92,6 +92,8 @@ def _problem(run: "PastRun", called: Mapping[SourceId, str]) -> str:
         told.append("was stopped")
     elif run.ended == "failed":
         told.append(f"broke off: {run.error}")
+    elif run.ended == "killed":
+        told.append("was killed, or the machine went off; the next run went on from there")
     count = run.sources.get("failed", 0)
     if count:
         names = [called.get(name) or name for name in list(run.failed)[:MOST_NAMED]]

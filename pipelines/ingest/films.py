@@ -33,10 +33,19 @@ class Looked:
     told: Mapping[SourceId, str]
 
 
-def look(study: Study, queue: Queue, items: Sequence[Item], report: Report, *, jobs: int | None = None) -> Looked:
+def look(
+    study: Study,
+    queue: Queue,
+    items: Sequence[Item],
+    report: Report,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+) -> Looked:
     """Find the cuts of every film of `items` that has not been looked at, in processes of this machine.
 
-    Raises Cancelled out of `report`; what was found until then is kept.
+    One that could not be is tried again with `retry_failed`, or when it is another film. Raises Cancelled out of
+    `report`; what was found until then is kept.
     """
     known = queue.films()
     films: dict[SourceId, Path] = {}
@@ -52,7 +61,8 @@ def look(study: Study, queue: Queue, items: Sequence[Item], report: Report, *, j
         except OSError as error:
             told[item.source_id] = _told(item.source_id, error)
             continue
-        if item.source_id not in known or known[item.source_id].mark != mark:
+        before = known.get(item.source_id)
+        if before is None or before.mark != mark or (before.problem and retry_failed):
             films[item.source_id], marks[item.source_id] = film, mark
     workers = jobs or max(2, min(os.cpu_count() or 1, len(films)))
     looked = run_each(find_cuts, films, jobs=workers, stage="shots", report=report)

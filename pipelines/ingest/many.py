@@ -34,14 +34,11 @@ FREIGHT = (
 
 
 @contextmanager
-def machines(study: Study, scheduler: str, checksum: Callable[[Path], str]) -> Iterator[Cluster | None]:
-    """The cluster of the scheduler at an address, None where none is named: this machine alone.
+def machines(study: Study, scheduler: str, checksum: Callable[[Path], str]) -> Iterator[Cluster]:
+    """The cluster of the scheduler at an address.
 
     Raises ConfigError before any work: no storage is named, or as Cluster does.
     """
-    if not scheduler:
-        yield None
-        return
     url = storage_url(study)
     if not url:
         raise ConfigError(

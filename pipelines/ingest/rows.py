@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipelines.ingest.outlook import refused
 from pipelines.ingest.preflight import Need, Plan
 from pipelines.ingest.queue import Item, Queue
-from pipelines.ingest.rehearse import Rehearsal
 from pipelines.ingest.repeated import Copy
 from pipelines.ingest.report import Row, RowStatus, tally
 from pipelines.ingest.tables import Ended
+
+if TYPE_CHECKING:
+    from pipelines.ingest.rehearse import Rehearsal
 
 
 def ended_row(plan: Plan, status: RowStatus | None = None, checks: str = "") -> Ended:
@@ -67,7 +70,7 @@ def copied(row: Row, copy: Copy | None) -> Row:
     return replace(row, reason_code="reupload", reason=told)
 
 
-def rehearsed_row(plan: Plan, rehearsal: Rehearsal) -> Ended:
+def rehearsed_row(plan: Plan, rehearsal: "Rehearsal") -> Ended:
     """How a plan would end, in a dry run."""
     if plan.need not in ("fetch", "analyse"):
         end = ended_row(plan)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,11 +17,9 @@ from pipelines.ingest.films import look
 from pipelines.ingest.history import Note, written_down
 from pipelines.ingest.inputs import Wanted, fenced, wanted
 from pipelines.ingest.manners import Manners, manners_of
-from pipelines.ingest.many import machines
 from pipelines.ingest.picks import read_picks, read_speakers
 from pipelines.ingest.preflight import Preflight
 from pipelines.ingest.queue import Queue, open_queue
-from pipelines.ingest.rehearse import Rehearsal, rehearse
 from pipelines.ingest.report import IngestReport, Row
 from pipelines.ingest.rows import copied, counted, heard_row, rehearsed_row
 from pipelines.ingest.screen import config_hash
@@ -36,7 +34,9 @@ from pipelines.study import Study
 from pipelines.units import Seconds, SourceId
 
 if TYPE_CHECKING:
+    from pipelines.cluster import Cluster
     from pipelines.ingest.funnel import Funnel
+    from pipelines.ingest.rehearse import Rehearsal
 
 LONGEST_RIGHTS_BASIS = 500
 
@@ -79,7 +79,7 @@ def ingest(
     _check_rights(asked, known, rights)
     with (
         open_queue(study.ingest_db) as queue,
-        machines(study, "" if dry_run else scheduler, queue.sha256) as cluster,
+        _machines(study, "" if dry_run else scheduler, queue) as cluster,
         written_down(study, "ingest") as note,
     ):
         _sweep(study)
@@ -90,6 +90,8 @@ def ingest(
 
         def end(one: Ended) -> None:
             ended.append(one)
+            if is_long:
+                note.lives()
             report(Progress("sources", len(ended), len(plans)))
 
         manners = manners or manners_of(study.settings)
@@ -102,14 +104,17 @@ def ingest(
         is_spread = jobs != 1 and not dry_run and cluster is None
         plans = preflight.plan(asked, partial(warm_up, analyse.__name__) if is_spread else None)
         report(Progress("check", len(plans), len(plans)))
+        is_long = any(plan.need in ("fetch", "analyse") for plan in plans)
         rehearsal: Rehearsal | None = None
         films: Mapping[SourceId, str] = {}
         if dry_run:
+            from pipelines.ingest.rehearse import rehearse
+
             rehearsal = rehearse(study, queue, plans, manners, jobs, report, retry_failed=retry_failed)
             ended = [rehearsed_row(plan, rehearsal) for plan in plans]
             settled = None
         else:
-            note.has_begun = True
+            note.begin(is_long=is_long)
             try:
                 work(study, queue, plans, config, jobs, manners, report, end, salvage=salvage, cluster=cluster)
             except BaseException:
@@ -129,7 +134,7 @@ def ingest(
             if study.settings.fetch.video:
                 heard = [end.item for end in ended if end.row.status in ("ingested", "unchanged")]
                 films = fetch_videos(study, queue, heard, manners, report, retry_failed=retry_failed)
-                looked = look(study, queue, heard, report, jobs=jobs)
+                looked = look(study, queue, heard, report, jobs=jobs, retry_failed=retry_failed)
                 films = {**looked.told, **films}
                 if looked.new:
                     now = _listed(study)
@@ -143,7 +148,7 @@ def ingest(
         _note(note, ended, rows, settled)
         if not dry_run:
             nothing_worked = bool(rows) and all(row.status == "failed" for row in rows)
-            note.is_worth_telling |= nothing_worked or any(plan.need in ("fetch", "analyse") for plan in plans)
+            note.is_worth_telling |= nothing_worked or is_long
     return IngestReport(
         study=study.name,
         sources=rows,
@@ -158,6 +163,14 @@ def ingest(
     )
 
 
+def _machines(study: Study, scheduler: str, queue: Queue) -> "AbstractContextManager[Cluster | None]":
+    if not scheduler:
+        return nullcontext()
+    from pipelines.ingest.many import machines  # most runs have one machine, and are over before this has loaded
+
+    return machines(study, scheduler, queue.sha256)
+
+
 def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -> IngestReport:
     """Bring decisions, clips and tables up to what study.toml, picks.csv and speakers.csv say now.
 
@@ -168,7 +181,7 @@ def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -
     config_hash(study.settings, RECIPE)
     with open_queue(study.ingest_db) as queue, written_down(study, "tables") as note:
         known = _listed(study)  # not before: an ingest that ends at this moment has just written it
-        note.has_begun = True
+        note.begin()
         settled = settle(study, queue, known, (), report, jobs=jobs)
         items = queue.items()
         done = [items[one.source_id] for one in known if one.source_id in items and not one.is_taken_down]

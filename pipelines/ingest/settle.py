@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.audio import pcm_sha256
-from pipelines.cluster import Cluster, ClusterLost
-from pipelines.errors import MediaError
+from pipelines.errors import ClusterLost, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.checks import Check, checks_from_text, read_pcm16
@@ -39,6 +39,9 @@ from pipelines.schema import Clip
 from pipelines.storage import StorageError
 from pipelines.study import Study, StudySettings
 from pipelines.units import ClipId, Seconds, SourceId
+
+if TYPE_CHECKING:
+    from pipelines.cluster import Cluster
 
 _AWAY = "away"
 
@@ -68,7 +71,7 @@ def settle(
     *,
     jobs: int | None = None,
     stopped: bool = False,
-    cluster: Cluster | None = None,
+    cluster: "Cluster | None" = None,
     was: Sequence[Clip] | None = None,
 ) -> Settled:
     """Bring decisions, clips and tables up to date. With `stopped` nothing is listened to, cut or reported.
@@ -136,7 +139,7 @@ class _Settling:
         picks: Mapping[SourceId, tuple[Pick, ...]],
         report: Report,
         jobs: int | None,
-        cluster: Cluster | None,
+        cluster: "Cluster | None",
     ) -> None:
         self._study = study
         self._settings = study.settings

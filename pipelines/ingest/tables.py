@@ -124,8 +124,7 @@ def _made_of(
         whole.update(repr(facts).encode())
     for name, said in sorted(speakers.items()):
         whole.update(repr((name, said.speaker, said.gender)).encode())
-    for name in sorted(Present(study)):
-        whole.update(name.encode())
+    whole.update(repr(sorted(Present(study))).encode())
     whole.update(study.clips_csv.read_bytes() if study.clips_csv.is_file() else b"")
     return whole.hexdigest()
 

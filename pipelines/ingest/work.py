@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipelines.cluster import Cluster, ClusterLost
-from pipelines.errors import Cancelled, MediaError
+from pipelines.errors import Cancelled, ClusterLost, MediaError
 from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
 from pipelines.ingest.acquire import Taken, settle, take
 from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse, tracks_file
@@ -30,6 +30,9 @@ from pipelines.storage import StorageError
 from pipelines.study import Study
 from pipelines.units import Seconds
 
+if TYPE_CHECKING:
+    from pipelines.cluster import Cluster
+
 
 def work(
     study: Study,
@@ -42,7 +45,7 @@ def work(
     end: Callable[[Ended], None],
     *,
     salvage: bool = False,
-    cluster: Cluster | None = None,
+    cluster: "Cluster | None" = None,
 ) -> None:
     """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread.
 

@@ -15,8 +15,8 @@ import pytest
 
 from pipelines import cluster as clusters
 from pipelines import scheduler as schedulers
-from pipelines.cluster import Cluster, ClusterLost
-from pipelines.errors import Cancelled, ConfigError, MediaError
+from pipelines.cluster import Cluster
+from pipelines.errors import Cancelled, ClusterLost, ConfigError, MediaError
 from pipelines.execution import Failed, WorkerCrashed, run_each
 from pipelines.progress import Progress, silent
 from pipelines.storage import Storage, StorageError

@@ -81,8 +81,9 @@ def asks(study: Study, film: bool) -> None:
     study.settings_file.write_text(f"{head}\n[fetch]\nvideo = {str(film).lower()}\n")
 
 
-def ingest(study: Study, *inputs: Path) -> IngestReport:
-    return run.ingest(Study(study.root, study.name), [str(path) for path in inputs], jobs=1)
+def ingest(study: Study, *inputs: Path, retry_failed: bool = False) -> IngestReport:
+    asked = [str(path) for path in inputs]
+    return run.ingest(Study(study.root, study.name), asked, jobs=1, retry_failed=retry_failed)
 
 
 def retable(study: Study) -> IngestReport:
@@ -167,9 +168,13 @@ def test_a_film_that_cannot_be_looked_at_is_one_sentence_and_not_tried_again(
     (study.video / "talk.mp4").write_bytes(b"no film at all" * 99)
     (row,) = ingest(study).sources
     assert row.status == "unchanged" and "could not be looked at" in row.video and result(study) == before
-    monkeypatch.setattr(films, "run_each", lambda work, tasks, **_: iter(()) if not tasks else 1 / 0)
-    (row,) = ingest(study).sources
-    assert "could not be looked at" in row.video
+    with monkeypatch.context() as patched:
+        patched.setattr(films, "run_each", lambda work, tasks, **_: iter(()) if not tasks else 1 / 0)
+        (row,) = ingest(study).sources
+        assert "could not be looked at" in row.video
+    monkeypatch.setattr(films, "run_each", lambda work, tasks, **_: [(name, CUTS) for name in tasks])
+    row, *_ = ingest(study, retry_failed=True).sources
+    assert row.video == "" and any(middles(study))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import audio
 from pipelines.errors import Cancelled, ConfigError, TableError
 from pipelines.ingest import history, run, settle
-from pipelines.ingest.history import PastRun, append, read_runs, runs_file, written_down
+from pipelines.ingest.history import PastRun, append, read_runs, running_file, runs_file, written_down
 from pipelines.ingest.queue import Queue, open_queue
 from pipelines.manifest import read_clips
 from pipelines.progress import Progress
@@ -242,3 +243,48 @@ def test_no_shareable_table_holds_a_time_or_a_place(study: Study) -> None:
         body = file.read_bytes()
         assert all(day.encode() not in body for day in started) and str(study.root).encode() not in body, file
     assert str(study.root) not in runs_file(study).read_text()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pipelines.ingest import run
+from pipelines.study import Study
+class Dies:
+    def __call__(self, progress):
+        if progress.stage == "sources" and progress.done == 1:
+            os._exit(9)
+run.ingest(Study(Path(sys.argv[1]), sys.argv[2]), [sys.argv[3]], jobs=1, report=Dies())
+"""
+
+
+def test_the_run_after_it_tells_of_one_that_was_killed(tmp_path: Path) -> None:
+    study = create_study("night", rights_basis="made for this test", root=tmp_path)
+    (tmp_path / "media").mkdir()
+    for seed in (0, 20):
+        audio.encode(tmp_path / "media" / f"{seed}.wav", speech(16000, seed), 16000, "pcm16")
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), study.name, str(tmp_path / "media")], check=False
+    )
+    assert ended.returncode == 9 and read_runs(study) == () and running_file(study).is_file()
+    run.ingest(study, [str(tmp_path / "media")], jobs=1, dry_run=True)
+    assert read_runs(study) == ()
+    run.ingest(study, [str(tmp_path / "media")], jobs=1)
+    done, killed = read_runs(study)
+    assert (killed.ended, killed.what, done.ended, done.sources) == (
+        "killed",
+        "ingest",
+        "done",
+        {"ingested": 1, "unchanged": 1},
+    )
+    assert killed.seconds > 0 and killed.started <= done.started and not running_file(study).exists()
+
+
+def test_of_one_that_was_killed_after_its_line_nothing_is_told_twice(study: Study) -> None:
+    (told,) = read_runs(study)
+    running_file(study).write_text(told.model_copy(update={"ended": "killed"}).model_dump_json())
+    run.retable(study, jobs=1)
+    assert read_runs(study) == (told,) and not running_file(study).exists()
+    running_file(study).write_text('{"started"')  # torn
+    run.retable(study, jobs=1)
+    assert read_runs(study) == (told,) and not running_file(study).exists()
