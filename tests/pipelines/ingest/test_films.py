@@ -174,7 +174,7 @@ def test_a_film_that_cannot_be_looked_at_is_one_sentence_and_not_tried_again(
         assert "could not be looked at" in row.video
     monkeypatch.setattr(films, "run_each", lambda work, tasks, **_: [(name, CUTS) for name in tasks])
     row, *_ = ingest(study, retry_failed=True).sources
-    assert row.video == "" and any(middles(study))
+    assert row.video == "" and row.rejected["shot_cut_high"] and not any(middles(study))
 
 
 @pytest.mark.parametrize(
