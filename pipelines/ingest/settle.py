@@ -4,7 +4,6 @@ A pure function of the study's state: whatever ran before, in whatever order, an
 bytes. Nothing is listened to here; a recording is decoded again only where a window that is kept has no file yet.
 """
 
-import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.audio import pcm_sha256
-from pipelines.errors import ClusterLost, MediaError
-from pipelines.execution import Failed, WorkerCrashed, run_each
+from pipelines.errors import MediaError
+from pipelines.execution import Failed, run_each
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.checks import Check, checks_from_text, read_pcm16
 from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
@@ -32,11 +31,10 @@ from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.speakers import speakers_of
 from pipelines.ingest.tables import Ended, Present, caught_up, linked, merged, write_tables
 from pipelines.ingest.together import part
-from pipelines.ingest.trouble import disk_full
+from pipelines.ingest.trouble import problem_of
 from pipelines.manifest import digest
 from pipelines.progress import Progress, Report, silent
 from pipelines.schema import Clip
-from pipelines.storage import StorageError
 from pipelines.study import Study, StudySettings
 from pipelines.units import ClipId, Seconds, SourceId
 
@@ -216,7 +214,8 @@ class _Settling:
         each = self._cluster.run_each if self._cluster else partial(run_each, jobs=workers)
         for name, outcome in each(cut, tasks, stage="cut", report=self._report):
             if isinstance(outcome, Failed):
-                self._tell(name, *_told(name, outcome.error))
+                problem = problem_of(name, outcome.error)
+                self._tell(name, problem.reason_code, problem.reason, problem.failure)
                 continue
             self._is_cut(self._items[name], tasks[name].slices, outcome)
 
@@ -265,17 +264,3 @@ class _Settling:
 
     def _tell(self, name: SourceId, code: str, reason: str, failure: str = "fix") -> None:
         self.rows.append(Row(name, "failed", name, code, reason, failure=failure))
-
-
-def _told(name: SourceId, error: BaseException) -> tuple[str, str, str]:
-    if isinstance(error, MediaError):
-        return error.reason_code, error.reason, error.failure
-    if isinstance(error, WorkerCrashed):
-        return "crashed", f"{name}: {error}", "fix"
-    if isinstance(error, ClusterLost | StorageError):
-        return "machines", f"{name}: {error}", "retry"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "disk_full", disk_full(name).reason, "fix"
-    if isinstance(error, OSError):
-        return "disk", f"{name}: {error.strerror or error}; see to the disk and ingest again", "fix"
-    raise error

@@ -1,6 +1,5 @@
 """The work of one run: lanes fetch, processes analyse what has come, and one thread writes down how each ended."""
 
-import errno
 import os
 import threading
 from collections import deque
@@ -11,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.errors import Cancelled, ClusterLost, MediaError
-from pipelines.execution import Failed, Tell, WorkerCrashed, run_each
+from pipelines.errors import MediaError
+from pipelines.execution import Failed, Tell, run_each
 from pipelines.ingest.acquire import Taken, settle, take
 from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse, tracks_file
 from pipelines.ingest.formats import sound_formats
@@ -23,10 +22,9 @@ from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rows import ended_row
 from pipelines.ingest.screen import config_hash
 from pipelines.ingest.tables import Ended
-from pipelines.ingest.trouble import disk_full
+from pipelines.ingest.trouble import problem_of
 from pipelines.ingest.wishes import granted, read_wishes
 from pipelines.progress import Progress, Report
-from pipelines.storage import StorageError
 from pipelines.study import Study
 from pipelines.units import Seconds
 
@@ -126,7 +124,7 @@ def work(
             plan = ready[name]
             item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
             if isinstance(outcome, Failed):
-                problem = _problem(plan, outcome.error)
+                problem = problem_of(plan.item.uri, outcome.error)
                 if problem.reason_code == "disk_full":
                     lanes.halt(problem)
                 end(ended_row(_failed(queue, plan, item, problem)))
@@ -147,7 +145,7 @@ def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: 
     item = replace(plan.item, attempts=plan.item.attempts + done.tries, config_hash=config)
     if done.result is None:
         error = done.error or MediaError("bug", f"{plan.wanted.url}: ended without a word; please report it", "bug")
-        problem = _problem(plan, error)
+        problem = problem_of(plan.item.uri, error)
         if problem.reason_code == PAUSED:
             return paused(plan)
         granted(study, [item.source_id])
@@ -161,7 +159,7 @@ def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: 
         return settle(study, queue, plan, item, done.result)
     except (MediaError, OSError) as error:
         done.result.path.unlink(missing_ok=True)
-        return _failed(queue, plan, item, _problem(plan, error))
+        return _failed(queue, plan, item, problem_of(plan.item.uri, error))
 
 
 def _begun(queue: Queue, item: Item | None) -> None:
@@ -179,28 +177,6 @@ def _failed(queue: Queue, plan: Plan, item: Item, problem: MediaError) -> Plan:
     if item.path or queue.status(item.source_id) != "done":
         queue.put(failed)
     return replace(plan, need="failed", item=item, problem=problem)
-
-
-def _problem(plan: Plan, error: BaseException) -> MediaError:
-    name = plan.item.uri
-    if isinstance(error, Cancelled | KeyboardInterrupt):
-        raise error
-    if isinstance(error, MediaError):
-        return error
-    if isinstance(error, WorkerCrashed):
-        return MediaError("crashed", f"{name}: {error}", "fix")
-    if isinstance(error, ClusterLost | StorageError):
-        return MediaError("machines", f"{name}: {error}", "retry")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return disk_full(name)
-    if isinstance(error, MemoryError):
-        told = f"{name}: needs more memory than one recording may take; see whether its header is right"
-        return MediaError("memory", told, "fix")
-    if isinstance(error, OSError):
-        return MediaError("disk", f"{name}: {error.strerror or error}; see to the disk and ingest again", "fix")
-    return MediaError(
-        "bug", f"{name}: an error of this program ({type(error).__name__}: {error}); please report it", "bug"
-    )
 
 
 def _facts(plan: Plan, outcome: Analysed) -> Mapping[str, str]:
