@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
 import queue
 import signal
@@ -194,8 +195,13 @@ def warm_up(module: str) -> None:
     global _is_warm
     if sys.platform == "linux" and not _is_warm:
         multiprocessing.set_forkserver_preload([module])
-        with _one_thread_each():
-            multiprocessing.forkserver.ensure_running()
+        multiprocessing.resource_tracker.ensure_running()  # else begun below, which lets interrupts in again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C goes to every process of a shell
+        try:
+            with _one_thread_each():
+                multiprocessing.forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _is_warm = True
 
 

@@ -1,6 +1,7 @@
 """pipelines.execution: outcomes for all, whatever one task does."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -57,6 +58,32 @@ def test_warm_processes_are_forks_of_one_that_is_not_the_caller(monkeypatch: pyt
     assert len(parents) == 1 and os.getpid() not in parents
     assert all(not isinstance(one, Failed) and one[1] for one in outcomes.values())
     assert dict(os.environ) == before
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from pathlib import Path
+from pipelines import execution
+from pipelines.progress import silent
+from tests.pipelines.test_execution import square
+signal.signal(signal.SIGINT, lambda *_: None)
+execution.warm_up("slow_to_load")
+while not Path("loading").exists():
+    time.sleep(0.01)
+os.killpg(0, signal.SIGINT)
+print(dict(execution.run_each(square, {"a": 2, "b": 3}, jobs=2, stage="try", report=silent)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there")
+def test_an_interrupt_while_processes_are_warmed_is_the_callers_alone(tmp_path: Path) -> None:
+    (tmp_path / "slow_to_load.py").write_text("open('loading', 'w').close()\nimport time; time.sleep(0.5)\n")
+    paths = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths},
+        start_new_session=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "{'a': 4, 'b': 9}\n", "")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
