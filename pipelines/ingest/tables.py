@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pipelines.atomic import atomic_path, write_text
+from pipelines import __version__
+from pipelines.atomic import atomic_path, write_bytes, write_text
 from pipelines.ingest.analyse import RECIPE
 from pipelines.ingest.checks import Check, checks_file, update_checks
 from pipelines.ingest.decide import SAME_CLIP
@@ -75,13 +76,14 @@ def write_tables(
         return False, ()
     items = queue.items()
     text = sources_to_csv(sources)
-    made_of = _made_of(study, items.values(), speakers, text, unlisted_leave)
+    present = Present(study)
+    written = study.clips_csv.read_bytes() if study.clips_csv.is_file() else b""
+    made_of = _made_of(items.values(), speakers, text, present, written, unlisted_leave)
     if was is None and made_of == queue.tables_made_of and _are_here(study):
         return write_text(study.sources_csv, text), ()
     before = read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
     listed = {source.source_id: source for source in sources if source.source_id}
     known = {(clip.clip_id, clip.pcm_sha256) for clip in before}
-    present = Present(study)
     clips: list[Clip] = []
     for source in listed.values():
         item = items.get(source.source_id)
@@ -103,29 +105,37 @@ def write_tables(
     left += left_rows(listed, items, before if was is None else was, clips, queue)
     changed = write_text(study.sources_csv, text)
     if clips or before:
-        changed |= _write_clips(study, clips, checks)
+        written = clips_to_csv(clips).encode()
+        changed |= _write_clips(study, clips, written, checks)
     if queue.ahead or left or not study.candidates.is_file():
         _write_candidates(study.candidates, queue, [items[name] for name in sorted(listed) if name in items])
         queue.tables_written()
-    queue.made_tables_of(_made_of(study, items.values(), speakers, text, unlisted_leave or not orphans))
+    # Of what was written, and not of what lies there by now: somebody may have edited it meanwhile.
+    queue.made_tables_of(_made_of(items.values(), speakers, text, present, written, unlisted_leave or not orphans))
     return changed, left
 
 
 def _made_of(
-    study: Study, items: Iterable[Item], speakers: Mapping[ClipId, Speaker], sources: str, unlisted_leave: bool
+    items: Iterable[Item],
+    speakers: Mapping[ClipId, Speaker],
+    sources: str,
+    present: Present,
+    clips: bytes,
+    unlisted_leave: bool,
 ) -> str:
     """A digest over all that the tables are made from, but for windows (Queue.ahead tells of those), and clips.csv.
 
     While it is the same, so are they, and a run without work need not make the rows of ten thousand clips to see that.
     """
-    whole = hashlib.sha256(json.dumps([FIXED, TAIL, [*SCREENS], RECIPE, sources, unlisted_leave]).encode())
+    head = [__version__, FIXED, TAIL, [*SCREENS], RECIPE, sources, unlisted_leave]
+    whole = hashlib.sha256(json.dumps(head).encode())
     for item in items:
         facts = (item.source_id, item.status, item.clips_hash, item.facts.get("sample_rate_hz"), item.track)
         whole.update(repr(facts).encode())
     for name, said in sorted(speakers.items()):
         whole.update(repr((name, said.speaker, said.gender)).encode())
-    whole.update(repr(sorted(Present(study))).encode())
-    whole.update(study.clips_csv.read_bytes() if study.clips_csv.is_file() else b"")
+    whole.update(repr(sorted(present)).encode())
+    whole.update(clips)
     return whole.hexdigest()
 
 
@@ -139,15 +149,14 @@ def _spoken_by(clip: Clip, said: Speaker | None) -> Clip:
     return replace(clip, speaker=said.speaker, gender=said.gender)
 
 
-def _write_clips(study: Study, clips: Sequence[Clip], new: Mapping[ClipId, Check]) -> bool:
+def _write_clips(study: Study, clips: Sequence[Clip], text: bytes, new: Mapping[ClipId, Check]) -> bool:
     """The checks first: while clips.csv is as it should be, so are they, and need not be opened."""
-    text = clips_to_csv(clips)
     checks = checks_file(study.clips_csv)
-    is_new = not study.clips_csv.is_file() or study.clips_csv.read_text(encoding="utf-8") != text
+    is_new = not study.clips_csv.is_file() or study.clips_csv.read_bytes() != text
     changed = False
     if is_new or not checks.is_file():
         changed = update_checks(checks, clips, study.clip_path, new)
-    return write_text(study.clips_csv, text) | changed
+    return write_bytes(study.clips_csv, text) | changed
 
 
 def edited_since(ended: Iterable[Ended], before: Sequence[Source], now: Sequence[Source]) -> list[Ended]:

@@ -1,3 +1,7 @@
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from pipelines.atomic import AtomicPaths, atomic_path, sha256_file, sweep, write_json, write_text
@@ -72,6 +76,35 @@ def test_many_files_are_whole_at_the_end_and_after_a_failure_none_is_half(tmp_pa
         fail_half_way()
     there = {path.name: path.read_text() for path in (tmp_path / "few").iterdir()}
     assert len(there) < 100 and all(name == content for name, content in there.items())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of descriptors are told there")
+def test_files_are_synced_before_they_are_renamed_and_folders_after(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def told_fsync(descriptor):
+        done.append(("sync", Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    def told_replace(old, new):
+        done.append(("rename", old))
+        return replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", told_fsync)
+    monkeypatch.setattr(Path, "replace", told_replace)
+    monkeypatch.setattr(os, "posix_fadvise", refused)
+    with AtomicPaths() as files:
+        for name in ("a", "b"):
+            with files.path(tmp_path / name) as temporary:
+                temporary.write_text(name)
+    assert [what for what, _ in done] == ["sync", "sync", "rename", "rename", "sync"]
+    assert [path for _, path in done[:2]] == [path for _, path in done[2:4]] and done[4][1] == tmp_path
+    assert (tmp_path / "b").read_text() == "b"
+
+
+def refused(*_):
+    raise OSError("not on this file system")
 
 
 def test_one_that_fails_leaves_the_others_of_its_batch(tmp_path):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ execution.warm_up("slow_to_load")
 while not Path("loading").exists():
     time.sleep(0.01)
 os.killpg(0, signal.SIGINT)
-print(dict(execution.run_each(square, {"a": 2, "b": 3}, jobs=2, stage="try", report=silent)))
+print(sorted(execution.run_each(square, {"a": 2, "b": 3}, jobs=2, stage="try", report=silent)))
 """
 
 
@@ -83,7 +84,7 @@ def test_an_interrupt_while_processes_are_warmed_is_the_callers_alone(tmp_path: 
         [sys.executable, "-c", INTERRUPTED], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths},
         start_new_session=True, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "{'a': 4, 'b': 9}\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[('a', 4), ('b', 9)]\n", "")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -201,3 +202,53 @@ def test_a_process_that_is_free_goes_on_before_the_caller_has_taken_in_what_it_g
         met.append((key, len(left)))
     assert sorted(key for key, _ in met) == ["a", "b", "c", "d"]
     assert met[0][1] <= 1 and not left, "the third was handed out before the first was told of"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there")
+def test_the_run_goes_on_where_the_process_that_others_are_forked_off_dies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(execution, "_is_warm", True)
+
+    class Dying:
+        """Stands in for a fork server that the system kills while it starts a process."""
+
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+        def submit(self, *_: Any) -> Any:
+            raise EOFError("unexpected EOF")
+
+        def shutdown(self, **_: Any) -> None: ...
+
+    real = execution.ProcessPoolExecutor
+    pools = iter((Dying,))
+    monkeypatch.setattr(execution, "ProcessPoolExecutor", lambda *given, **more: next(pools, real)(*given, **more))
+    outcomes = dict(run_each(square, {"a": 2, "b": 3}, jobs=2, stage="try", report=silent))
+    assert outcomes == {"a": 4, "b": 9} and not execution._is_warm
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_done_reaches_the_caller_who_stops_at_that_moment(jobs: int) -> None:
+    asked: list[int] = []
+
+    def more(_timeout_s: float, under_way: int) -> dict[str, int] | None:
+        asked.append(under_way)
+        if len(asked) == 1:
+            return {"a": 2, "b": 10**6}
+        if under_way < 2:
+            raise Cancelled("enough")
+        return {}
+
+    met: dict[str, object] = {}
+
+    def meet() -> None:
+        for key, outcome in run_each(square_slowly, {}, jobs=jobs, stage="try", report=silent, more=more):
+            met[key] = outcome
+
+    with pytest.raises(Cancelled):
+        meet()
+    assert met == {"a": 4}
+
+
+def square_slowly(task: int, tell: Tell) -> int:
+    time.sleep(0.001 if task < 10 else 1.0)
+    return task * task

@@ -176,4 +176,6 @@ def no_connection_left() -> Iterator[None]:
 
 
 def _connected() -> set[socket.socket]:
-    return {one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() != -1}
+    # By its type: to ask a dead weak reference for its class is an error.
+    sockets = (one for one in gc.get_objects() if issubclass(type(one), socket.socket))
+    return {one for one in sockets if one.fileno() != -1}

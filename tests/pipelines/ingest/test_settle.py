@@ -109,6 +109,23 @@ def test_a_run_without_work_makes_no_row_anew(study: Study, media: Path, monkeyp
     assert ingest(study).changed is True and read_clips(study.clips_csv)[0].speaker == "Lin"
 
 
+def test_a_table_edited_while_it_is_written_is_written_again(
+    study: Study, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = tables._write_candidates
+
+    def slow(*given: object) -> None:
+        real(*given)  # type: ignore[arg-type]
+        study.clips_csv.write_text(study.clips_csv.read_text().replace("model", "random", 1))
+
+    monkeypatch.setattr(tables, "_write_candidates", slow)
+    ingest(study, media)
+    monkeypatch.undo()
+    spoilt = study.clips_csv.read_bytes()
+    assert ingest(study).changed is True and study.clips_csv.read_bytes() != spoilt
+    assert ingest(study).changed is False
+
+
 def fresh(study: Study, media: Path, tmp_path: Path) -> Study:
     """Another study with the same settings, ingested in one go."""
     other = create_study("night", rights_basis=RIGHTS, root=tmp_path / "fresh")
