@@ -15,7 +15,6 @@ from typing import Any, Self
 #: The temporary names given below.
 _LEFT = re.compile(r"\.(.*)\.[0-9a-f]{12}\.[^.]*", re.DOTALL)
 
-
 #: How many files AtomicPaths holds back: more gain nothing.
 _BATCH = 64
 

@@ -149,6 +149,9 @@ def _run(
             nonlocal broken
             begun.update(new)
             for key, task in new.items():
+                if broken:
+                    unbegun[key] = task
+                    continue
                 try:
                     if jobs == 1:
                         waiting[executor.submit(work, task, line.tell(key))] = key
@@ -157,8 +160,10 @@ def _run(
                 except BrokenProcessPool:
                     unbegun[key] = task
                     broken = True
-                except (EOFError, OSError):  # the process that they are forked off died: the next round does without
-                    _is_warm = False
+                except (EOFError, OSError):
+                    if not _is_warm:
+                        raise
+                    _is_warm = False  # the process that they are forked off died: the next round does without
                     unbegun[key] = task
                     broken = True
 

@@ -77,7 +77,8 @@ class Note:
     """What a run notes of itself while it goes on; see `written_down`."""
 
     def __init__(self, study: Study, what: What) -> None:
-        self._study, self._what, self._started = study, what, datetime.now(UTC)
+        self._study, self._what = study, what
+        self._started, self._began_s = datetime.now(UTC), time.perf_counter()
         self.settings: StudySettings = study.settings
         #: From then on it is told how the run broke off.
         self.has_begun = False
@@ -95,7 +96,7 @@ class Note:
 
     @property
     def seconds(self) -> Seconds:
-        return round((datetime.now(UTC) - self._started).total_seconds(), 3)
+        return round(time.perf_counter() - self._began_s, 3)
 
     def begin(self, *, is_long: bool = False) -> None:
         """Something is done from here on. Where that `is_long`, and the run is killed, the next one tells of it.
@@ -103,8 +104,8 @@ class Note:
         Tells of such a one before. Only while the study's queue is held.
         """
         self.has_begun = True
-        sweep(running_file(self._study).parent, running_file(self._study).name)
         try:
+            sweep(running_file(self._study).parent, running_file(self._study).name)
             _tell_of_killed(self._study)
         except OSError as problem:
             _warn(self._study, problem)
