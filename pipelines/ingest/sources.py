@@ -81,8 +81,8 @@ def read_sources(path: Path) -> tuple[Source, ...]:
     rows = read_table(path, required=("uri",))
     known = (*CURATED, *MEASURED)
     for name in rows[0] if rows else ():
-        near = get_close_matches(name, known, n=1, cutoff=0.8)
-        if name not in known and near:
+        near = [] if name in known else get_close_matches(name, known, n=1, cutoff=0.8)
+        if near:
             raise TableError(path.name, f"is not a column of this table; did you mean '{near[0]}'?", column=name)
     found: list[Source] = []
     for number, row in enumerate(rows, start=1):

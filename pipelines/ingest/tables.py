@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,8 +47,8 @@ class Present:
 
     def __init__(self, study: Study) -> None:
         suffix = f".{study.settings.clip.format}"
-        there = study.audio.iterdir() if study.audio.is_dir() else ()
-        self._names = {file.name.removesuffix(suffix) for file in there if file.name.endswith(suffix)}
+        there = os.listdir(study.audio) if study.audio.is_dir() else ()  # noqa: PTH208 (a path for each takes thrice the time)
+        self._names = {name.removesuffix(suffix) for name in there if name.endswith(suffix)}
 
     def __contains__(self, name: ClipId) -> bool:
         return name in self._names
