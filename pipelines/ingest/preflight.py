@@ -41,6 +41,11 @@ class Plan:
     duration_s: Seconds | None = None
     problem: MediaError | None = None
 
+    @property
+    def asks_for_work(self) -> bool:
+        """Whether the recording has to be heard, and perhaps fetched before."""
+        return self.need in ("fetch", "analyse")
+
 
 class Preflight:
     """Decides for one recording after the other; remembers which ids, files and checksums it has met."""
@@ -90,7 +95,7 @@ class Preflight:
                 self.skipped += 1
             else:
                 plans.append(found)
-                if begin is not None and found.need in ("fetch", "analyse"):
+                if begin is not None and found.asks_for_work:
                     begin()
                 if found.item.source_id:
                     self._items[found.item.source_id] = found.item
@@ -107,7 +112,7 @@ class Preflight:
         return replace(plan, need="failed", problem=MediaError("taken_down", told, "gone"))
 
     def _unless_paused(self, plan: Plan | None) -> Plan | None:
-        if plan is None or plan.need not in ("fetch", "analyse"):
+        if plan is None or not plan.asks_for_work:
             return plan
         return paused(plan) if self._wishes.get(plan.source.source_id) == "pause" else plan
 

@@ -72,7 +72,7 @@ def copied(row: Row, copy: Copy | None) -> Row:
 
 def rehearsed_row(plan: Plan, rehearsal: "Rehearsal") -> Ended:
     """How a plan would end, in a dry run."""
-    if plan.need not in ("fetch", "analyse"):
+    if not plan.asks_for_work:
         end = ended_row(plan)
         failed = end.row.status in ("failed", "paused")
         verdict = refused(plan.problem).verdict if failed and plan.problem else "reject" if plan.problem else "accept"

@@ -104,7 +104,7 @@ def ingest(
         is_spread = jobs != 1 and not dry_run and cluster is None
         plans = preflight.plan(asked, partial(warm_up, analyse.__name__) if is_spread else None)
         report(Progress("check", len(plans), len(plans)))
-        is_long = any(plan.need in ("fetch", "analyse") for plan in plans)
+        is_long = any(plan.asks_for_work for plan in plans)
         rehearsal: Rehearsal | None = None
         films: Mapping[SourceId, str] = {}
         if dry_run:
