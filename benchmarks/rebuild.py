@@ -23,10 +23,10 @@ import soxr
 
 from pipelines import audio
 from pipelines.atomic import sha256_file, write_text
-from pipelines.ingest.checks import check_of, write_checks
-from pipelines.ingest.rebuild import Checked, open_manifest, rebuild
+from pipelines.ingest.exact.checks import check_of, write_checks
+from pipelines.ingest.exact.rebuild import Checked, open_manifest, rebuild
+from pipelines.ingest.exact.verify import cut
 from pipelines.ingest.sources import Source, sources_to_csv
-from pipelines.ingest.verify import cut
 from pipelines.manifest import write_clips
 from pipelines.schema import Clip, clip_id
 from tests.builders import noise, voice

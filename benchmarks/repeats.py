@@ -30,8 +30,15 @@ import scipy.signal
 
 from benchmarks.night import SPEEDS
 from pipelines.audio import resample
-from pipelines.ingest.fingerprint import ALGORITHM, Fingerprint, fingerprint, fingerprint_blocks, from_text, to_text
-from pipelines.ingest.repeated import read_repeated
+from pipelines.ingest.across.repeated import read_repeated
+from pipelines.ingest.hear.fingerprint import (
+    ALGORITHM,
+    Fingerprint,
+    fingerprint,
+    fingerprint_blocks,
+    from_text,
+    to_text,
+)
 from pipelines.ingest.repeats import Interval, Repeat, find_repeats, mask, refine
 from pipelines.ingest.repeats.edges import EDGE_HZ
 from pipelines.ingest.run import ingest

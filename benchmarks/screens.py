@@ -27,12 +27,12 @@ from benchmarks import screens_real
 from pipelines import audio
 from pipelines.audio import to_pcm16
 from pipelines.ingest.analyse import Task, analyse, scores_at
-from pipelines.ingest.hearing import Listener, Tracks
-from pipelines.ingest.music import Evidence, evidence
-from pipelines.ingest.place import candidates
-from pipelines.ingest.screen import SCREENS, bounds_of, weigh
-from pipelines.ingest.speech import spans
-from pipelines.ingest.voices import change_gain
+from pipelines.ingest.choose.place import candidates
+from pipelines.ingest.choose.screen import SCREENS, bounds_of, weigh
+from pipelines.ingest.hear.hearing import Listener, Tracks
+from pipelines.ingest.hear.music import Evidence, evidence
+from pipelines.ingest.hear.speech import spans
+from pipelines.ingest.hear.voices import change_gain
 from pipelines.study import StudySettings, create_study
 from pipelines.units import Audio, Seconds
 from tests import made_scenes

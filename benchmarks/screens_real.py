@@ -8,11 +8,11 @@ import numpy as np
 
 from pipelines.audio import read_mono, to_pcm16
 from pipelines.ingest.analyse import scores_at
-from pipelines.ingest.hearing import Listener, Tracks
-from pipelines.ingest.place import candidates
-from pipelines.ingest.screen import bounds_of, weigh
-from pipelines.ingest.speech import HOP_S, spans
-from pipelines.ingest.voices import change_gain, speaker_change_p
+from pipelines.ingest.choose.place import candidates
+from pipelines.ingest.choose.screen import bounds_of, weigh
+from pipelines.ingest.hear.hearing import Listener, Tracks
+from pipelines.ingest.hear.speech import HOP_S, spans
+from pipelines.ingest.hear.voices import change_gain, speaker_change_p
 from pipelines.study import ClipSettings, StudySettings
 from pipelines.units import Audio, Seconds
 from tests.made_scenes import RATE_HZ, one_after_another

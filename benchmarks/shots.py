@@ -22,7 +22,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.ingest.shots import find_cuts
+from pipelines.ingest.film.shots import find_cuts
 
 WIDTH, HEIGHT, FPS, LENGTH_S = 640, 360, 25, 120
 FIRST_SEED = 100

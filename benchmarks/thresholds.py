@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.audio import encode, open_recording, to_mono
-from pipelines.ingest.screen import SCREENS
-from pipelines.ingest.thresholds import histogram, read_candidates, what_if
+from pipelines.ingest.choose.screen import SCREENS
+from pipelines.ingest.choose.thresholds import histogram, read_candidates, what_if
 from pipelines.schema import clip_id
 from pipelines.study import Bounds, StudySettings
 

@@ -28,7 +28,7 @@ class ClipSettings(Strict):
 
 
 class PlaceSettings(Strict):
-    """Where clips may stand: see pipelines.ingest.place."""
+    """Where clips may stand: see pipelines.ingest.choose.place."""
 
     lead_s: Annotated[float, Field(ge=0, le=1)] = 0.1
     speech_on: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -44,7 +44,7 @@ class Bounds(Strict):
     """What a screen keeps: min <= score <= max; None is open.
 
     What lies outside, but not below `review_min` nor above `review_max`, is for a person to look at. How the four may
-    stand to each other: pipelines.ingest.screen.check_bounds.
+    stand to each other: pipelines.ingest.choose.screen.check_bounds.
     """
 
     min: Bound = None
@@ -69,7 +69,7 @@ class LabelSettings(Strict):
 
 
 class FetchSettings(Strict):
-    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.manners."""
+    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.fetch.manners."""
 
     largest_gb: Annotated[float, Field(gt=0)] = 8.0
     longest_h: Annotated[float, Field(gt=0)] = 4.0

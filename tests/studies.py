@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.audio import encode, pcm_sha256, to_pcm16, write_pcm16
+from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.run import ingest
-from pipelines.ingest.screen import SCREENS
 from pipelines.manifest import table_to_csv, write_clips
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study, create_study

@@ -17,7 +17,7 @@ from workbench.store.connection import store_url
 from workbench.store.tables import RATERS, STANDING
 
 if TYPE_CHECKING:
-    from pipelines.ingest.thresholds import Candidates
+    from pipelines.ingest.choose.thresholds import Candidates
 
 #: Why an answered clip is outside, where no window of the study says it (see pipelines.ingest.left for the others).
 TAKEN_DOWN, ELSEWHERE = "taken_down", "elsewhere"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
-from pipelines.ingest.picks import Pick, Speaker, meets
+from pipelines.ingest.choose.picks import Pick, Speaker, meets
 from pipelines.schema import Clip
 from pipelines.units import ClipId, LabelName, Samples, SourceId
 from workbench.store.curation import CurationEvent

@@ -162,7 +162,7 @@ _DECIDED = {
 
 def reason_words(code: str, settings: "StudySettings") -> str:
     """A reason code of a window in words: `longest stretch without speech, in seconds: over 1`."""
-    from pipelines.ingest.screen import SCREENS, bounds_of
+    from pipelines.ingest.choose.screen import SCREENS, bounds_of
 
     name, _, side = code.rpartition("_")
     if name not in SCREENS:

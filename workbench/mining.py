@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.errors import DataError
+from pipelines.ingest.across.repeated import read_repeated, repeats_file
 from pipelines.ingest.analyse import tracks_file
-from pipelines.ingest.picks import Pick, meets
+from pipelines.ingest.choose.picks import Pick, meets
+from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.queue import Item
-from pipelines.ingest.repeated import read_repeated, repeats_file
-from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.sound import Sound, SoundTask, open_sound, sound_folder
 from pipelines.ingest.standing import opened_beside
 from pipelines.schema import clip_id
@@ -254,8 +254,8 @@ def _candidates(path: Path, changed: Stamp, only: SourceId | None) -> Mapping[So
 
 @lru_cache(maxsize=8)
 def _speech(path: Path, _changed: Stamp, rate_hz: Hertz, place: PlaceSettings) -> list[tuple[Samples, Samples]]:
-    from pipelines.ingest.hearing import load
-    from pipelines.ingest.speech import spans
+    from pipelines.ingest.hear.hearing import load
+    from pipelines.ingest.hear.speech import spans
 
     heard = spans(load(path).speech, place)
     return [(round(span.start_s * rate_hz), round(span.end_s * rate_hz)) for span in heard]

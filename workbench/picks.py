@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from pipelines.atomic import sweep, write_text
 from pipelines.audio import write_pcm16
 from pipelines.errors import DataError, TableError
-from pipelines.ingest.picks import (
+from pipelines.ingest.choose.picks import (
     Pick,
     gender_problem,
     picks_file,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from pipelines.ingest.picks import Pick, Speaker, picks_file, read_picks, read_speakers, speakers_file
+from pipelines.ingest.choose.picks import Pick, Speaker, picks_file, read_picks, read_speakers, speakers_file
 from pipelines.ingest.sources import Source, read_sources
 from pipelines.manifest import read_clips
 from pipelines.schema import Clip

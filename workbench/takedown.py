@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pipelines.atomic import write_text
 from pipelines.errors import ConfigError
-from pipelines.ingest.checks import checks_file, read_checks, write_checks
-from pipelines.ingest.kin import kin_of
-from pipelines.ingest.picks import (
+from pipelines.ingest.across.kin import kin_of
+from pipelines.ingest.across.repeated import forget
+from pipelines.ingest.choose.picks import (
     picks_file,
     picks_to_csv,
     read_picks,
@@ -22,8 +22,8 @@ from pipelines.ingest.picks import (
     speakers_file,
     speakers_to_csv,
 )
+from pipelines.ingest.exact.checks import checks_file, read_checks, write_checks
 from pipelines.ingest.queue import Item, Queue, open_queue, path_text
-from pipelines.ingest.repeated import forget
 from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
 from pipelines.manifest import write_clips
 from pipelines.storage import Storage, storage_url

@@ -7,7 +7,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from pipelines.ingest.picks import Pick
+from pipelines.ingest.choose.picks import Pick
 from pipelines.schema import Clip
 from pipelines.units import ClipId, Hertz, Samples, SourceId
 from workbench.store.tables import ASSIGNMENTS, RATERS, STANDING

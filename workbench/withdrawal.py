@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.ingest.kin import Kin, kin_of
+from pipelines.ingest.across.kin import Kin, kin_of
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips
 from pipelines.schema import Clip

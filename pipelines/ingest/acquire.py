@@ -11,9 +11,9 @@ from pipelines.atomic import sha256_file
 from pipelines.audio import probe
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
-from pipelines.ingest.formats import SOUND
-from pipelines.ingest.manners import Manners
-from pipelines.ingest.outlook import judge
+from pipelines.ingest.fetch.formats import SOUND
+from pipelines.ingest.fetch.manners import Manners
+from pipelines.ingest.fetch.outlook import judge
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.sources import TAKEN_DOWN, read_sources
@@ -43,11 +43,13 @@ def take(
     formats: str = SOUND,
     stop: threading.Event | None = None,
 ) -> Taken:
-    """Fetch what `formats` chooses (see pipelines.ingest.formats) and look at it; touches nothing but its partial file.
+    """Fetch what `formats` chooses (see pipelines.ingest.fetch.formats) and look at it.
+
+    Touches nothing but its partial file.
 
     Raises MediaError, Cancelled.
     """
-    from pipelines.ingest.fetch import fetch
+    from pipelines.ingest.fetch.download import fetch
 
     media.mkdir(parents=True, exist_ok=True)
     check_room(url, media, 0, manners)

@@ -1,7 +1,8 @@
 """One recording, decoded once from its first sample: where speech is, every window's scores, and the clips cut.
 
-Which windows are clips is decided elsewhere (pipelines.ingest.decide), as often as one likes; what is cut here is what
-this recording alone would give without a cap, so that few are left to be cut when others and people have had their say.
+Which windows are clips is decided elsewhere (pipelines.ingest.choose.decide), as often as one likes; what is cut here
+is what this recording alone would give without a cap, so that few are left to be cut when others and people have had
+their say.
 
 Clip recipe pcm16-v1: samples [start, start + n) of the linear decode at the recording's own rate, channel mean in
 float32, rounded half to even to s16. Never resampled, never normalised: loudness carries arousal.
@@ -20,17 +21,17 @@ import numpy as np
 from pipelines.audio import Pcm16, pcm_sha256, to_pcm16
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
-from pipelines.ingest.checks import checks_to_text
-from pipelines.ingest.cut import ClipWriter
-from pipelines.ingest.decide import Decision, Scored, decide, named
-from pipelines.ingest.fingerprint import ALGORITHM as FP_ALGORITHM
-from pipelines.ingest.fingerprint import Fingerprint, to_text
-from pipelines.ingest.hearing import Listener, Tracks
-from pipelines.ingest.languages import tracks_to_text
-from pipelines.ingest.place import candidates
-from pipelines.ingest.reading import Reading, State, open_reading
-from pipelines.ingest.screen import SCORES_VERSION, SCREENS, Window, scores_of
-from pipelines.ingest.speech import Span, spans, speech_between
+from pipelines.ingest.choose.decide import Decision, Scored, decide, named
+from pipelines.ingest.choose.place import candidates
+from pipelines.ingest.choose.screen import SCORES_VERSION, SCREENS, Window, scores_of
+from pipelines.ingest.exact.checks import checks_to_text
+from pipelines.ingest.exact.cut import ClipWriter
+from pipelines.ingest.hear.fingerprint import ALGORITHM as FP_ALGORITHM
+from pipelines.ingest.hear.fingerprint import Fingerprint, to_text
+from pipelines.ingest.hear.hearing import Listener, Tracks
+from pipelines.ingest.hear.languages import tracks_to_text
+from pipelines.ingest.hear.reading import Reading, State, open_reading
+from pipelines.ingest.hear.speech import Span, spans, speech_between
 from pipelines.manifest import digest
 from pipelines.study import Study, StudySettings
 from pipelines.threads import one_blas_thread
@@ -65,8 +66,8 @@ class Analysed:
     """What one decode gave. `pcm_sha256` is over the whole recording as the mono s16 that clips are cut from.
 
     `decisions`: one per window, provisional; `checks`: of the clips that were cut by them. `fingerprint`: its algorithm
-    and text. `track`: the one that was heard, of `all_tracks` (pipelines.ingest.languages). `reason_code` and `reason`:
-    what should be known, or nothing.
+    and text. `track`: the one that was heard, of `all_tracks` (pipelines.ingest.hear.languages). `reason_code` and
+    `reason`: what should be known, or nothing.
     """
 
     container: str
@@ -105,7 +106,7 @@ def analysis_hash(settings: StudySettings) -> str:
 def analyse(task: Task, tell: Tell) -> Analysed:
     """Decode, find speech, place, score, cut. Memory does not grow with the recording; a scratch file holds its sound.
 
-    Raises MediaError (as pipelines.ingest.reading does, and too_short), and Cancelled out of `tell`.
+    Raises MediaError (as pipelines.ingest.hear.reading does, and too_short), and Cancelled out of `tell`.
     """
     settings = task.settings
     task.scratch.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ from pipelines import __version__
 from pipelines.atomic import sweep, sync_folder, write_text
 from pipelines.errors import Cancelled, PipelineError
 from pipelines.ingest.analyse import RECIPE, analysis_hash
+from pipelines.ingest.choose.screen import config_hash
 from pipelines.ingest.report import Row
-from pipelines.ingest.screen import config_hash
 from pipelines.study import Study, StudySettings
 from pipelines.units import Seconds, SourceId
 

@@ -6,10 +6,10 @@ Nothing is lost with them: their files stay on the disk, and what people answere
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipelines.ingest.decide import OVERLAP, PICKED_OVER, REPEATED, SAME_CLIP, SOURCE_FULL, SPEAKER_FULL
+from pipelines.ingest.choose.decide import OVERLAP, PICKED_OVER, REPEATED, SAME_CLIP, SOURCE_FULL, SPEAKER_FULL
+from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.report import Row
-from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.sources import Source
 from pipelines.schema import Clip
 from pipelines.units import ClipId, SourceId

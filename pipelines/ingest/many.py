@@ -9,7 +9,7 @@ from pipelines.cluster import Cluster
 from pipelines.errors import ConfigError
 from pipelines.freight import Freight
 from pipelines.ingest.analyse import Analysed, Task, analyse
-from pipelines.ingest.cut import CutTask, cut
+from pipelines.ingest.exact.cut import CutTask, cut
 from pipelines.storage import URL_VARIABLE, Storage, storage_url
 from pipelines.study import Study
 

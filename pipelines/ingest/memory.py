@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pipelines.atomic import sha256_file
 from pipelines.errors import MediaError
-from pipelines.ingest.manners import Rest
-from pipelines.ingest.outlook import Outlook, outlook_of
-from pipelines.ingest.reading import State, state_of
+from pipelines.ingest.fetch.manners import Rest
+from pipelines.ingest.fetch.outlook import Outlook, outlook_of
+from pipelines.ingest.hear.reading import State, state_of
 from pipelines.units import Seconds, SourceId
 
 _TABLES = """

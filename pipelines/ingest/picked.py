@@ -6,15 +6,15 @@ from dataclasses import replace
 from pipelines.audio import pcm_sha256
 from pipelines.errors import DataError, MediaError
 from pipelines.ingest.analyse import scores_at, tracks_file
-from pipelines.ingest.checks import read_pcm16
-from pipelines.ingest.cut import Slice
-from pipelines.ingest.decide import Scored
-from pipelines.ingest.films import seen
-from pipelines.ingest.picks import Pick
+from pipelines.ingest.choose.decide import Scored
+from pipelines.ingest.choose.picks import Pick
+from pipelines.ingest.choose.screen import SCREENS
+from pipelines.ingest.exact.checks import read_pcm16
+from pipelines.ingest.exact.cut import Slice
+from pipelines.ingest.film.shown import seen
+from pipelines.ingest.hear.speech import spans
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.report import Row
-from pipelines.ingest.screen import SCREENS
-from pipelines.ingest.speech import spans
 from pipelines.study import Study
 from pipelines.units import Seconds
 
@@ -65,7 +65,7 @@ def score_picked(
     study: Study, queue: Queue, item: Item, slices: Sequence[Slice], cuts_s: Sequence[Seconds] | None
 ) -> None:
     """What can be said of picks that have just been cut: all where the tracks are here, else what samples tell."""
-    from pipelines.ingest.hearing import load
+    from pipelines.ingest.hear.hearing import load
 
     new = {one.start_sample: one for one in slices if not one.pcm_sha256}
     if not new:

@@ -10,11 +10,11 @@ from typing import Literal
 from pipelines.audio import probe
 from pipelines.errors import MediaError
 from pipelines.ingest.analyse import too_short
-from pipelines.ingest.hosts import check_host
+from pipelines.ingest.fetch.hosts import check_host
+from pipelines.ingest.hear.languages import choose_track, tracks_of_text
+from pipelines.ingest.hear.reading import SALVAGEABLE
 from pipelines.ingest.inputs import MEDIA_SUFFIXES, Wanted, no_media
-from pipelines.ingest.languages import choose_track, tracks_of_text
 from pipelines.ingest.queue import Item, Queue, path_text
-from pipelines.ingest.reading import SALVAGEABLE
 from pipelines.ingest.sources import Source, new_source_id, url_mark
 from pipelines.ingest.wishes import read_wishes
 from pipelines.study import Study

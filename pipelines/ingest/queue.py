@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 from pipelines.errors import ConfigError
-from pipelines.ingest.cut import Slice
-from pipelines.ingest.decide import PICKED, TOGETHER, Arm, Decided, Decision, Scored, named
-from pipelines.ingest.decide import Status as DecisionStatus
+from pipelines.ingest.choose.decide import PICKED, TOGETHER, Arm, Decided, Decision, Scored, named
+from pipelines.ingest.choose.decide import Status as DecisionStatus
+from pipelines.ingest.exact.cut import Slice
 from pipelines.ingest.memory import Memory, path_text
 from pipelines.schema import clip_id
 from pipelines.units import ClipId, Hertz, Samples, SourceId

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
-from pipelines.ingest.lanes import Done, Errand, Lanes, Rested
-from pipelines.ingest.manners import Manners
-from pipelines.ingest.outlook import ANALYSE_PER_S, FETCH_PER_S, Outlook, look, refused
+from pipelines.ingest.fetch.lanes import Done, Errand, Lanes, Rested
+from pipelines.ingest.fetch.manners import Manners
+from pipelines.ingest.fetch.outlook import ANALYSE_PER_S, FETCH_PER_S, Outlook, look, refused
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Queue
 from pipelines.progress import Progress, Report

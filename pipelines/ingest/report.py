@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.ingest.decide import Decision
+from pipelines.ingest.choose.decide import Decision
 from pipelines.units import ClipId, Seconds, SourceId
 
 if TYPE_CHECKING:
-    from pipelines.ingest.funnel import Funnel
+    from pipelines.ingest.choose.funnel import Funnel
 
 #: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.wishes);
 #: `unlisted` is a source that somebody took out of sources.csv; `left` tells of clips that were in the study and left.

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipelines.ingest.outlook import refused
+from pipelines.ingest.across.repeated import Copy
+from pipelines.ingest.fetch.outlook import refused
 from pipelines.ingest.preflight import Need, Plan
 from pipelines.ingest.queue import Item, Queue
-from pipelines.ingest.repeated import Copy
 from pipelines.ingest.report import Row, RowStatus, tally
 from pipelines.ingest.tables import Ended
 

@@ -13,20 +13,20 @@ from pipelines.errors import ConfigError, DataError, TableError
 from pipelines.execution import warm_up
 from pipelines.ingest import analyse
 from pipelines.ingest.analyse import RECIPE, analysis_hash
-from pipelines.ingest.films import look
+from pipelines.ingest.choose.picks import read_picks, read_speakers
+from pipelines.ingest.choose.screen import config_hash
+from pipelines.ingest.fetch.manners import Manners, manners_of
+from pipelines.ingest.film.shown import look
+from pipelines.ingest.film.video import fetch_videos
 from pipelines.ingest.history import Note, written_down
 from pipelines.ingest.inputs import Wanted, fenced, wanted
-from pipelines.ingest.manners import Manners, manners_of
-from pipelines.ingest.picks import read_picks, read_speakers
 from pipelines.ingest.preflight import Preflight
 from pipelines.ingest.queue import Queue, open_queue
 from pipelines.ingest.report import IngestReport, Row
 from pipelines.ingest.rows import copied, counted, heard_row, rehearsed_row
-from pipelines.ingest.screen import config_hash
 from pipelines.ingest.settle import Settled, settle
 from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.tables import Ended, edited_since
-from pipelines.ingest.video import fetch_videos
 from pipelines.ingest.work import work
 from pipelines.manifest import read_clips
 from pipelines.progress import Progress, Report, silent
@@ -35,7 +35,7 @@ from pipelines.units import Seconds, SourceId
 
 if TYPE_CHECKING:
     from pipelines.cluster import Cluster
-    from pipelines.ingest.funnel import Funnel
+    from pipelines.ingest.choose.funnel import Funnel
     from pipelines.ingest.rehearse import Rehearsal
 
 LONGEST_RIGHTS_BASIS = 500
@@ -197,8 +197,8 @@ def funnel_of(study: Study, spoken: Mapping[SourceId, tuple[Seconds, Seconds]]) 
 
     `spoken`: seconds of sound and of speech by source.
     """
-    from pipelines.ingest.funnel import funnel
-    from pipelines.ingest.thresholds import read_candidates
+    from pipelines.ingest.choose.funnel import funnel
+    from pipelines.ingest.choose.thresholds import read_candidates
 
     try:
         candidates = read_candidates(study.candidates)

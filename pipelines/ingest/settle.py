@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING
 from pipelines.audio import pcm_sha256
 from pipelines.errors import MediaError
 from pipelines.execution import Failed, run_each
+from pipelines.ingest.across.repeated import Copy, Repeated, repeats_of
+from pipelines.ingest.across.together import part
 from pipelines.ingest.analyse import RECIPE, analysis_hash
-from pipelines.ingest.checks import Check, checks_from_text, read_pcm16
-from pipelines.ingest.cut import CutTask, Slice, cut, cut_from
-from pipelines.ingest.decide import Decided, decide
-from pipelines.ingest.films import cuts_of, seen
+from pipelines.ingest.choose.decide import Decided, decide
+from pipelines.ingest.choose.picks import Pick, read_picks, read_speakers
+from pipelines.ingest.choose.screen import config_hash
+from pipelines.ingest.choose.speakers import speakers_of
+from pipelines.ingest.exact.checks import Check, checks_from_text, read_pcm16
+from pipelines.ingest.exact.cut import CutTask, Slice, cut, cut_from
+from pipelines.ingest.film.shown import cuts_of, seen
 from pipelines.ingest.picked import put_picked, score_picked, within
-from pipelines.ingest.picks import Pick, read_picks, read_speakers
 from pipelines.ingest.queue import Item, Queue
-from pipelines.ingest.repeated import Copy, Repeated, repeats_of
 from pipelines.ingest.report import Row
-from pipelines.ingest.screen import config_hash
 from pipelines.ingest.sound import open_sound
 from pipelines.ingest.sources import Source, read_sources
-from pipelines.ingest.speakers import speakers_of
 from pipelines.ingest.tables import Ended, Present, caught_up, linked, merged, write_tables
-from pipelines.ingest.together import part
 from pipelines.ingest.trouble import problem_of
 from pipelines.manifest import digest
 from pipelines.progress import Progress, Report, silent

@@ -22,8 +22,8 @@ from pipelines.atomic import atomic_folder, write_json
 from pipelines.audio import Pcm16, to_pcm16
 from pipelines.errors import ConfigError, MediaError
 from pipelines.execution import Tell
+from pipelines.ingest.hear.reading import open_reading
 from pipelines.ingest.picture import Painter, Picture, View
-from pipelines.ingest.reading import open_reading
 from pipelines.study import Study
 from pipelines.units import Hertz, Samples, SourceId
 

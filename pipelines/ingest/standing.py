@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipelines.ingest.lanes import Errand
+from pipelines.ingest.fetch.lanes import Errand
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.sources import Source, called, read_sources
 from pipelines.study import Study

@@ -11,16 +11,16 @@ from typing import Any
 
 from pipelines import __version__
 from pipelines.atomic import atomic_path, write_bytes, write_text
+from pipelines.ingest.across.repeated import Repeated
 from pipelines.ingest.analyse import RECIPE
-from pipelines.ingest.checks import Check, checks_file, update_checks
-from pipelines.ingest.decide import SAME_CLIP
+from pipelines.ingest.choose.decide import SAME_CLIP
+from pipelines.ingest.choose.picks import Speaker
+from pipelines.ingest.choose.screen import SCREENS
+from pipelines.ingest.exact.checks import Check, checks_file, update_checks
 from pipelines.ingest.left import left_rows, unlisted_rows
-from pipelines.ingest.picks import Speaker
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue
-from pipelines.ingest.repeated import Repeated
 from pipelines.ingest.report import Row
-from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.sources import CURATED, MEASURED, Source, sources_to_csv
 from pipelines.manifest import FIXED, TAIL, clips_to_csv, read_clips
 from pipelines.schema import Clip
@@ -32,7 +32,7 @@ from pipelines.units import ClipId, SourceId
 class Ended:
     """How one plan ended: its row in the report, its source and its item as the queue has it.
 
-    `checks`: of the clips that were cut (pipelines.ingest.checks.checks_to_text).
+    `checks`: of the clips that were cut (pipelines.ingest.exact.checks.checks_to_text).
     """
 
     plan: Plan

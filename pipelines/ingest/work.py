@@ -14,13 +14,13 @@ from pipelines.errors import MediaError
 from pipelines.execution import Failed, Tell, run_each
 from pipelines.ingest.acquire import Taken, settle, take
 from pipelines.ingest.analyse import RECIPE, Analysed, Task, analyse, tracks_file
-from pipelines.ingest.formats import sound_formats
-from pipelines.ingest.lanes import Done, Errand, Lanes, Rested, Told
-from pipelines.ingest.manners import Manners
+from pipelines.ingest.choose.screen import config_hash
+from pipelines.ingest.fetch.formats import sound_formats
+from pipelines.ingest.fetch.lanes import Done, Errand, Lanes, Rested, Told
+from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.preflight import PAUSED, Plan, paused, paused_error
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rows import ended_row
-from pipelines.ingest.screen import config_hash
 from pipelines.ingest.tables import Ended
 from pipelines.ingest.trouble import problem_of
 from pipelines.ingest.wishes import granted, read_wishes

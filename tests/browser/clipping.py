@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from pipelines import audio
 from pipelines.ingest import run
-from pipelines.ingest.screen import SCREENS
+from pipelines.ingest.choose.screen import SCREENS
 from pipelines.study import Study, create_study
 from tests.browser.conftest import App
 from tests.builders import noise, voice

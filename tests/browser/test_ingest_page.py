@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipelines.ingest.thresholds import read_candidates, what_if
+from pipelines.ingest.choose.thresholds import read_candidates, what_if
 from pipelines.manifest import read_clips
 from pipelines.study import Bounds, Study
 from tests.browser.conftest import App

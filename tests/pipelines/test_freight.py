@@ -17,8 +17,8 @@ from pipelines.errors import Cancelled, MediaError
 from pipelines.execution import WorkerCrashed
 from pipelines.freight import Broke, Errand, Made, Wanted, code, differences, pack, perform, unpack
 from pipelines.ingest.analyse import Analysed
-from pipelines.ingest.cut import CutTask, cut
-from pipelines.ingest.decide import Decision, Scored
+from pipelines.ingest.choose.decide import Decision, Scored
+from pipelines.ingest.exact.cut import CutTask, cut
 from pipelines.ingest.many import FREIGHT
 from pipelines.progress import Progress, silent
 from pipelines.storage import Storage, StorageError

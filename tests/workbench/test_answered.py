@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.ingest import run
-from pipelines.ingest.thresholds import read_candidates, what_if
+from pipelines.ingest.choose.thresholds import read_candidates, what_if
 from pipelines.manifest import read_clips
 from pipelines.study import Bounds, Study
 from pipelines.takedowns import Takedown, write_takedowns

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import audio
 from pipelines.ingest import run
-from pipelines.ingest.repeated import Copy, Repeated
+from pipelines.ingest.across.repeated import Copy, Repeated
 from pipelines.ingest.repeats import Repeat
 from pipelines.manifest import read_clips
 from pipelines.study import Study, create_study
@@ -98,7 +98,7 @@ def test_repeats_are_told_and_drawn(
         copies={"e2": Copy("e1", 0.9)},
         unread=("away",),
     )
-    monkeypatch.setattr("pipelines.ingest.repeated.read_repeated", lambda _: told)
+    monkeypatch.setattr("pipelines.ingest.across.repeated.read_repeated", lambda _: told)
     code, out, _ = call(capsys, "clips", "repeats", "--json", "--picture", str(tmp_path / "repeats.svg"))
     document = json.loads(out)
     assert code == 0 and (tmp_path / "repeats.svg").read_bytes().startswith(b"<?xml")
@@ -115,6 +115,6 @@ def test_repeats_are_told_and_drawn(
 def test_repeats_of_nothing_say_what_makes_them(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.ingest.repeated.read_repeated", lambda _: Repeated())
+    monkeypatch.setattr("pipelines.ingest.across.repeated.read_repeated", lambda _: Repeated())
     code, out, _ = call(capsys, "clips", "repeats")
     assert code == 0 and "Nothing was compared yet" in out

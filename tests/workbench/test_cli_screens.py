@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.ingest import analyse, run
+from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.queue import open_queue
-from pipelines.ingest.screen import SCREENS
 from pipelines.ingest.wishes import read_wishes
 from pipelines.manifest import read_clips
 from pipelines.study import Study

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipelines.ingest.screen import SCREENS
+from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.standing import SourceStanding
 from pipelines.study import Bounds, StudySettings
 from workbench.intake import SIGNS, STATES, State, advice, bounds_words, next_step, reason_words, state_of

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from pipelines import audio
 from pipelines.errors import DataError
-from pipelines.ingest.picks import Pick, Speaker, picks_file, picks_to_csv, read_picks, read_speakers, speakers_file
+from pipelines.ingest.choose.picks import (
+    Pick,
+    Speaker,
+    picks_file,
+    picks_to_csv,
+    read_picks,
+    read_speakers,
+    speakers_file,
+)
 from pipelines.ingest.sound import SoundTask, make_sound, sound_folder
 from pipelines.manifest import table_to_csv
 from pipelines.study import Study

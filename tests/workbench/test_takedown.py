@@ -18,11 +18,11 @@ from pipelines.errors import ConfigError, MediaError, UnknownName
 from pipelines.execution import Tell
 from pipelines.features import FeatureCache, extractor, pcm_content
 from pipelines.ingest import run
-from pipelines.ingest.checks import checks_file, read_checks
-from pipelines.ingest.outlook import Outlook
-from pipelines.ingest.picks import read_picks, read_speakers
+from pipelines.ingest.across.repeated import read_repeated, repeats_file
+from pipelines.ingest.choose.picks import read_picks, read_speakers
+from pipelines.ingest.exact.checks import checks_file, read_checks
+from pipelines.ingest.fetch.outlook import Outlook
 from pipelines.ingest.queue import open_queue
-from pipelines.ingest.repeated import read_repeated, repeats_file
 from pipelines.ingest.sound import SoundFacts, SoundTask, make_sound
 from pipelines.ingest.sources import read_sources, sources_to_csv
 from pipelines.manifest import read_clips, read_table

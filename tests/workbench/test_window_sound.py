@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from pipelines import audio
 from pipelines.errors import MediaError
-from pipelines.ingest.thresholds import read_candidates
+from pipelines.ingest.choose.thresholds import read_candidates
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.builders import tone
 from workbench import accounts, people, window_sound

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingest.picks import picks_file
+from pipelines.ingest.choose.picks import picks_file
 from pipelines.ingest.queue import open_queue
 from pipelines.manifest import table_to_csv
 from pipelines.study import ROOT_VARIABLE, Study

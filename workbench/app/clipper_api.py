@@ -19,8 +19,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from pipelines.errors import PipelineError
+from pipelines.ingest.film.video import video_of
 from pipelines.ingest.sound import Sound
-from pipelines.ingest.video import video_of
 from pipelines.strict import Strict
 from pipelines.study import Study
 from workbench import accounts, mining, picks

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pipelines.ingest.film.video import video_of
 from pipelines.ingest.picture import COLUMNS, FLOOR_DB, ROWS, TOP_DB, rows_hz
 from pipelines.ingest.sound import Sound
 from pipelines.ingest.sources import called
-from pipelines.ingest.video import video_of
 from pipelines.study import Study
 from pipelines.units import Seconds
 from workbench import mining

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from pipelines.ingest.thresholds import Histogram
+from pipelines.ingest.choose.thresholds import Histogram
 from pipelines.study import Bounds
 from workbench.app.words import duration, number, share
 

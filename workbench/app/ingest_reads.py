@@ -19,10 +19,10 @@ from workbench.intake import State, state_of
 from workbench.jobs import Job
 
 if TYPE_CHECKING:
-    from pipelines.ingest.funnel import Funnel
+    from pipelines.ingest.choose.funnel import Funnel
+    from pipelines.ingest.choose.thresholds import Candidates
     from pipelines.ingest.history import PastRun
     from pipelines.ingest.standing import SourceStanding
-    from pipelines.ingest.thresholds import Candidates
     from workbench.past import PastRow
 
 #: Commands whose jobs this page watches.
@@ -235,7 +235,7 @@ def _standings(_study: Study, changed: object) -> "tuple[SourceStanding, ...]": 
 
 @st.cache_resource(show_spinner="Reading the scores …", max_entries=2)
 def _candidates(path: str, changed: Stamp) -> "Candidates":  # noqa: ARG001
-    from pipelines.ingest.thresholds import read_candidates
+    from pipelines.ingest.choose.thresholds import read_candidates
 
     return read_candidates(Path(path))
 
@@ -247,7 +247,7 @@ def _funnel(
     spoken: dict[SourceId, tuple[float, float]],
     changed: object,  # noqa: ARG001
 ) -> "Funnel":
-    from pipelines.ingest.funnel import funnel
+    from pipelines.ingest.choose.funnel import funnel
 
     return funnel(_candidates, _study.settings, spoken)
 

@@ -19,7 +19,7 @@ def repeats(
 
     Example: workbench clips repeats --picture repeats.png --study night
     """
-    from pipelines.ingest.repeated import read_repeated
+    from pipelines.ingest.across.repeated import read_repeated
     from pipelines.ingest.repeats import drawing
     from pipelines.ingest.repeats.picture import clock, picture_of
     from pipelines.study import open_study

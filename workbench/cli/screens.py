@@ -8,8 +8,8 @@ import typer
 from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
 
 if TYPE_CHECKING:
-    from pipelines.ingest.funnel import Funnel
-    from pipelines.ingest.thresholds import Candidates
+    from pipelines.ingest.choose.funnel import Funnel
+    from pipelines.ingest.choose.thresholds import Candidates
     from pipelines.study import Bounds, Study
     from pipelines.units import ClipId
 
@@ -23,9 +23,9 @@ def funnel(study: StudyOption = None, as_json: JsonOption = False) -> None:
 
     Example: workbench clips funnel --study night
     """
-    from pipelines.ingest.funnel import funnel as count
+    from pipelines.ingest.choose.funnel import funnel as count
+    from pipelines.ingest.choose.thresholds import read_candidates
     from pipelines.ingest.standing import source_standings
-    from pipelines.ingest.thresholds import read_candidates
     from pipelines.study import open_study
     from workbench.answered import answered_in, outside
     from workbench.intake import reason_words
@@ -78,10 +78,10 @@ def screen(
     Example: workbench clips screen longest_pause_s --max 0.7
     """
     from pipelines.errors import ConfigError, UnknownName
-    from pipelines.ingest.picks import read_picks
-    from pipelines.ingest.screen import SCREENS, bounds_of
-    from pipelines.ingest.speakers import speakers_of
-    from pipelines.ingest.thresholds import read_candidates, what_if
+    from pipelines.ingest.choose.picks import read_picks
+    from pipelines.ingest.choose.screen import SCREENS, bounds_of
+    from pipelines.ingest.choose.speakers import speakers_of
+    from pipelines.ingest.choose.thresholds import read_candidates, what_if
     from pipelines.study import open_study
     from workbench.answered import answered_in, leaving_words
 
@@ -137,7 +137,7 @@ def screen(
 
 
 def _moved(now: "Bounds", asked: Mapping[str, str]) -> "Bounds":
-    from pipelines.ingest.thresholds import moved
+    from pipelines.ingest.choose.thresholds import moved
 
     bounds = now
     for key, text in asked.items():
@@ -187,7 +187,7 @@ def _put(
 ) -> int:
     """Write the bounds, then make the tables and clips so. Where a run is under way, that one does it at its end."""
     from pipelines.errors import ConfigError
-    from pipelines.ingest.bounds import set_bounds
+    from pipelines.ingest.choose.bounds import set_bounds
     from pipelines.ingest.run import retable
     from pipelines.study import open_study
 
@@ -207,8 +207,8 @@ def _put(
 
 
 def _all(study: "Study", as_json: bool) -> None:
-    from pipelines.ingest.screen import SCREENS, bounds_of
-    from pipelines.ingest.thresholds import read_candidates
+    from pipelines.ingest.choose.screen import SCREENS, bounds_of
+    from pipelines.ingest.choose.thresholds import read_candidates
     from workbench.intake import bounds_words
 
     candidates = read_candidates(study.candidates)
@@ -236,8 +236,8 @@ def _all(study: "Study", as_json: bool) -> None:
 
 
 def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "Bounds") -> None:
-    from pipelines.ingest.screen import SCREENS
-    from pipelines.ingest.thresholds import histogram
+    from pipelines.ingest.choose.screen import SCREENS
+    from pipelines.ingest.choose.thresholds import histogram
     from workbench.intake import bounds_words
 
     made = histogram(candidates, name, kept, bins=BINS)

@@ -9,7 +9,7 @@ import typer
 from workbench.cli.console import JsonOption, StudyOption, say, show, warn
 
 if TYPE_CHECKING:
-    from pipelines.ingest.kin import Kin
+    from pipelines.ingest.across.kin import Kin
 
 
 def takedown(

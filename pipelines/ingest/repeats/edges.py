@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 
 from pipelines.audio import probe
-from pipelines.ingest.reading import open_reading
+from pipelines.ingest.hear.reading import open_reading
 from pipelines.ingest.repeats.model import Interval, Repeat, united
 from pipelines.progress import Progress, Report, silent
 from pipelines.units import Audio, Floats, Hertz, Seconds, SourceId

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from pipelines.ingest.fingerprint import ITEM_S, Fingerprint
+from pipelines.ingest.hear.fingerprint import ITEM_S, Fingerprint
 from pipelines.ingest.repeats.model import Kind, Repeat, families_of, united
 from pipelines.ingest.repeats.search import Stretch, stretches
 from pipelines.progress import Report, silent

@@ -122,7 +122,7 @@ def _live(request: dict[str, Any], answer: int) -> None:
     """The child: one ingest, then its story down the pipe `answer`."""
     from pipelines.errors import PipelineError
     from pipelines.ingest import run
-    from pipelines.ingest.manners import Manners
+    from pipelines.ingest.fetch.manners import Manners
     from pipelines.study import Study
 
     moments = _watch(request["at"], request["how"]) if request["how"] != "warm" else []

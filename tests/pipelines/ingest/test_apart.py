@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.audio import pcm_sha256, read_mono, to_pcm16
 from pipelines.ingest.apart import Apart
-from pipelines.ingest.picks import Pick, picks_file, picks_to_csv
+from pipelines.ingest.choose.picks import Pick, picks_file, picks_to_csv
 from pipelines.ingest.queue import open_queue
 from pipelines.manifest import read_clips
 from pipelines.study import Study

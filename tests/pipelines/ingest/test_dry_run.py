@@ -16,12 +16,12 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError, UserNotLive
 
 from pipelines import audio
 from pipelines.ingest import run
-from pipelines.ingest.manners import Manners
+from pipelines.ingest.fetch.manners import Manners
+from pipelines.ingest.fetch.site import Site
 from pipelines.ingest.report import IngestReport
-from pipelines.ingest.site import Site
 from pipelines.study import Study
+from tests.pipelines.ingest.fetch.test_misbehaving import bodies, make_study, site
 from tests.pipelines.ingest.misbehaving import Misbehaving
-from tests.pipelines.ingest.test_misbehaving import bodies, make_study, site
 from tests.pipelines.ingest.test_run import speech
 
 __all__ = ["bodies", "site"]

@@ -18,11 +18,12 @@ from av.stream import Disposition
 from pipelines import audio
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
-from pipelines.ingest import reading, run, work
+from pipelines.ingest import run, work
 from pipelines.ingest.analyse import Analysed, Task, analyse
-from pipelines.ingest.rebuild import open_manifest, verify_sources
+from pipelines.ingest.choose.screen import SCREENS
+from pipelines.ingest.exact.rebuild import open_manifest, verify_sources
+from pipelines.ingest.hear import reading
 from pipelines.ingest.report import IngestReport, Row
-from pipelines.ingest.screen import SCREENS
 from pipelines.manifest import read_clips, read_table
 from pipelines.progress import Progress
 from pipelines.schema import Clip

@@ -17,7 +17,7 @@ from pipelines.errors import MediaError
 from pipelines.execution import Tell
 from pipelines.ingest import acquire, run, work
 from pipelines.ingest.analyse import Analysed, Task, analyse
-from pipelines.ingest.manners import Manners, Rest
+from pipelines.ingest.fetch.manners import Manners, Rest
 from pipelines.ingest.queue import open_queue
 from pipelines.ingest.report import IngestReport
 from pipelines.ingest.wishes import read_wishes, wish
@@ -25,8 +25,8 @@ from pipelines.manifest import read_clips, read_table
 from pipelines.progress import Progress
 from pipelines.study import Study
 from tests.builders import noise, voice
+from tests.pipelines.ingest.fetch.test_misbehaving import bodies, make_study, site
 from tests.pipelines.ingest.misbehaving import Misbehaving
-from tests.pipelines.ingest.test_misbehaving import bodies, make_study, site
 
 __all__ = ["bodies", "site"]
 

@@ -12,11 +12,14 @@ import pytest
 from pipelines import audio
 from pipelines.errors import Cancelled, ConfigError, TableError
 from pipelines.execution import Tell
-from pipelines.ingest import analyse, cut, hearing, run, settle, tables, thresholds, work
-from pipelines.ingest.cut import CutTask, Slice
+from pipelines.ingest import analyse, run, settle, tables, work
+from pipelines.ingest.choose import thresholds
+from pipelines.ingest.choose.screen import SCREENS
+from pipelines.ingest.exact import cut
+from pipelines.ingest.exact.cut import CutTask, Slice
+from pipelines.ingest.hear import hearing
 from pipelines.ingest.queue import Queue, open_queue
 from pipelines.ingest.report import IngestReport
-from pipelines.ingest.screen import SCREENS
 from pipelines.manifest import read_clips, read_table, table_to_csv
 from pipelines.progress import Progress
 from pipelines.study import Study, create_study

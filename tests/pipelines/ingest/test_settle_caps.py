@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingest.picks import Speaker, read_picks, speakers_file, speakers_to_csv
+from pipelines.ingest.choose.picks import Speaker, read_picks, speakers_file, speakers_to_csv
+from pipelines.ingest.choose.speakers import speakers_of
+from pipelines.ingest.choose.thresholds import read_candidates, what_if
 from pipelines.ingest.queue import Queue
-from pipelines.ingest.speakers import speakers_of
-from pipelines.ingest.thresholds import read_candidates, what_if
 from pipelines.manifest import read_clips, read_table
 from pipelines.study import Study, create_study
 from tests.pipelines.ingest.test_run import RIGHTS, ingest

@@ -14,7 +14,7 @@ from pipelines import audio
 from pipelines.execution import run_each
 from pipelines.ingest import settle
 from pipelines.ingest.analyse import tracks_file
-from pipelines.ingest.picks import Pick, Speaker, picks_file, picks_to_csv, speakers_file, speakers_to_csv
+from pipelines.ingest.choose.picks import Pick, Speaker, picks_file, picks_to_csv, speakers_file, speakers_to_csv
 from pipelines.ingest.queue import open_queue
 from pipelines.ingest.sound import SoundTask, make_sound, sound_folder
 from pipelines.manifest import read_clips

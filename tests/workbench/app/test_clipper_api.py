@@ -16,7 +16,7 @@ import requests
 from pipelines import audio
 from pipelines.audio import Pcm16
 from pipelines.ingest import run
-from pipelines.ingest.picks import picks_file, read_picks, read_speakers
+from pipelines.ingest.choose.picks import picks_file, read_picks, read_speakers
 from pipelines.ingest.picture import COLUMNS, ROWS, outline
 from pipelines.ingest.queue import open_queue
 from pipelines.manifest import read_clips

@@ -17,7 +17,7 @@ import requests
 from pipelines import audio
 from pipelines.errors import ConfigError
 from pipelines.ingest import run
-from pipelines.ingest.picks import read_picks
+from pipelines.ingest.choose.picks import read_picks
 from pipelines.ingest.sound import make_sound
 from pipelines.manifest import read_clips
 from pipelines.schema import clip_id

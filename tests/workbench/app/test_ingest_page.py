@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipelines.ingest.screen import bounds_of
-from pipelines.ingest.thresholds import read_candidates
+from pipelines.ingest.choose.screen import bounds_of
+from pipelines.ingest.choose.thresholds import read_candidates
 from pipelines.ingest.wishes import read_wishes, wish
 from pipelines.study import Bounds, Study, create_study
 from tests.workbench.app.viewing import Viewed, words

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipelines.ingest.thresholds import read_candidates, what_if
+from pipelines.ingest.choose.thresholds import read_candidates, what_if
 from pipelines.study import Bounds, Study, create_study
 from tests.workbench.app.viewing import Viewed, words
 from workbench.store import Event, open_store

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import audio
 from pipelines.ingest import run
-from pipelines.ingest.picks import picks_file
+from pipelines.ingest.choose.picks import picks_file
 from pipelines.manifest import read_clips
 from pipelines.study import ROOT_VARIABLE, Study
 from tests.builders import noise, voice

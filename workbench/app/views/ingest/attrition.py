@@ -83,7 +83,7 @@ def _answered_outside(study: Study) -> None:
 
 
 def _repeats(study: Study) -> None:
-    from pipelines.ingest.repeated import read_repeated
+    from pipelines.ingest.across.repeated import read_repeated
     from pipelines.ingest.repeats.drawing import title
     from pipelines.ingest.repeats.picture import picture_of
     from workbench.app.repeats_chart import repeats_figure

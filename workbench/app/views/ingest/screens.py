@@ -19,7 +19,7 @@ from workbench.app.words import amount, clock, number
 from workbench.jobs import Job
 
 if TYPE_CHECKING:
-    from pipelines.ingest.thresholds import Candidates, Side
+    from pipelines.ingest.choose.thresholds import Candidates, Side
 
 LIMITS: "dict[Side, str]" = {"min": "at least", "max": "at most"}
 EACH_SIDE = 10
@@ -27,7 +27,7 @@ EACH_SIDE = 10
 
 def show(study: Study, session: Session, page: Now) -> None:
     """One screen at a time: its histogram and its limit on the left, what stands beside the limit on the right."""
-    from pipelines.ingest.screen import SCREENS, bounds_of
+    from pipelines.ingest.choose.screen import SCREENS, bounds_of
 
     found = ingest_reads.candidates(study)
     if found is None or not len(found):
@@ -61,7 +61,7 @@ def show(study: Study, session: Session, page: Now) -> None:
 
 
 def _title(name: str) -> str:
-    from pipelines.ingest.screen import SCREENS
+    from pipelines.ingest.choose.screen import SCREENS
 
     says = SCREENS[name].says
     return f"{says[0].upper()}{says[1:]}"
@@ -84,7 +84,7 @@ def _side(name: str, bounds: Bounds) -> "Side":
 
 def _limit(found: "Candidates", name: str, side: "Side", bounds: Bounds) -> float | None:
     """The slider and the number beside it, kept the same; None where there is no limit."""
-    from pipelines.ingest.thresholds import span
+    from pipelines.ingest.choose.thresholds import span
 
     low, high = span(found, name)
     slider, exact = f"slider-{name}-{side}", f"exact-{name}-{side}"
@@ -143,10 +143,10 @@ def _preview(
     limit: float | None,
     now: Bounds,
 ) -> None:
-    from pipelines.ingest.picks import read_picks
-    from pipelines.ingest.screen import SCREENS
-    from pipelines.ingest.speakers import speakers_of
-    from pipelines.ingest.thresholds import histogram, moved, what_if
+    from pipelines.ingest.choose.picks import read_picks
+    from pipelines.ingest.choose.screen import SCREENS
+    from pipelines.ingest.choose.speakers import speakers_of
+    from pipelines.ingest.choose.thresholds import histogram, moved, what_if
 
     bounds = moved(now, side, limit)
     said = speakers_of(study, found.places.keys())
@@ -177,7 +177,7 @@ def _preview(
 
 def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
     """Put the bounds of one screen in force, as a person would type it; nothing is decoded but what is newly kept."""
-    from pipelines.ingest.screen import SCREENS
+    from pipelines.ingest.choose.screen import SCREENS
 
     words = ["clips", "screen", name]
     if bounds == SCREENS[name].bounds:  # then the study has nothing of its own to say
@@ -212,7 +212,7 @@ def _take_back(study: Study, name: str, before: Bounds, now: Bounds) -> None:
 
 
 def _beside(study: Study, session: Session, found: "Candidates", name: str, side: "Side", limit: float | None) -> None:
-    from pipelines.ingest.thresholds import beside, decided_alone
+    from pipelines.ingest.choose.thresholds import beside, decided_alone
 
     if limit is None:  # then nothing is refused: the outermost are heard
         known = [score for score in found.scores[name] if isfinite(score)]

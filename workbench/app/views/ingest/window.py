@@ -46,7 +46,7 @@ def show(study: Study, session: Session, clip_id: str) -> None:
 
 
 def _scores(study: Study, _clip_id: str, row: int) -> list[dict[str, str]]:
-    from pipelines.ingest.screen import SCREENS, bounds_of, weigh
+    from pipelines.ingest.choose.screen import SCREENS, bounds_of, weigh
 
     found = ingest_reads.candidates(study)
     if found is None:

@@ -1,0 +1,1 @@
+"""What the sources of one study have in common: repeats, copies, twins."""

@@ -1,0 +1,1 @@
+"""The same clips again: checks, comparisons and rebuilding from the recordings, down to the sample."""
