@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from pipelines.study import Study
 from tests.beside import ERRANDS, Ended, Errand
+from tests.postgres import Postgres, programs, server
 
 # Machines differ in speed, and tests never assert wall-clock times.
 settings.register_profile("steady", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +38,31 @@ def _beside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     yield begun
     for errand in begun.values():
         errand.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL; where there is none, a skip with its reason, and a failure in CI."""
+    where = programs()
+    if where is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no PostgreSQL here, and CI must have one")
+        pytest.skip("no PostgreSQL here: install the package 'postgresql' to run these tests")
+    with server(where) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def _each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The study of this test keeps its labels in its own file, and once more in a database of a real PostgreSQL."""
+    if request.param == "sqlite":
+        yield
+        return
+    running: Postgres = request.getfixturevalue("postgres")
+    url = running.new_database()
+    monkeypatch.setenv("WORKBENCH_STORE_URL", url)
+    yield
+    running.drop(url)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, _each_store):
     with open_store(study_with_clips(tmp_path)) as opened:
         for rater in ("ann", "ben", "cat", "dan"):
             opened.add_rater(rater)
@@ -184,6 +184,7 @@ def test_two_threads_of_one_rater_and_others_keep_to_k(store):
     assert len(taken) == 30
 
 
+@pytest.mark.usefixtures("_each_store")
 def test_two_processes_at_once_keep_to_k(tmp_path):
     study = study_with_clips(tmp_path)
     with open_store(study) as store:

@@ -48,6 +48,7 @@ def start(*arguments):
     return subprocess.Popen([sys.executable, "-c", *arguments], stdout=subprocess.PIPE, text=True, env=environment)
 
 
+@pytest.mark.usefixtures("_each_store")
 @pytest.mark.parametrize("wait_s", [0.0, 0.05, 0.21])
 def test_nothing_acknowledged_is_lost(tmp_path, wait_s):
     study = study_with_clips(tmp_path)
@@ -65,6 +66,7 @@ def test_nothing_acknowledged_is_lost(tmp_path, wait_s):
         assert len(store.standing()) == len(kept)
 
 
+@pytest.mark.usefixtures("_each_store")
 def test_many_processes_open_a_new_store_at_once(tmp_path):
     study = study_with_clips(tmp_path)
     openers = [start(OPENER, str(tmp_path)) for _ in range(4)]

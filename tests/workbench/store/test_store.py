@@ -1,10 +1,10 @@
 """The label store: what goes in stays in, in order, once."""
 
-import sqlite3
 import threading
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
@@ -12,12 +12,20 @@ from tests.workbench.builders import study_with_clips
 from workbench.errors import StoreError
 from workbench.store import Event, Refused, open_store
 from workbench.store import connection as database
+from workbench.store.curation import CurationEvent, add_curation, curation_events
 from workbench.store.migrations import HEAD
+from workbench.store.tables import METADATA
 
 
 @pytest.fixture
-def study(tmp_path):
+def own_file(tmp_path):
+    """A study that keeps its labels in its own file, on every machine."""
     return study_with_clips(tmp_path)
+
+
+@pytest.fixture
+def study(own_file, _each_store):
+    return own_file
 
 
 @pytest.fixture
@@ -102,32 +110,55 @@ def test_an_unknown_kind_of_event_is_refused_alone(store):
     assert (done.acked, done.refused[0].client_id) == (("id-1",), "a")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE annotation_events SET label = 'sad'",
-        "DELETE FROM annotation_events",
-        "INSERT OR REPLACE INTO annotation_events SELECT * FROM annotation_events",
-        """REPLACE INTO annotation_events SELECT seq + 9, client_id, kind, token, clip_id, scheme, pass, rater, 'sad',
-            flags, confidence, note, heard_ms, time, received FROM annotation_events""",
-    ],
-)
-def test_the_history_cannot_be_changed_even_by_hand(store, study, statement):
+@pytest.mark.parametrize("table", ["annotation_events", "curation_events"])
+def test_the_history_cannot_be_changed_even_by_hand(store, table):
     store.record([answer(1)])
-    raw = sqlite3.connect(study.labels_db)
-    with pytest.raises(sqlite3.IntegrityError, match="never changed or removed"):
-        raw.execute(statement)
-    raw.close()
+    with store.writing() as connection:
+        pick = CurationEvent("pick-1", "ann", "pick", "ep1", start_sample=2**40)
+        add_curation(connection, pick, datetime.now(UTC))
+        kind = connection.dialect.name
+    moved = ", ".join("seq + 9" if name == "seq" else name for name in METADATA.tables[table].c.keys())  # noqa: SIM118
+    statements = [f"UPDATE {table} SET label = 'sad'", f"DELETE FROM {table}"]
+    statements += {
+        "sqlite": [
+            f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+            f"REPLACE INTO {table} SELECT {moved} FROM {table}",
+        ],
+        "postgresql": [f"TRUNCATE {table} CASCADE"],
+    }[kind]
+    for statement in statements:
+        with pytest.raises(sa.exc.DatabaseError, match="never changed or removed"), store.writing() as connection:
+            connection.exec_driver_sql(statement)
     assert [event.label for event in store.events()] == ["happy"]
-
-
-def test_commits_reach_the_disk_before_they_are_acknowledged(store):
     with store.reading() as connection:
+        assert [event.start_sample for event in curation_events(connection)] == [2**40]
+
+
+def test_commits_reach_the_disk_before_they_are_acknowledged(own_file):
+    with open_store(own_file) as store, store.reading() as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30000}
+
+
+def test_a_server_that_went_away_and_came_back_has_what_was_acknowledged(own_file, postgres, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_STORE_URL", postgres.new_database())
+    with open_store(own_file) as store:
+        store.add_rater("ann")
+        acked = [client_id for number in range(20) for client_id in store.record([answer(number)]).acked]
+        postgres.crash_and_return()
+        acked += store.record([answer(20)]).acked
+        assert [event.client_id for event in store.events()] == acked
+        assert len(acked) == 21
+
+
+def test_a_server_that_does_not_answer_is_one_sentence(own_file, postgres, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_STORE_URL", postgres.url("secrets").replace("@/", ":hidden@/"))
+    with pytest.raises(StoreError, match=r"cannot be opened: .*see that WORKBENCH_STORE_URL names it") as refused:
+        open_store(own_file)
+    assert "hidden" not in str(refused.value)
 
 
 def test_raters(store):
@@ -197,40 +228,40 @@ def test_head_is_the_newest_step():
 
 
 def test_a_store_from_the_future_is_left_alone(study):
-    open_store(study).close()
-    raw = sqlite3.connect(study.labels_db)
-    with raw:
-        raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    raw.close()
+    with open_store(study) as store, store.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="newer version"):
         open_store(study)
 
 
-def test_a_file_that_is_no_database_is_said_so(study):
-    study.labels_db.write_bytes(b"this is not a database at all" * 100)
+def test_a_file_that_is_no_database_is_said_so(own_file):
+    own_file.labels_db.write_bytes(b"this is not a database at all" * 100)
     with pytest.raises(StoreError, match=r"labels\.db cannot be opened"):
-        open_store(study)
+        open_store(own_file)
 
 
-def test_a_named_database_belongs_to_one_study(tmp_path, study, monkeypatch):
-    monkeypatch.setenv("WORKBENCH_STORE_URL", f"sqlite:///{tmp_path}/shared.db")
-    open_store(study).close()
-    open_store(study).close()
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_named_database_belongs_to_one_study(tmp_path, own_file, request, monkeypatch, kind):
+    in_file = f"sqlite:///{tmp_path}/shared.db"
+    url = in_file if kind == "sqlite" else request.getfixturevalue("postgres").new_database()
+    monkeypatch.setenv("WORKBENCH_STORE_URL", url)
+    open_store(own_file).close()
+    open_store(own_file).close()
     other = study_with_clips(tmp_path, name="day")
     with pytest.raises(StoreError, match="belongs to study 'night', not 'day'"):
         open_store(other)
 
 
 @pytest.mark.parametrize(("url", "words"), [("nonsense", "not a database URL"), ("oracle9://x/y", "no driver")])
-def test_a_wrong_url_is_one_sentence(study, monkeypatch, url, words):
+def test_a_wrong_url_is_one_sentence(own_file, monkeypatch, url, words):
     monkeypatch.setenv("WORKBENCH_STORE_URL", url)
     with pytest.raises(StoreError, match=words):
-        open_store(study)
+        open_store(own_file)
 
 
-def test_private_toml_names_the_database(study, tmp_path):
-    (study.private / "private.toml").write_text(f'store_url = "sqlite:///{tmp_path}/elsewhere.db"\n')
-    with open_store(study) as store:
+def test_private_toml_names_the_database(own_file, tmp_path):
+    (own_file.private / "private.toml").write_text(f'store_url = "sqlite:///{tmp_path}/elsewhere.db"\n')
+    with open_store(own_file) as store:
         store.add_rater("ann")
     assert (tmp_path / "elsewhere.db").is_file()
-    assert not study.labels_db.exists()
+    assert not own_file.labels_db.exists()
