@@ -25,13 +25,13 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from benchmarks.repeats import RATE_HZ as SPOKEN_HZ
-from benchmarks.repeats import source_sound
+from benchmarks.made_speech import source_sound
 from pipelines import audio
 from pipelines.ingest import run
 from pipelines.ingest.analyse import Task
 from pipelines.ingest.analyse import analyse as analyse_one
 from pipelines.study import create_study
+from tests.made_series import RATE_HZ as SPOKEN_HZ
 
 RATE_HZ, ROUNDS = 44_100, 3
 SLACK = 0.1

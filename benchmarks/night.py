@@ -36,8 +36,6 @@ from pathlib import Path
 from typing import Any
 
 SLACK = 0.1
-#: Far enough from each other that no speed is found again in another.
-SPEEDS = (0.85, 0.92, 1.0, 1.09, 1.19)
 PIECE_H = 0.5
 #: By part: the name of a figure, whether it may be at most (-1) or must be at least (1), and how much.
 CLAIMS: dict[str, tuple[str, int, float]] = {
@@ -54,8 +52,9 @@ def speech(path: Path, number: int, minutes: float) -> None:
     """Made speech, 44.1 kHz stereo, as AAC, or WAV for a name that ends so."""
     import numpy as np
 
-    from benchmarks.repeats import RATE_HZ, source_sound
+    from benchmarks.made_speech import source_sound
     from pipelines import audio
+    from tests.made_series import RATE_HZ
 
     high = audio.resample(source_sound(number, 60 * minutes), RATE_HZ, 44100)
     audio.encode(path, np.stack([high, 0.8 * high]), 44100, "aac" if path.suffix == ".m4a" else "pcm16")
@@ -65,8 +64,9 @@ def speech_at_speeds(path: Path, number: int, minutes: float, *, is_stereo: bool
     """Made speech as AAC, 16 kHz mono or 44.1 kHz stereo: five recordings, at five speeds, which share no second."""
     import numpy as np
 
-    from benchmarks.repeats import RATE_HZ, at_speed, source_sound
+    from benchmarks.made_speech import SPEEDS, at_speed, source_sound
     from pipelines import audio
+    from tests.made_series import RATE_HZ
 
     slowest = source_sound(number, 60 * minutes)
     to_hz = 44100 if is_stereo else RATE_HZ
@@ -172,6 +172,8 @@ def make_all(folder: Path, count: int, make: Callable[..., None], minutes: float
 
 def make_pieces(folder: Path, hours: float) -> None:
     """Recordings of about half an hour that last `hours` together, or a little more."""
+    from benchmarks.made_speech import SPEEDS
+
     made_h = PIECE_H * sum(1 / speed for speed in SPEEDS)
     make_all(folder, max(1, math.ceil(hours / made_h)), speech_at_speeds, 60 * PIECE_H)
 

@@ -16,9 +16,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from multiprocessing import get_context
@@ -28,7 +27,7 @@ import av
 import numpy as np
 import scipy.signal
 
-from benchmarks.night import SPEEDS
+from benchmarks.made_speech import HELD_OUT_VOICES, SPEEDS, TUNED_VOICES, at_speed, source_sound, speaking
 from pipelines.audio import resample
 from pipelines.ingest.across.repeated import read_repeated
 from pipelines.ingest.hear.fingerprint import (
@@ -45,62 +44,13 @@ from pipelines.ingest.run import ingest
 from pipelines.manifest import table_to_csv
 from pipelines.study import create_study
 from pipelines.units import Audio, Seconds, SourceId
-from tests.made_series import RATE_HZ, Plan, Series, Speech, make
-from workbench.demo.voice import Manner, Synthesiser, Voice, synthesiser
+from tests.made_series import RATE_HZ, Plan, Series, make
 
 WANTED_S, SLACK = 60.0, 0.25
 WANTED_RECALL, NEAR_S = 0.95, 0.1
 SOURCE_S = 1800.0
 
-TUNED_VOICES = ("en-gb-x-rp+m1", "en-us+f2", "en-gb-scotland+m3", "en-us+f3")
-HELD_OUT_VOICES = ("en-us+adam", "en-gb-x-rp+belinda", "en-gb-scotland+ian", "en+anika", "it+f1", "de+m4")
 HELD_OUT_CODECS = ("ac3", "wmav2", "mp2")
-
-ONSETS, VOWELS, CODAS, COMMON = (
-    tuple(words.split(" "))
-    for words in (
-        "b d f g h k l m n p r s t v w sh ch th st tr br pl kr sl gr",
-        "a e i o u ee oo ai ou ar er or",
-        "  n t s l r m k nd st",  # two of them are empty
-        "the and you to of it that is was he she we not what have with do know this but for are go no yes come here",
-    )
-)
-
-
-def sentence(rng: np.random.Generator) -> str:
-    """Four to twelve words, half of them invented."""
-
-    def word() -> str:
-        if rng.random() < 0.5:
-            return str(rng.choice(COMMON))
-        return "".join("".join(rng.choice(part) for part in (ONSETS, VOWELS, CODAS)) for _ in range(rng.integers(1, 4)))
-
-    return " ".join(word() for _ in range(rng.integers(4, 13))) + str(rng.choice([".", "?", "!"]))
-
-
-def spoken(synth: Synthesiser, voices: Sequence[str], seconds: Seconds, seed: int) -> Audio:
-    """Sentences by several voices with pauses, float32 [n] at 16 kHz, peak 0.3; no text comes twice."""
-    rng = np.random.default_rng(seed)
-    parts: list[Audio] = []
-    length = 0
-    while length < seconds * RATE_HZ:
-        voice = Voice("", str(rng.choice(voices)), "", int(rng.integers(30, 70)))
-        manner = Manner(int(rng.integers(140, 200)), int(rng.integers(-10, 25)), int(rng.integers(30, 90)), 100)
-        said = resample(synth.speak(sentence(rng), voice, manner), synth.rate_hz, RATE_HZ)
-        parts += [said * np.float32(10 ** rng.uniform(-0.5, 0)), np.zeros(round(rng.uniform(0.05, 0.8) * RATE_HZ))]
-        length += len(parts[-2]) + len(parts[-1])
-    sound = np.concatenate(parts)[: round(seconds * RATE_HZ)]
-    return (0.3 * sound / np.abs(sound).max() + 1e-4 * rng.standard_normal(len(sound))).astype(np.float32)
-
-
-def source_sound(number: int, seconds: Seconds) -> Audio:
-    with synthesiser() as synth:
-        return spoken(synth, HELD_OUT_VOICES, seconds, 50_000 + number)
-
-
-def at_speed(sound: Audio, speed: float, rate_hz: int = RATE_HZ) -> Audio:
-    """Made speech so much faster and higher."""
-    return resample(sound, round(RATE_HZ * speed), rate_hz)
 
 
 def source_texts(number: int) -> list[str]:
@@ -136,13 +86,6 @@ def search(hours: float) -> dict[str, float]:
         "false_s_by_fingerprint": round(sum(r.length_s for r in found), 1),
         "false_s_once_heard": round(sum(r.length_s for r in kept), 1),
     }
-
-
-@contextmanager
-def speaking(voices: Sequence[str]) -> Iterator[Speech]:
-    """Speech for a made series."""
-    with synthesiser() as synth:
-        yield lambda seconds, seed: spoken(synth, voices, seconds, seed)
 
 
 def through(codec: str, sound: Audio) -> Audio:

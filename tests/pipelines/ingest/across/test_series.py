@@ -25,7 +25,7 @@ NEAR_S: Seconds = 0.25
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
-    from benchmarks.repeats import HELD_OUT_VOICES, speaking
+    from benchmarks.made_speech import HELD_OUT_VOICES, speaking
 
     plan = Plan(episodes=3, body_s=40, opening_s=20, ending_s=20, cuts=2, seed=11)
     with speaking(HELD_OUT_VOICES) as speech:
