@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written under a temporary name, synced, renamed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -147,6 +148,29 @@ def sweep(folder: Path, *names: str) -> None:
         left = _LEFT.fullmatch(path.name)
         if left and (not names or left[1] in names) and not path.is_dir():
             path.unlink(missing_ok=True)
+
+
+def move_into_place(partial: Path, target: Path) -> None:
+    """Give a whole file its name: on disk before it has it, and the name on disk before this returns.
+
+    A rename alone may outlive a loss of power that the bytes do not, and leaves an empty file under a name that says
+    that it is whole. `target` may lie on another disk. Raises OSError; then `partial` is still there.
+    """
+    descriptor = _being_written(partial)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        partial.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic_path(target) as temporary:
+            shutil.copyfile(partial, temporary)
+        partial.unlink()
+    else:
+        sync_folder(target.parent)
 
 
 def sha256_file(path: Path) -> str:

@@ -1,10 +1,11 @@
+import errno
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from pipelines.atomic import AtomicPaths, atomic_path, sha256_file, sweep, write_json, write_text
+from pipelines.atomic import AtomicPaths, atomic_path, move_into_place, sha256_file, sweep, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
@@ -78,8 +79,9 @@ def test_many_files_are_whole_at_the_end_and_after_a_failure_none_is_half(tmp_pa
     assert len(there) < 100 and all(name == content for name, content in there.items())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="names of descriptors are told there")
-def test_files_are_synced_before_they_are_renamed_and_folders_after(tmp_path, monkeypatch):
+@pytest.fixture
+def done(monkeypatch):
+    """What is synced and renamed, in order."""
     done = []
     fsync, replace = os.fsync, Path.replace
 
@@ -93,6 +95,11 @@ def test_files_are_synced_before_they_are_renamed_and_folders_after(tmp_path, mo
 
     monkeypatch.setattr(os, "fsync", told_fsync)
     monkeypatch.setattr(Path, "replace", told_replace)
+    return done
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of descriptors are told there")
+def test_files_are_synced_before_they_are_renamed_and_folders_after(tmp_path, monkeypatch, done):
     monkeypatch.setattr(os, "posix_fadvise", refused)
     with AtomicPaths() as files:
         for name in ("a", "b"):
@@ -101,6 +108,35 @@ def test_files_are_synced_before_they_are_renamed_and_folders_after(tmp_path, mo
     assert [what for what, _ in done] == ["sync", "sync", "rename", "rename", "sync"]
     assert [path for _, path in done[:2]] == [path for _, path in done[2:4]] and done[4][1] == tmp_path
     assert (tmp_path / "b").read_text() == "b"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of descriptors are told there")
+def test_a_whole_file_is_synced_before_it_is_moved_and_its_folder_after(tmp_path, done):
+    partial, target = tmp_path / "partial" / "film.mp4", tmp_path / "film.mp4"
+    partial.parent.mkdir()
+    partial.write_text("new")
+    target.write_text("old")
+    move_into_place(partial, target)
+    assert done == [("sync", partial), ("rename", partial), ("sync", tmp_path)]
+    assert target.read_text() == "new" and not partial.exists()
+
+
+def test_a_whole_file_is_moved_to_another_disk_and_stays_where_it_cannot_be(tmp_path, monkeypatch):
+    partial, target = tmp_path / "partial.mp4", tmp_path / "film.mp4"
+    partial.write_text("new")
+    replace = Path.replace
+
+    def across(old, new):
+        if old == partial:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(old, new)
+
+    monkeypatch.setattr(Path, "replace", across)
+    with pytest.raises(OSError, match=r"partial\.mp4"):  # a file is no folder
+        move_into_place(partial, partial / "film.mp4")
+    assert partial.read_text() == "new"
+    move_into_place(partial, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"] and target.read_text() == "new"
 
 
 def refused(*_):
