@@ -33,11 +33,12 @@ class PlaceSettings(Strict):
     lead_s: Annotated[float, Field(ge=0, le=1)] = 0.1
     speech_on: Annotated[float, Field(gt=0, lt=1)] = 0.5
     speech_off: Annotated[float, Field(gt=0, lt=1)] = 0.35
-    min_speech_s: Annotated[float, Field(gt=0)] = 0.25
-    min_silence_s: Annotated[float, Field(gt=0)] = 0.1
+    min_speech_s: Annotated[float, Field(gt=0, le=60)] = 0.25
+    min_silence_s: Annotated[float, Field(gt=0, le=60)] = 0.1
 
 
-Bound = Annotated[float, Field(allow_inf_nan=False)] | None
+#: Wider than any score is, and no infinity: a study that wants none leaves the key out.
+Bound = Annotated[float, Field(ge=-1e9, le=1e9)] | None
 
 
 class Bounds(Strict):
@@ -58,8 +59,8 @@ class SelectSettings(Strict):
     clips one source, and one speaker in the whole study, may give; None: any number."""
 
     random_share: Annotated[float, Field(ge=0, le=1)] = 0.1
-    most_per_source: Annotated[int, Field(ge=1, strict=True)] | None = None
-    most_per_speaker: Annotated[int, Field(ge=1, strict=True)] | None = None
+    most_per_source: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    most_per_speaker: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
 
 
 class LabelSettings(Strict):
@@ -69,14 +70,17 @@ class LabelSettings(Strict):
 
 
 class FetchSettings(Strict):
-    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.fetch.manners."""
+    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.fetch.manners.
 
-    largest_gb: Annotated[float, Field(gt=0)] = 8.0
-    longest_h: Annotated[float, Field(gt=0)] = 4.0
-    patience_h: Annotated[float, Field(gt=0)] = 6.0
-    pause_s: Annotated[float, Field(ge=0)] = 3.0
-    rest_min: Annotated[float, Field(ge=0)] = 60.0
-    reserve_gb: Annotated[float, Field(ge=0)] = 1.0
+    Ten days are the longest, and a day is the longest rest, whether the study or a server asks for it.
+    """
+
+    largest_gb: Annotated[float, Field(gt=0, le=10_000)] = 8.0
+    longest_h: Annotated[float, Field(gt=0, le=240)] = 4.0
+    patience_h: Annotated[float, Field(gt=0, le=240)] = 6.0
+    pause_s: Annotated[float, Field(ge=0, le=3600)] = 3.0
+    rest_min: Annotated[float, Field(ge=0, le=1440)] = 60.0
+    reserve_gb: Annotated[float, Field(ge=0, le=10_000)] = 1.0
     video: bool = False
 
 

@@ -1,7 +1,15 @@
+import tomllib
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin
+
 import pytest
+from pydantic import BaseModel
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.study import Study, create_study, open_study
+from pipelines.ingest.fetch.manners import manners_of
+from pipelines.ingest.fetch.refusals import LONGEST_REST_S
+from pipelines.strict import parse
+from pipelines.study import Study, StudySettings, create_study, open_study
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "A", "-a", ".", "a" * 65, "名字", "a b", "con\n"])
@@ -63,3 +71,54 @@ def test_a_wrong_setting_is_one_sentence(tmp_path, old, new, words):
     study.settings_file.write_text(study.settings_file.read_text().replace(old, new))
     with pytest.raises(ConfigError, match=words):
         _ = Study(tmp_path, "night").settings
+
+
+def numeric(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
+    """(table, key) of every number that study.toml may say; a table of tables stands for all of its rows."""
+    for key, field in model.model_fields.items():
+        for kind in kinds(field.annotation):
+            if kind in (int, float):
+                yield table, key
+            elif issubclass(kind, BaseModel):
+                name = f"{key}.speech_ratio" if get_origin(field.annotation) not in (None, Annotated) else key
+                yield from numeric(kind, name)
+
+
+def kinds(annotation: Any) -> Iterator[type]:
+    """The plain types within an annotation."""
+    if get_origin(annotation) is None:
+        if isinstance(annotation, type):
+            yield annotation
+        return
+    inner = get_args(annotation)
+    for part in inner[:1] if get_origin(annotation) is Annotated else inner:
+        yield from kinds(part)
+
+
+NUMBERS = sorted(set(numeric(StudySettings)))
+
+
+def test_all_tables_are_looked_through():
+    assert {"clip", "place", "select", "labels", "fetch", "screen.speech_ratio"} == {table for table, _ in NUMBERS}
+    assert len(NUMBERS) >= 19
+
+
+BEYOND = ["inf", "-inf", "nan", "1e300", "-1e300", f"1{'0' * 300}", f"-1{'0' * 300}"]
+
+
+@pytest.mark.parametrize(("table", "key"), NUMBERS)
+def test_no_number_is_taken_that_nothing_could_reckon_with(table, key):
+    for said in BEYOND:
+        document = tomllib.loads(f'name = "night"\n[{table}]\n{key} = {said}\n')
+        with pytest.raises(ConfigError, match=rf"^study\.toml: '{table}\.{key}': [^;]+ \(given: [^;]+\)$"):
+            parse(StudySettings, document, "study.toml")
+
+
+def test_the_widest_numbers_are_taken(tmp_path):
+    study = create_study("night", root=tmp_path)
+    fetch = (
+        "largest_gb = 10000\nlongest_h = 240\npatience_h = 240\npause_s = 3600\nrest_min = 1440\nreserve_gb = 10000\n"
+    )
+    study.settings_file.write_text(f'name = "night"\n[fetch]\n{fetch}[screen.f0_med_hz]\nmin = -1e9\nmax = 1e9\n')
+    manners = manners_of(study.settings)
+    assert (manners.largest_bytes, manners.rest_s) == (10**13, LONGEST_REST_S)

@@ -84,6 +84,8 @@ def test_while_a_run_goes_on_the_bound_is_written_and_the_rest_left_to_it(
         (("speech_ratio", "--min", "0.9", "--max", "0.1"), "keeps nothing"),
         (("speech_ratio", "--min", "0.9", "--default"), "--default goes without other bounds"),
         (("--set",), "say which screen"),
+        (("speech_ratio", "--max", "inf"), "'max': Input should be less than or equal to 1000000000 (given: inf)"),
+        (("speech_ratio", "--review-max", "nan", "--set"), "'review_max': Input should be"),
     ],
 )
 def test_what_will_not_do_is_refused(

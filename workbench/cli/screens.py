@@ -138,6 +138,8 @@ def screen(
 
 def _moved(now: "Bounds", asked: Mapping[str, str]) -> "Bounds":
     from pipelines.ingest.choose.thresholds import moved
+    from pipelines.strict import parse
+    from pipelines.study import Bounds
 
     bounds = now
     for key, text in asked.items():
@@ -148,7 +150,7 @@ def _moved(now: "Bounds", asked: Mapping[str, str]) -> "Bounds":
             bounds = moved(bounds, "max", limit)
         else:
             bounds = bounds.model_copy(update={key: limit})
-    return bounds
+    return parse(Bounds, bounds.model_dump(), "workbench clips screen")
 
 
 def _number(key: str, text: str) -> float | None:

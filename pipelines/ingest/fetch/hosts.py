@@ -19,6 +19,19 @@ _METADATA = frozenset(
     ipaddress.ip_address(text) for text in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: All of IPv6 that leads over the internet to somebody (RFC 4291, section 2.4; IANA gives out nothing else so far).
+#: Outside it are old site-local addresses (fec0::/10), local NAT64 (64:ff9b:1::/48) and segment routing (5f00::/16).
+_UNICAST = ipaddress.ip_network("2000::/3")
+#: Ranges that IANA's registries of special addresses (RFC 6890) keep from the public, or for protocols that serve no
+#: files, and that `is_global` of one Python or another lets pass: protocol assignments, relays of 6to4, Teredo and
+#: ORCHID, documentation.
+_SPECIAL = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+        "2001::/23", "2001:db8::/32", "3fff::/20",
+    )
+)  # fmt: skip
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -38,7 +51,8 @@ def addresses(host: str, port: int, allow_private: Private, resolve: Resolve = s
     """The numeric addresses of `host`, all of them checked: one that may not be asked refuses the host.
 
     Raises MediaError: unreachable where no answer comes, private_host where an answer is private, loopback, link-local,
-    multicast, reserved or a cloud's metadata and the study does not allow it.
+    multicast, kept by IANA for something else than the public internet, or a cloud's metadata, and the study does not
+    allow it.
     """
     try:
         found = resolve(host, port, type=socket.SOCK_STREAM)
@@ -62,8 +76,11 @@ def addresses(host: str, port: int, allow_private: Private, resolve: Resolve = s
 
 
 def _is_public(address: _Address) -> bool:
-    special = address.is_multicast or address.is_reserved or address.is_unspecified or address in _METADATA
-    return address.is_global and not special
+    if address in _METADATA or any(address in network for network in _SPECIAL):
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
 def _meant(address: _Address) -> _Address:

@@ -169,7 +169,7 @@ def _rest_s(retry_after: str | None) -> Seconds | None:
         return min(float(text), LONGEST_REST_S)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for an offset of more seconds than a time may have
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), LONGEST_REST_S)
