@@ -137,11 +137,18 @@ def _of_url(given: str, source: Source | None = None) -> Wanted:
 def _of_source(source: Source, beside: Path) -> Wanted:
     if source.is_url:
         return _of_url(source.uri, source)
-    path = Path(source.uri).expanduser()
+    path = _expanded(source.uri)
     if not _can_be(beside / path):
         return Wanted(source.uri, source=source, problem=_no_such(path))
     places = (path,) if path.is_absolute() else (beside / path, path)
     return Wanted(source.uri, next((place for place in places if place.is_file()), places[0]), source=source)
+
+
+def _expanded(uri: str) -> Path:
+    try:
+        return Path(uri).expanduser()
+    except RuntimeError:  # `~name` where nobody has that name: a file may
+        return Path(uri)
 
 
 def _known_as(source: Source, known: Sequence[Source]) -> Source:

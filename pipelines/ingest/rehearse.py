@@ -96,8 +96,8 @@ def _asked(
         if kept is not None and not (retry_failed and kept.failure):
             found[name] = kept
 
-    def ask(errand: Errand, _tell: Tell, _stop: threading.Event) -> Outlook:
-        return look(errand.url, manners, study.settings.clip.length_s)
+    def ask(errand: Errand, _tell: Tell, stop: threading.Event) -> Outlook:
+        return look(errand.url, manners, study.settings.clip.length_s, stop)
 
     errands = [Errand(name, url) for name, url in urls.items() if name not in found]
     with Lanes(errands, ask, replace(manners, tries=1), queue.rests()) as lanes:

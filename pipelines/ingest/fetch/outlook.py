@@ -1,6 +1,7 @@
 """What a site says of a recording before a byte of it is fetched, and whether it will be: accept, defer or reject."""
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -78,8 +79,11 @@ def refused(error: MediaError) -> Outlook:
     return Outlook(verdict, error.reason_code, error.reason, error.failure)
 
 
-def look(url: str, manners: Manners, shortest_s: Seconds) -> Outlook:
-    """Ask the site about `url`, once, and fetch nothing. Raises MediaError for what cannot or will not be fetched."""
+def look(url: str, manners: Manners, shortest_s: Seconds, stop: threading.Event | None = None) -> Outlook:
+    """Ask the site about `url`, once, and fetch nothing; `stop` ends the waiting for an answer, and pauses.
+
+    Raises MediaError for what cannot or will not be fetched, or was stopped.
+    """
     from pipelines.ingest.fetch.site import opened
 
     sizes: dict[str, int] = {}
@@ -89,7 +93,7 @@ def look(url: str, manners: Manners, shortest_s: Seconds) -> Outlook:
         if size.isdecimal():
             sizes[str(response.url)] = int(size)
 
-    with opened(url, manners, {}) as (site, _proxy):
+    with opened(url, manners, {}, stop) as (site, _proxy):
         site.answered = answered
         info = site.extract_info(url, download=False)
     judge(url, info or {}, manners, shortest_s)

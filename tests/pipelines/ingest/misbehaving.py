@@ -26,6 +26,7 @@ class Misbehaving:
         self.most_at_once = 0
         self.gate = threading.Event()
         self.gate.set()
+        self.closed = threading.Event()
         self.lock = threading.Lock()
         site = self
 
@@ -116,6 +117,11 @@ class Misbehaving:
                         self.wfile.write(b"\0")
                         self.wfile.flush()
                         time.sleep(0.05)
+                elif name == "mutters":  # a head without end
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Said: ")
+                    while not site.closed.wait(0.02):
+                        self.wfile.write(b"m")
+                        self.wfile.flush()
                 elif name == "endless":
                     self.head(200, None)
                     while True:
@@ -153,6 +159,7 @@ class Misbehaving:
 
     def close(self) -> None:
         self.gate.set()
+        self.closed.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()

@@ -4,6 +4,7 @@ What sites say (private, geo, live, DRM, age) comes from an extractor of our own
 words of its extractors; none of it was ever seen against a live site.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,10 +16,12 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import ExtractorError, GeoRestrictedError, UserNotLive
 
 from pipelines import audio
+from pipelines.errors import Cancelled
 from pipelines.ingest import run
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.fetch.site import Site
 from pipelines.ingest.report import IngestReport
+from pipelines.progress import Progress
 from pipelines.study import Study
 from tests.pipelines.ingest.fetch.test_misbehaving import bodies, make_study, site
 from tests.pipelines.ingest.misbehaving import Misbehaving
@@ -189,3 +192,25 @@ def test_a_dry_run_hears_429_too_and_later_runs_keep_to_it(study: Study, site: M
     asked = len(site.asked)
     again = run.ingest(study, [site.url("good")], jobs=1, manners=manners)
     assert again.sources[0].failure == "defer" and len(site.asked) == asked
+
+
+def test_a_dry_run_that_is_stopped_waits_for_no_answer(study: Study, site: Misbehaving) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.stage == "look" and site.at_once:
+            raise Cancelled("enough")
+
+    ended: list[bool] = []
+
+    def rehearse() -> None:
+        patient = replace(QUICK, metadata_s=3600)
+        with pytest.raises(Cancelled):
+            run.ingest(study, [site.url("mutters")], jobs=1, dry_run=True, manners=patient, report=stop)
+        ended.append(True)
+
+    running = threading.Thread(target=rehearse)
+    running.start()
+    running.join(60)
+    in_time = list(ended)
+    site.closed.set()
+    running.join()
+    assert in_time

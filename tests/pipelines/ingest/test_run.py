@@ -287,6 +287,14 @@ def test_a_malformed_table_is_refused_before_any_work(study: Study, tmp_path: Pa
     assert snapshot(study) == before
 
 
+def test_a_tilde_that_is_nobodys_home_is_part_of_a_name(study: Study, media: Path) -> None:
+    (media / "One.wav").rename(media / "~draft.wav")
+    (media / "list.csv").write_text("source_id,uri\ndraft,~draft.wav\ngone,~nobody/else.wav\n")
+    draft, gone = ingest(study, media / "list.csv").sources
+    assert (draft.status, draft.source_id) == ("ingested", "draft")
+    assert (gone.status, gone.reason_code) == ("failed", "missing") and "~nobody/else.wav" in gone.given
+
+
 def test_a_curators_table_gives_ids_groups_and_keeps_its_own_columns(study: Study, media: Path) -> None:
     study.sources_csv.write_text(
         "source_id,uri,series,season,episode,shelf\n"
