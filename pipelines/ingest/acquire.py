@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic import sha256_file
+from pipelines.atomic import move_into_place, sha256_file
 from pipelines.audio import probe
 from pipelines.errors import MediaError
 from pipelines.execution import Tell
 from pipelines.ingest.fetch.formats import SOUND
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.fetch.outlook import judge
+from pipelines.ingest.members import Members
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Item, Queue, path_text
-from pipelines.ingest.sources import TAKEN_DOWN, read_sources
+from pipelines.ingest.sources import TAKEN_DOWN
 from pipelines.ingest.trouble import disk_full
 from pipelines.study import Study
 from pipelines.units import Seconds, SourceId
@@ -91,45 +92,39 @@ def check_room(url: str, folder: Path, expected_bytes: int, manners: Manners) ->
         raise disk_full(url)
 
 
-def settle(study: Study, queue: Queue, plan: Plan, item: Item, taken: Taken) -> Plan:
-    """Enter what was taken in the queue, or turn it down as a repeat or as another recording than the listed one."""
+def settle(study: Study, queue: Queue, plan: Plan, item: Item, taken: Taken, members: Members) -> Plan:
+    """Enter what was taken in the queue, or turn it down as a repeat or as another recording than the known one.
+
+    What was ingested before under this name stays in the queue as it is, unless the same bytes have come again.
+    """
     name = plan.source.source_id
-    if (withdrawn := _withdrawn(study, taken.sha256)) is not None:
+    if (withdrawn := members.taken_down(taken.sha256)) is not None:
         taken.path.unlink()
         told = f"{plan.wanted.url}: holds the recording of source '{withdrawn}', which was taken down; it stays out"
         raise MediaError(TAKEN_DOWN, told, "gone")
-    same = next(
-        (
-            other
-            for other in queue.items().values()
-            if other.sha256 == taken.sha256 and other.source_id != name and other.status != "failed"
-        ),
-        None,
-    )
-    if same is not None:
+    items = queue.items()
+    before = items.get(name)
+    known = plan.source.measured.get("sha256", "")
+    known = known or (before.sha256 if before is not None and before.status == "done" else "")
+    if known and known != taken.sha256:
+        taken.path.unlink()
+        other = f"{plan.wanted.url}: the server now gives another recording than the one listed (its checksum differs)"
+        raise MediaError("changed", other, "gone")
+    alike = (one for one in items.values() if one.sha256 == taken.sha256 and one.source_id != name)
+    same = next((one for one in alike if members.has(one)), None)
+    if same is not None and not known:
         taken.path.unlink()
         queue.put(replace(item, status="duplicate", facts={"dup_of": same.source_id}))
         again = MediaError(
             "duplicate", f"{plan.wanted.url}: the same recording as source '{same.source_id}'; taken once", "gone"
         )
         return replace(plan, need="duplicate", problem=again)
-    listed = plan.source.measured.get("sha256", "")
-    if listed and listed != taken.sha256:
-        taken.path.unlink()
-        other = f"{plan.wanted.url}: the server now gives another recording than the one listed (its checksum differs)"
-        raise MediaError("changed", other, "gone")
     target = study.media / f"{name}{taken.path.suffix}"
     if target.is_file() and queue.sha256(target) == taken.sha256:
         taken.path.unlink()  # the same bytes again: the file that is there was not at fault
     else:
-        taken.path.replace(target)
+        move_into_place(taken.path, target)
     queue.remember(target, taken.sha256)
     item = replace(item, path=path_text(target), sha256=taken.sha256, status="fetched", facts=taken.facts)
     queue.put(item)
     return replace(plan, need="analyse", item=item, duration_s=taken.duration_s)
-
-
-def _withdrawn(study: Study, sha256: str) -> SourceId | None:
-    """The source that was taken down and had these bytes: its tombstone keeps their checksum."""
-    rows = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
-    return next((row.source_id for row in rows if row.is_taken_down and row.measured.get("sha256") == sha256), None)

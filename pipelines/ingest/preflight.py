@@ -14,6 +14,7 @@ from pipelines.ingest.fetch.hosts import check_host
 from pipelines.ingest.hear.languages import choose_track, tracks_of_text
 from pipelines.ingest.hear.reading import SALVAGEABLE
 from pipelines.ingest.inputs import MEDIA_SUFFIXES, Wanted, no_media
+from pipelines.ingest.members import Members
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.sources import Source, new_source_id, url_mark
 from pipelines.ingest.wishes import read_wishes
@@ -74,6 +75,7 @@ class Preflight:
         self._items = queue.items()
         self._known = {source.source_id: source for source in known if source.source_id}
         self._withdrawn = {row.source_id for row in read_takedowns(study)}
+        self.members = Members(known, self._withdrawn)
         self._taken: set[SourceId] = {*self._items, *self._known, *self._withdrawn}
         self._met: set[SourceId] = set()
         self.skipped = 0
@@ -85,6 +87,7 @@ class Preflight:
         """
         reserved = {one.source.source_id for one in wanted if one.source and one.source.source_id}
         self._taken |= reserved
+        self.members.add(self._asked(wanted))
         plans: list[Plan] = []
         empty: dict[Path, bool] = {}
         for one in wanted:
@@ -99,11 +102,26 @@ class Preflight:
                     begin()
                 if found.item.source_id:
                     self._items[found.item.source_id] = found.item
+                if found.need not in ("failed", "duplicate"):
+                    self.members.add([found.source.source_id])
         for folder, nothing in empty.items():
             if nothing:
                 bare = Wanted(str(folder), folder=folder)
                 plans.append(_failed(bare, Source("", str(folder)), Item("", ""), no_media(folder)))
         return tuple(plans)
+
+    def _asked(self, wanted: Sequence[Wanted]) -> set[SourceId]:
+        """The sources that are asked for, as far as that is known before a file is read: whichever is planned first."""
+        by_uri = {item.uri: name for name, item in self._items.items()}
+        by_path = {item.path: name for name, item in self._items.items() if item.path}
+        found = set()
+        for one in wanted:
+            given = one.source.source_id if one.source is not None else ""
+            if one.url:
+                found.add(by_uri.get(one.url, given))
+            elif one.path is not None and one.path.is_file():
+                found.add(given or by_path.get(path_text(one.path.absolute()), ""))
+        return found
 
     def _unless_withdrawn(self, one: Wanted, plan: Plan | None) -> Plan | None:
         if plan is None or plan.source.source_id not in self._withdrawn:
@@ -148,9 +166,9 @@ class Preflight:
             return _failed(one, source, Item(source.source_id, source.uri), error)
         sha256 = self._queue.sha256(path)
         if item is None:
-            item = self._same_content(sha256)
-            if item is not None and self._is_another(one, item, path):
-                return self._duplicate(one, item)
+            item, original = self._same_content(one, path, sha256)
+            if original is not None:
+                return self._duplicate(one, original)
         elif item.sha256 and item.sha256 != sha256 and item.status == "done":
             return _failed(one, self._source(one, item.source_id, path.name), item, _changed(path.name, item.source_id))
         source_id = item.source_id if item else (one.source.source_id if one.source else "")
@@ -185,7 +203,10 @@ class Preflight:
         item = item or Item(source_id, one.url)
         self._met.add(source_id)
         if item.status == "duplicate":
-            return self._duplicate(one, self._items.get(item.facts["dup_of"], item))
+            original = self._items.get(item.facts["dup_of"])
+            if original is not None and self.members.has(original):
+                return self._duplicate(one, original)
+            item = Item(source_id, one.url)
         known_failure = self._known_failure(item)
         if known_failure is not None:
             return _failed(one, source, item, known_failure)
@@ -234,8 +255,15 @@ class Preflight:
         still_there = Path(item.path).is_file() and item.path != path_text(path)
         return item.source_id in self._met or named_otherwise or still_there
 
-    def _same_content(self, sha256: str) -> Item | None:
-        return next((item for item in self._items.values() if item.sha256 == sha256 and item.status != "failed"), None)
+    def _same_content(self, one: Wanted, path: Path, sha256: str) -> tuple[Item | None, Item | None]:
+        """The source that this file is, moved here, or the one in the study that it is a copy of."""
+        alike = [item for item in self._items.values() if item.sha256 == sha256 and item.status != "failed"]
+        members = [item for item in alike if self.members.has(item)]
+        own = next((item for item in (*members, *alike) if not self._is_another(one, item, path)), None)
+        is_listed = one.source is not None and one.source.measured.get("sha256") == sha256
+        if members and own not in members and not is_listed:
+            return None, members[0]
+        return own, None
 
     def _listed_as(self, sha256: str) -> SourceId:
         return next((name for name, source in self._known.items() if source.measured.get("sha256") == sha256), "")

@@ -12,6 +12,7 @@ from pipelines.execution import Tell
 from pipelines.ingest.fetch.lanes import Done, Errand, Lanes, Rested
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.fetch.outlook import ANALYSE_PER_S, FETCH_PER_S, Outlook, look, refused
+from pipelines.ingest.members import Members
 from pipelines.ingest.preflight import Plan
 from pipelines.ingest.queue import Queue
 from pipelines.progress import Progress, Report
@@ -36,6 +37,7 @@ def rehearse(
     study: Study,
     queue: Queue,
     plans: Sequence[Plan],
+    members: Members,
     manners: Manners,
     jobs: int | None,
     report: Report,
@@ -57,7 +59,7 @@ def rehearse(
     known = {
         (item.facts.get("extractor", ""), item.facts.get("extractor_id", "")): item.source_id
         for item in queue.items().values()
-        if item.status in ("done", "fetched")
+        if item.status in ("done", "fetched") and members.has(item)
     }
     needed = 0
     for plan in plans:

@@ -110,13 +110,27 @@ def ingest(
         if dry_run:
             from pipelines.ingest.rehearse import rehearse
 
-            rehearsal = rehearse(study, queue, plans, manners, jobs, report, retry_failed=retry_failed)
+            rehearsal = rehearse(
+                study, queue, plans, preflight.members, manners, jobs, report, retry_failed=retry_failed
+            )
             ended = [rehearsed_row(plan, rehearsal) for plan in plans]
             settled = None
         else:
             note.begin(is_long=is_long)
             try:
-                work(study, queue, plans, config, jobs, manners, report, end, salvage=salvage, cluster=cluster)
+                work(
+                    study,
+                    queue,
+                    plans,
+                    preflight.members,
+                    config,
+                    jobs,
+                    manners,
+                    report,
+                    end,
+                    salvage=salvage,
+                    cluster=cluster,
+                )
             except BaseException:
                 with suppress(TableError):  # somebody is in the middle of an edit: the next run writes what was done
                     now = _listed(study)

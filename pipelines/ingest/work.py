@@ -18,6 +18,7 @@ from pipelines.ingest.choose.screen import config_hash
 from pipelines.ingest.fetch.formats import sound_formats
 from pipelines.ingest.fetch.lanes import Done, Errand, Lanes, Rested, Told
 from pipelines.ingest.fetch.manners import Manners
+from pipelines.ingest.members import Members
 from pipelines.ingest.preflight import PAUSED, Plan, paused, paused_error
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rows import ended_row
@@ -36,6 +37,7 @@ def work(
     study: Study,
     queue: Queue,
     plans: Sequence[Plan],
+    members: Members,
     config: str,
     jobs: int | None,
     manners: Manners,
@@ -100,7 +102,7 @@ def work(
             elif isinstance(news, Rested):
                 queue.rest(news.host, news.rest)
             else:
-                plan = _arrived(study, queue, coming.pop(news.key), news, config, manners)
+                plan = _arrived(study, queue, coming.pop(news.key), news, members, config, manners)
                 if plan.need == "analyse":
                     ready[news.key] = plan
                     waiting.append(news.key)
@@ -141,7 +143,9 @@ def _formats(study: Study, plan: Plan) -> str:
     return sound_formats(plan.source.measured.get("format_id", ""), language)
 
 
-def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: str, manners: Manners) -> Plan:
+def _arrived(
+    study: Study, queue: Queue, plan: Plan, done: Done[Taken], members: Members, config: str, manners: Manners
+) -> Plan:
     item = replace(plan.item, attempts=plan.item.attempts + done.tries, config_hash=config)
     if done.result is None:
         error = done.error or MediaError("bug", f"{plan.wanted.url}: ended without a word; please report it", "bug")
@@ -156,7 +160,7 @@ def _arrived(study: Study, queue: Queue, plan: Plan, done: Done[Taken], config: 
             queue.wait(item.source_id, manners.clock() + manners.defer_s)
         return _failed(queue, plan, item, problem)
     try:
-        return settle(study, queue, plan, item, done.result)
+        return settle(study, queue, plan, item, done.result, members)
     except (MediaError, OSError) as error:
         done.result.path.unlink(missing_ok=True)
         return _failed(queue, plan, item, problem_of(plan.item.uri, error))

@@ -38,6 +38,7 @@ class Misbehaving:
                 with site.lock:
                     site.asked.append((self.path, self.headers.get("Range", ""), self.headers.get("If-Range", "")))
                     time_number = site.times[name] = site.times.get(name, 0) + 1
+                    self.counted = 1
                     site.at_once += 1
                     site.most_at_once = max(site.most_at_once, site.at_once)
                 self.close_connection = True
@@ -46,8 +47,13 @@ class Misbehaving:
                 except OSError:
                     return  # the other end has seen enough
                 finally:
-                    with site.lock:
-                        site.at_once -= 1
+                    self.leave()
+
+            def leave(self) -> None:
+                """Count this request no more: the other end may ask for the next."""
+                with site.lock:
+                    site.at_once -= self.counted
+                    self.counted = 0
 
             def head(self, status: int, length: int | None, kind: str = "video/mp4", **fields: str) -> None:
                 self.send_response(status)
@@ -111,6 +117,9 @@ class Misbehaving:
                     for at in range(start, len(content), 8192):
                         self.wfile.write(content[at : at + 8192])
                         time.sleep(0.02)
+                elif name == "other":
+                    self.head(200, len(other))
+                    self.wfile.write(other)
                 elif name == "drip":
                     self.head(200, len(body))
                     while True:
@@ -137,9 +146,13 @@ class Misbehaving:
                 elif name == "garbage":
                     self.wfile.write(b"\0\1\2 not http at all\r\n\r\n")
                 else:
-                    site.gate.wait(10)
+                    site.gate.wait(120)
+                    if number == 1:
+                        self.leave()  # who looks at the head of a file goes on at its first bytes,
                     self.head(200, len(body), ETag='"one"')
-                    self.wfile.write(body)
+                    self.wfile.write(body[:-1])
+                    self.leave()  # and who fetches it at its last
+                    self.wfile.write(body[-1:])
 
             do_HEAD = do_GET  # noqa: N815
 

@@ -18,8 +18,10 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError, UserNotLive
 from pipelines import audio
 from pipelines.errors import Cancelled
 from pipelines.ingest import run
+from pipelines.ingest.fetch import site as fetching
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.fetch.site import Site
+from pipelines.ingest.queue import Item, open_queue
 from pipelines.ingest.report import IngestReport
 from pipelines.progress import Progress
 from pipelines.study import Study
@@ -183,6 +185,19 @@ def test_a_recording_under_two_addresses_of_one_site_is_told_as_a_repeat(
     assert "the same recording as source 'fine'" in second.reason
 
 
+@pytest.mark.usefixtures("watched")
+def test_a_repeat_of_what_is_no_longer_in_the_study_is_none(study: Study) -> None:
+    url = "http://127.0.0.1:1/watch/fine"
+    facts = {"extractor": "TestSite", "extractor_id": "fine"}
+    with open_queue(study.ingest_db) as queue:
+        queue.put(Item("before", f"{url}2", status="fetched", facts=facts))
+    (row,) = dry(study, url).sources
+    assert (row.verdict, row.status) == ("accept", "planned")
+    study.sources_csv.write_text(f"source_id,uri\nbefore,{url}2\n")
+    (row,) = dry(study, url).sources
+    assert (row.status, row.reason_code) == ("duplicate", "duplicate") and "source 'before'" in row.reason
+
+
 def test_a_dry_run_hears_429_too_and_later_runs_keep_to_it(study: Study, site: Misbehaving) -> None:
     now = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()
     manners = replace(QUICK, clock=lambda: now)
@@ -194,7 +209,11 @@ def test_a_dry_run_hears_429_too_and_later_runs_keep_to_it(study: Study, site: M
     assert again.sources[0].failure == "defer" and len(site.asked) == asked
 
 
-def test_a_dry_run_that_is_stopped_waits_for_no_answer(study: Study, site: Misbehaving) -> None:
+def test_a_dry_run_that_is_stopped_waits_for_no_answer(
+    study: Study, site: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(fetching._OPTIONS, "socket_timeout", 3600)  # type: ignore[arg-type]
+
     def stop(progress: Progress) -> None:
         if progress.stage == "look" and site.at_once:
             raise Cancelled("enough")

@@ -1,0 +1,176 @@
+"""What is taken once: a copy of a recording that is in the study, and not of one that only the queue remembers."""
+
+import errno
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelines import audio
+from pipelines.ingest import acquire, run
+from pipelines.ingest.members import Members
+from pipelines.ingest.queue import Item, open_queue
+from pipelines.ingest.sources import Source
+from pipelines.manifest import read_clips, read_table
+from pipelines.progress import Progress
+from pipelines.study import Study
+from tests.pipelines.ingest.fetch.test_misbehaving import bodies, make_study, site
+from tests.pipelines.ingest.misbehaving import Misbehaving
+from tests.pipelines.ingest.test_retry import QUICK, codes, ingest
+from tests.pipelines.ingest.test_run import snapshot, speech
+
+__all__ = ["bodies", "site"]
+
+INGESTED, UNCHANGED, DUPLICATE = ("ingested", ""), ("unchanged", ""), ("duplicate", "duplicate")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return make_study(tmp_path / "root")
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """Two recordings, and a copy of the first."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for name, seed in (("one", 0), ("other", 40)):
+        audio.encode(folder / f"{name}.wav", speech(seed=seed), 16000, "pcm16")
+    shutil.copy(folder / "one.wav", folder / "copy.wav")
+    return folder
+
+
+def take_out(study: Study, name: str) -> str:
+    """Take a row out of sources.csv; returns the table as it was."""
+    text = study.sources_csv.read_text()
+    study.sources_csv.write_text("".join(line for line in text.splitlines(True) if not line.startswith(f"{name},")))
+    return text
+
+
+def put_back(study: Study, name: str, text: str) -> None:
+    """Put a row back as it was in `text`."""
+    with study.sources_csv.open("a") as table:
+        table.writelines(line for line in text.splitlines(True) if line.startswith(f"{name},"))
+
+
+def clips_of(study: Study) -> set[str]:
+    return {clip.source_id for clip in read_clips(study.clips_csv)}
+
+
+def test_only_what_is_listed_or_asked_for_and_there_is_a_member() -> None:
+    known = (Source("a", "a.wav"), Source("b", "b.wav", measured={"status": "taken_down", "sha256": "0b"}))
+    members = Members(known, {"w"})
+    members.add(["new", "w"])
+    assert [name for name in ("a", "b", "new", "w", "old") if members.has(Item(name, "", status="done"))] == [
+        "a",
+        "new",
+    ]
+    assert not members.has(Item("a", "", status="failed")) and not members.has(Item("a", "", status="duplicate"))
+    assert (members.taken_down("0b"), members.taken_down("0a"), members.taken_down("")) == ("b", None, None)
+
+
+@pytest.mark.parametrize("bare", [False, True], ids=["its row as ingest wrote it", "a row without a checksum"])
+def test_a_mistaken_address_takes_nothing_from_a_source_that_was_ingested(
+    study: Study, site: Misbehaving, bare: bool
+) -> None:
+    assert codes(ingest(study, site.url("one"), site.url("other"))) == [INGESTED] * 2
+    before, text = snapshot(study), study.sources_csv.read_text()
+    with open_queue(study.ingest_db) as queue:
+        items = queue.items()
+    mistaken = site.url("mirror")  # of `one`
+    if bare:
+        study.sources_csv.write_text(f"source_id,uri,rights_basis\none,{site.url('one')},mine\nother,{mistaken},mine\n")
+    else:
+        study.sources_csv.write_text(text.replace(site.url("other"), mistaken))
+    assert codes(ingest(study)) == [UNCHANGED, ("failed", "changed")]
+    with open_queue(study.ingest_db) as queue:
+        assert queue.items() == items
+    assert clips_of(study) == {"one", "other"}
+    study.sources_csv.write_text(text)
+    site.asked.clear()
+    assert codes(ingest(study)) == [UNCHANGED] * 2 and not site.asked
+    assert snapshot(study) == before
+
+
+def test_a_copy_comes_in_when_its_original_has_left(study: Study, site: Misbehaving) -> None:
+    one, other, copy = (site.url(name) for name in ("one", "other", "copy"))
+    assert codes(ingest(study, one, other)) == [INGESTED] * 2
+    assert codes(ingest(study, copy)) == [DUPLICATE]
+    take_out(study, "one")
+    ingest(study)
+    site.asked.clear()
+    assert codes(ingest(study, copy, one)) == [DUPLICATE, UNCHANGED] and not site.asked  # in whatever order
+    assert clips_of(study) == {"one", "other"}
+    take_out(study, "one")
+    assert codes(ingest(study, copy))[0] == INGESTED
+    assert clips_of(study) == {"copy", "other"}
+    third = site.url("third")
+    assert codes(ingest(study, third)) == [DUPLICATE]
+    with open_queue(study.ingest_db) as queue:
+        assert queue.items()["third"].facts == {"dup_of": "copy"}
+
+
+def test_of_files_too(study: Study, media: Path) -> None:
+    one, other, copy = (str(media / f"{name}.wav") for name in ("one", "other", "copy"))
+    assert codes(ingest(study, one, other)) == [INGESTED] * 2
+    assert codes(ingest(study, copy)) == [DUPLICATE]
+    take_out(study, "one")
+    ingest(study)
+    assert codes(ingest(study, copy, one)) == [DUPLICATE, UNCHANGED]
+    text = take_out(study, "one")
+    assert codes(ingest(study, copy))[0] == INGESTED and clips_of(study) == {"copy", "other"}
+    shutil.copy(one, media / "third.wav")
+    (row,) = ingest(study, str(media / "third.wav")).sources
+    assert (row.status, row.source_id) == ("duplicate", "copy")
+    Path(copy).rename(media / "moved.wav")
+    assert codes(ingest(study, str(media / "moved.wav"))) == [UNCHANGED]
+    assert [row["source_id"] for row in read_table(study.sources_csv)] == ["copy", "other"]
+    put_back(study, "one", text)
+    assert not {row.status for row in ingest(study).sources} & {"failed", "duplicate"}
+
+
+def test_a_list_that_has_the_same_bytes_twice_is_ingested_whole_elsewhere(
+    study: Study, site: Misbehaving, tmp_path: Path
+) -> None:
+    """A copy came in while its original was out, and then that was put back."""
+    ingest(study, site.url("one"), site.url("other"))
+    text = take_out(study, "one")
+    ingest(study, site.url("copy"))
+    put_back(study, "one", text)
+    ingest(study)
+    elsewhere = make_study(tmp_path / "elsewhere")
+    shutil.copytree(study.manifests, elsewhere.manifests, dirs_exist_ok=True)
+    assert [row.status for row in ingest(elsewhere).sources] == ["ingested"] * 3
+    assert elsewhere.clips_csv.read_bytes() == study.clips_csv.read_bytes()
+
+
+def test_a_list_that_is_half_edited_when_a_recording_comes_keeps_nothing_out(study: Study, site: Misbehaving) -> None:
+    ingest(study, site.url("one"))
+    text = study.sources_csv.read_text()
+    spoilt: list[bool] = []
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "check" and progress.fraction == 1.0:
+            study.sources_csv.write_text(text + 'two,"')
+            spoilt.append(True)
+        elif progress.stage == "analyse":
+            study.sources_csv.write_text(text)
+
+    done = run.ingest(study, [site.url("other")], jobs=1, manners=QUICK, report=report)
+    assert codes(done) == [INGESTED] and spoilt and clips_of(study) == {"one", "other"}
+
+
+def test_what_the_disk_refuses_to_keep_is_not_said_to_be_there(
+    study: Study, site: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_partial: Path, target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(target))
+
+    monkeypatch.setattr(acquire, "move_into_place", refuse)
+    (row,) = ingest(study, site.url("one")).sources
+    assert row.status == "failed"
+    with open_queue(study.ingest_db) as queue:
+        item = queue.items()["one"]
+    assert (item.status, item.path) == ("failed", "")
+    monkeypatch.undo()
+    assert codes(ingest(study, site.url("one"), retry_failed=True)) == [INGESTED]
