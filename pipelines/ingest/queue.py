@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS picked (
     pcm_sha256 TEXT NOT NULL, PRIMARY KEY (source_id, start_sample, n_samples)
 );
 CREATE TABLE IF NOT EXISTS tables (made_of TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS candidate_tables (made_of TEXT NOT NULL);
 """
 
 #: Columns that a database of an earlier version lacks, and how they are filled from what it has.
@@ -275,10 +276,19 @@ class Queue(Memory):
         """Whether windows were written that the study's tables may not hold yet."""
         return bool(self._db.execute("PRAGMA user_version").fetchone()[0])
 
-    def tables_written(self) -> None:
-        """The study's tables hold everything that is here."""
+    @property
+    def candidates_made_of(self) -> str:
+        """Of which sources the table of candidates was made last; empty where windows were written since."""
+        row = self._db.execute("SELECT made_of FROM candidate_tables").fetchone()
+        return "" if row is None or self.ahead else str(row[0])
+
+    def made_candidates_of(self, made_of: str) -> None:
+        """The table of candidates holds every window of what is kept here as `made_of`."""
         if self.ahead:
             self._db.execute("PRAGMA user_version = 0")
+        with self._db:
+            self._db.execute("DELETE FROM candidate_tables")
+            self._db.execute("INSERT INTO candidate_tables VALUES (?)", (made_of,))
 
     @property
     def tables_made_of(self) -> str:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from pipelines import __version__
-from pipelines.atomic import atomic_path, write_bytes, write_text
+from pipelines.atomic import write_bytes, write_text
 from pipelines.ingest.across.repeated import Repeated
 from pipelines.ingest.analyse import RECIPE
-from pipelines.ingest.choose.decide import SAME_CLIP
+from pipelines.ingest.candidates import are_candidates_of, heard_items, write_candidates
 from pipelines.ingest.choose.picks import Speaker
 from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.exact.checks import Check, checks_file, update_checks
@@ -80,7 +79,8 @@ def write_tables(
     present = Present(study)
     written = study.clips_csv.read_bytes() if study.clips_csv.is_file() else b""
     made_of = _made_of(items.values(), speakers, text, present, written, unlisted_leave)
-    if was is None and made_of == queue.tables_made_of and _are_here(study):
+    heard = heard_items(items, sources)
+    if was is None and made_of == queue.tables_made_of and are_candidates_of(queue, heard) and _are_here(study):
         return write_text(study.sources_csv, text), ()
     before = read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
     listed = {source.source_id: source for source in sources if source.source_id}
@@ -108,9 +108,8 @@ def write_tables(
     if clips or before:
         written = clips_to_csv(clips).encode()
         changed |= _write_clips(study, clips, written, checks)
-    if queue.ahead or left or not study.candidates.is_file():
-        _write_candidates(study.candidates, queue, [items[name] for name in sorted(listed) if name in items])
-        queue.tables_written()
+    if not are_candidates_of(queue, heard) or not study.candidates.is_file():
+        write_candidates(study.candidates, queue, heard)
     # Of what was written, and not of what lies there by now: somebody may have edited it meanwhile.
     queue.made_tables_of(_made_of(items.values(), speakers, text, present, written, unlisted_leave or not orphans))
     return changed, left
@@ -271,50 +270,4 @@ def _clips(source_id: SourceId, group_id: str, item: Item, queue: Queue) -> list
         )
         for one in queue.kept(item)
         if one.window.pcm_sha256
-    ]
-
-
-def _write_candidates(path: Path, queue: Queue, items: Sequence[Item]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from pipelines.columns import numbers, strings
-
-    rows = [row for item in items if item.status == "done" for row in _candidate_rows(item, queue)]
-    stays = {row["pcm_sha256"]: row["clip_id"] for row in rows if row["status"] == "keep"}
-    rows = [{**row, "same_as": stays.get(row["pcm_sha256"]) if row["reasons"] == SAME_CLIP else None} for row in rows]
-    kinds: dict[str, str | type[str]] = {
-        "clip_id": str, "source_id": str, "track": "i4", "start_sample": "i8", "n_samples": "i8", "rate_hz": "i4",
-        "start_s": "f8", "end_s": "f8", "onset_s": "f8", **dict.fromkeys(SCREENS, "f4"), "status": str, "reasons": str,
-        "arm": str, "pcm_sha256": str, "same_as": str,
-    }  # fmt: skip
-    columns = {
-        name: strings([row[name] for row in rows]) if kind is str else numbers([row[name] for row in rows], kind)
-        for name, kind in kinds.items()
-    }
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
-
-
-def _candidate_rows(item: Item, queue: Queue) -> list[Mapping[str, Any]]:
-    rate_hz = item.rate_hz
-    return [
-        {
-            "clip_id": one.clip_id,
-            "source_id": item.source_id,
-            "track": item.track,
-            "start_sample": one.window.start_sample,
-            "n_samples": one.window.n_samples,
-            "rate_hz": rate_hz,
-            "start_s": one.window.start_sample / rate_hz,
-            "end_s": one.window.end_sample / rate_hz,
-            "onset_s": one.window.onset_s,
-            **dict.fromkeys(SCREENS),  # an earlier version may have had fewer
-            **one.window.scores,
-            "status": one.decision.status,
-            "reasons": ";".join(one.decision.reasons),
-            "arm": one.decision.arm,
-            "pcm_sha256": one.window.pcm_sha256,
-        }
-        for one in queue.everything(item)
     ]

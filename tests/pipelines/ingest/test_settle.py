@@ -12,7 +12,7 @@ import pytest
 from pipelines import audio
 from pipelines.errors import Cancelled, ConfigError, TableError
 from pipelines.execution import Tell
-from pipelines.ingest import analyse, run, settle, tables, work
+from pipelines.ingest import analyse, candidates, run, settle, tables, work
 from pipelines.ingest.choose import thresholds
 from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.exact import cut
@@ -112,16 +112,47 @@ def test_a_run_without_work_makes_no_row_anew(study: Study, media: Path, monkeyp
     assert ingest(study).changed is True and read_clips(study.clips_csv)[0].speaker == "Lin"
 
 
+NOTHING = "[select]\nrandom_share = 0.0\n[screen.speech_ratio]\nmin = 1.0\n[screen.longest_pause_s]\nmax = 0.0\n"
+
+
+@pytest.mark.parametrize("text", ["", NOTHING], ids=["with clips", "of which nothing is kept"])
+def test_a_source_that_leaves_takes_its_windows_along_and_brings_them_back(
+    study: Study, media: Path, tmp_path: Path, text: str
+) -> None:
+    bounds(study, text)
+    ingest(study, media)
+    listed, before = study.sources_csv.read_text(), snapshot(study)
+    assert bool(text) == (not study.clips_csv.exists())
+    study.sources_csv.write_text("".join(row for row in listed.splitlines(True) if not row.startswith("two,")))
+    ingest(study)
+    (media / "two.flac").rename(tmp_path / "two.flac")
+    assert study.candidates.read_bytes() == fresh(study, media, tmp_path).candidates.read_bytes()
+    (tmp_path / "two.flac").rename(media / "two.flac")
+    study.sources_csv.write_text(listed)
+    ingest(study)
+    assert snapshot(study) == before
+
+
+def test_candidates_of_an_earlier_version_are_written_again(study: Study, media: Path) -> None:
+    ingest(study, media)
+    expected = result(study)
+    with sqlite3.connect(study.ingest_db) as database:
+        database.execute("DROP TABLE candidate_tables")
+    study.candidates.write_bytes(b"without the windows of a source that had left and come back")
+    ingest(study)
+    assert result(study) == expected
+
+
 def test_a_table_edited_while_it_is_written_is_written_again(
     study: Study, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = tables._write_candidates
+    real = candidates._write
 
     def slow(*given: object) -> None:
         real(*given)  # type: ignore[arg-type]
         study.clips_csv.write_text(study.clips_csv.read_text().replace("model", "random", 1))
 
-    monkeypatch.setattr(tables, "_write_candidates", slow)
+    monkeypatch.setattr(candidates, "_write", slow)
     ingest(study, media)
     monkeypatch.undo()
     spoilt = study.clips_csv.read_bytes()

@@ -66,7 +66,7 @@ def test_they_leave_come_back_and_leave_again_whatever_came_first(tmp_path: Path
         assert {name for name, one in after.items() if one.reasons == (SAME_CLIP,)} == LEAVING.keys()
         assert sum(one.reasons == ("overlap",) for one in after.values()) == 4
         assert part(queue, items, ORDER) == frozenset()
-        queue.tables_written()
+        queue.made_candidates_of("")
         without = {name: item for name, item in items.items() if name != "e1"}
         assert part(queue, without, ORDER) == {"away", "e2"}
         came_back = standing(queue, without)
@@ -90,7 +90,7 @@ def test_a_pick_that_is_no_candidate_holds_its_sound(tmp_path: Path) -> None:
 def test_nothing_in_common_turns_nothing_over(tmp_path: Path) -> None:
     with open_queue(tmp_path / "ingest.db") as queue:
         items = {"e3": put(queue, "e3")}
-        queue.tables_written()
+        queue.made_candidates_of("")
         assert part(queue, items, ORDER) == frozenset() and not queue.ahead
         assert part(queue, {}, ORDER) == frozenset()
         assert replace(items["e3"]) == queue.items()["e3"]
