@@ -17,17 +17,12 @@ def object_store() -> Iterator[str]:
     """Yield the URL of an empty bucket; the environment names the server for as long, for child processes too."""
     import s3fs
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server, port = _begun()
     new = {**SECRETS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
     before = {key: os.environ.get(key) for key in new}
     os.environ.update(new)
     s3fs.S3FileSystem.clear_instance_cache()
     try:
-        _wait(server, port)
         s3fs.S3FileSystem().mkdir("bucket")
         yield "s3://bucket"
     finally:
@@ -38,17 +33,35 @@ def object_store() -> Iterator[str]:
             else:
                 os.environ[key] = value
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
-def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
-    for _ in range(300):
+def _begun() -> "tuple[subprocess.Popen[bytes], int]":
+    """A server that answers, and its port: another one where somebody took it before the server could."""
+    for _ in range(5):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if _answers(server, port):
+            return server, port
+    raise RuntimeError(f"the object store ended again and again, at last with {server.returncode}")
+
+
+def _answers(server: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Whether it answers; False where it has ended."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
         if server.poll() is not None:
-            raise RuntimeError(f"the object store ended with {server.returncode}")
+            return False
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             time.sleep(0.1)
         else:
-            return
+            if server.poll() is None:
+                return True
+    server.kill()
+    server.wait()
     raise RuntimeError("the object store does not answer")

@@ -79,7 +79,7 @@ class Server:
         """What is acknowledged; nothing where the server is gone."""
         body = {"person": accounts.person_mark(self.key, "Cura"), "events": [event]}
         try:
-            said = self.http.post(f"{self.address}/api/clipper/events", json=body, timeout=30).json()
+            said = self.http.post(f"{self.address}/api/clipper/events", json=body, timeout=120).json()
         except requests.RequestException:
             return []
         assert said["refused"] == []
@@ -126,7 +126,10 @@ def retable(study: Study) -> None:
 
 
 def picked_and_killed(study: Study, rounds: int, seed: int) -> tuple[dict[int, dict[str, Any]], set[str]]:
-    """What was sent, by its first sample, and what of it was acknowledged, by servers that were killed meanwhile."""
+    """What was sent, by its first sample, and what of it was acknowledged, by servers that were killed meanwhile.
+
+    The first is killed after it has acknowledged a pick, so that there is one to be lost; the others at any moment.
+    """
     rng = random.Random(seed)
     places = iter(range(11, 120 * HZ, LENGTH + 101))
     events: dict[int, dict[str, Any]] = {}
@@ -134,10 +137,13 @@ def picked_and_killed(study: Study, rounds: int, seed: int) -> tuple[dict[int, d
     for _ in range(rounds):
         server = Server(study)
         killer = threading.Timer(rng.uniform(0.05, 0.8), server.process.kill)  # SIGKILL, wherever it is
-        killer.start()
+        if acked:
+            killer.start()
         while server.process.poll() is None and (start := next(places, None)) is not None:
             events[start] = {"id": uuid4().hex, "kind": "pick", "source": "film", "start": start, "emotion": "sad"}
             acked |= set(server.send(events[start]))
+            if acked and killer.ident is None:
+                killer.start()
         killer.join()
         server.close()
     return events, acked

@@ -53,16 +53,16 @@ def change(study: Study, role: Role) -> None:
 
 @pytest.mark.parametrize("why", ["role", "signed_out"])
 def test_an_open_page_is_closed_with_a_sentence(study: Study, jar: dict[str, str], why: str) -> None:
-    page = AppTest.from_file(ROUTER).run(timeout=30)
+    page = AppTest.from_file(ROUTER).run(timeout=120)
     assert not page.exception and not page.warning
     if why == "role":
         change(study, "annotator")
     else:
         assert ask("POST", "/sign-out", "", cookie=cookie(jar))[0] == 303
-    page.run(timeout=30)
+    page.run(timeout=120)
     assert [one.value for one in page.warning] == [catalogue("en")(f"problems.{why}")]
     assert not page.button and not page.exception
-    page.run(timeout=30)
+    page.run(timeout=120)
     assert len(page.warning) == 1, "until it is loaded again"
 
 

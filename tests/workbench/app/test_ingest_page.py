@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -27,6 +28,20 @@ FAILED = {"status": "failed", "clips": 0, "rejected": {}, "duration_s": None, "s
 def study(ingested: Study, tmp_path: Path) -> Study:
     shutil.copytree(ingested.root, tmp_path, dirs_exist_ok=True)
     return Study(tmp_path, ingested.name)
+
+
+@pytest.fixture(autouse=True)
+def _a_waiting_job_has_all_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a page takes to draw, a job whose runner never came is not given up meanwhile."""
+    monkeypatch.setattr(jobs, "START_S", 3600.0)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The moment at which the clock stands still for what is read of a run."""
+    moment = time.time()
+    monkeypatch.setattr(ingest_reads, "time", SimpleNamespace(time=lambda: moment))
+    return moment
 
 
 @pytest.fixture
@@ -208,11 +223,10 @@ def test_two_recordings_of_one_name_are_told_apart(study: Study) -> None:
 
 
 def test_a_run_is_watched_with_what_is_left_and_can_be_stopped(
-    opened: Callable[..., AppTest], bare: Study, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[..., AppTest], bare: Study, now: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare.sources_csv.write_text("uri,rights_basis\nhttps://example.org/b,mine\nhttps://example.org/c,mine\n")
-    folder = job(bare, "run", "waiting", ["ingest", "a", "--study", "bare", "--json"], started=time.time() - 20)
-    now = time.time()
+    folder = job(bare, "run", "waiting", ["ingest", "a", "--study", "bare", "--json"], started=now - 20)
     steps = [
         ("analyse", "a", 9, 60, 10.0),
         ("analyse", "a", 60, 60, 5.0),

@@ -116,7 +116,7 @@ def test_the_page_says_it_and_hands_the_fence_on_to_what_it_starts(
     monkeypatch.setattr(own_files, "is_alone", lambda: True)
     monkeypatch.setenv("TEST_VIEW", "workbench.app.views.ingest:show")
     monkeypatch.setenv("TEST_ROLE", "curator")
-    app = AppTest.from_function(page, default_timeout=30).run()
+    app = AppTest.from_function(page, default_timeout=120).run()
     lines: Callable[[], Any] = lambda: app.text_area(key="lines-Addresses")  # noqa: E731
     lines().set_value("secret.wav").run()
     assert "taken here only out of" in app.warning[0].value and app.button(key="start").disabled

@@ -40,9 +40,9 @@ def test_a_trouble_of_any_kind_is_told_and_over_with_the_next_pick(
 
     settler = Settler(cast(Desk, SimpleNamespace(write_tables=write_tables)), SimpleNamespace(retable=retable))
     settler.soon()
-    assert settler.wait(10)
+    assert settler.wait(60)
     assert "could not be written" in settler.problem and "the picks are kept" in settler.problem
     assert "INSERT" not in settler.problem and asked == []
     settler.soon()
-    assert settler.wait(10)
+    assert settler.wait(60)
     assert (settler.problem, asked) == ("", ["night"])

@@ -95,7 +95,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, person: Person | None) 
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     app = AppTest.from_file(ROUTER)
     monkeypatch.setattr(session, "person_of", lambda _: person)
-    return app.run(timeout=30)
+    return app.run(timeout=120)
 
 
 def test_the_router_shows_the_console_to_an_annotator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def broken_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: Role, la
     study.settings_file.write_text('name = "night"\nschem = "five"\n', encoding="utf-8")
     app = AppTest.from_file(ROUTER)
     monkeypatch.setattr(session, "person_of", lambda _: Person("Mei", "Mei", role, language))
-    return app.run(timeout=30)
+    return app.run(timeout=120)
 
 
 def test_a_problem_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

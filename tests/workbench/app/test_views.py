@@ -22,6 +22,8 @@ from workbench.app.pages import PAGES
 from workbench.jobs import Job
 from workbench.training_choice import Choice, command
 
+pytestmark = pytest.mark.timeout(1200)  # some wait for a process that trains
+
 VIEWS = [page for page in PAGES if page.url != "label"]
 
 
@@ -56,7 +58,7 @@ def training(labelled: Study, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def trained(training: tuple[Study, Job]) -> tuple[Study, Job]:
     """The same when the training has ended."""
     study, job = training
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while not job.is_over and time.monotonic() < deadline:
         time.sleep(0.2)
         job = jobs.open_job(study, job.job_id)
@@ -98,7 +100,7 @@ def test_no_page_imports_tensorflow(labelled: Study) -> None:
         "from tests.workbench.app.viewing import page\n"
         "for view in VIEWS:\n"
         "    os.environ['TEST_VIEW'] = view.view\n"
-        "    assert not AppTest.from_function(page, default_timeout=60).run().exception, view\n"
+        "    assert not AppTest.from_function(page, default_timeout=120).run().exception, view\n"
         "sys.exit('tensorflow' in sys.modules)\n"
     )
     named = {"WORKBENCH_ROOT": str(labelled.root), "WORKBENCH_STUDY": labelled.name, "TEST_ROLE": "researcher"}

@@ -54,7 +54,7 @@ def viewing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Viewed]:
         told = {"WORKBENCH_ROOT": str(study.root), "WORKBENCH_STUDY": study.name, "TEST_VIEW": view, "TEST_ROLE": role}
         for name, value in (told | ({"TEST_OWNER": "yes"} if owner else {})).items():
             monkeypatch.setenv(name, value)
-        app = AppTest.from_function(page, default_timeout=30)
+        app = AppTest.from_function(page, default_timeout=120)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()
