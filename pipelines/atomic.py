@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,9 @@ from typing import Any, Self
 
 #: The temporary names given below.
 _LEFT = re.compile(r"\.(.*)\.[0-9a-f]{12}\.[^.]*", re.DOTALL)
+
+#: Bytes of a file that are read at once for its checksum.
+_BLOCK = 2**18
 
 #: How many files AtomicPaths holds back: more gain nothing.
 _BATCH = 64
@@ -173,10 +176,17 @@ def move_into_place(partial: Path, target: Path) -> None:
         sync_folder(target.parent)
 
 
-def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_file(path: Path, tell: Callable[[int], None] | None = None) -> str:
+    """Hex SHA-256 of a file, read in blocks. `tell` hears after each how many bytes were read; it may raise to stop."""
+    whole, done = hashlib.sha256(), 0
+    block = memoryview(bytearray(_BLOCK))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(block):
+            whole.update(block[:size])
+            done += size
+            if tell is not None:
+                tell(done)
+    return whole.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,13 +125,16 @@ class Memory:
         """Whether the file has the size and time of change that it had when its checksum was taken."""
         return self._remembered(path) is not None
 
-    def sha256(self, path: Path) -> str:
-        """The file's checksum, read again only where size or time of change differ from the last time."""
+    def sha256(self, path: Path, tell: Callable[[int], None] | None = None) -> str:
+        """The file's checksum, read again only where size or time of change differ from the last time.
+
+        `tell` hears how many bytes were read, and may raise to stop.
+        """
         remembered = self._remembered(path)
         if remembered is not None:
             return remembered
         before = state_of(path)  # a file that grows meanwhile must not pass for what was read of it
-        found = sha256_file(path)
+        found = sha256_file(path, tell)
         self.remember(path, found, before)
         return found
 

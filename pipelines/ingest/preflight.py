@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -10,14 +9,17 @@ from typing import Literal
 from pipelines.audio import probe
 from pipelines.errors import MediaError
 from pipelines.ingest.analyse import too_short
+from pipelines.ingest.checking import Checking
 from pipelines.ingest.fetch.hosts import check_host
 from pipelines.ingest.hear.languages import choose_track, tracks_of_text
-from pipelines.ingest.hear.reading import SALVAGEABLE
 from pipelines.ingest.inputs import MEDIA_SUFFIXES, Wanted, no_media
 from pipelines.ingest.members import Members
 from pipelines.ingest.queue import Item, Queue, path_text
+from pipelines.ingest.retries import Retries
 from pipelines.ingest.sources import Source, new_source_id, url_mark
+from pipelines.ingest.trouble import problem_of
 from pipelines.ingest.wishes import read_wishes
+from pipelines.progress import Report, silent
 from pipelines.study import Study
 from pipelines.takedowns import read_takedowns
 from pipelines.units import Seconds, SourceId
@@ -25,10 +27,6 @@ from pipelines.units import Seconds, SourceId
 Need = Literal["nothing", "fetch", "analyse", "failed", "duplicate", "paused"]
 
 PAUSED = "paused"
-
-
-#: Failures after which a fetched file is as good as before.
-_NOT_THE_FILES_FAULT = frozenset(("disk_full", "disk", "crashed", "bug", "memory"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +61,10 @@ class Preflight:
         salvage: bool = False,
         now: float = 0.0,
     ) -> None:
-        self._retry_failed = retry_failed
-        self._salvage = salvage
-        self._now = now
-        self._waits = queue.waits()
         self._wishes = read_wishes(study)
+        self._retries = Retries(
+            config, queue.waits(), self._wishes, retry_failed=retry_failed, salvage=salvage, now=now
+        )
         self._study = study
         self._queue = queue
         self._config = config
@@ -78,19 +75,25 @@ class Preflight:
         self.members = Members(known, self._withdrawn)
         self._taken: set[SourceId] = {*self._items, *self._known, *self._withdrawn}
         self._met: set[SourceId] = set()
+        self._checking = Checking(queue, (), silent, lambda: None)
         self.skipped = 0
 
-    def plan(self, wanted: Sequence[Wanted], begin: Callable[[], None] | None = None) -> tuple[Plan, ...]:
+    def plan(
+        self, wanted: Sequence[Wanted], report: Report = silent, begin: Callable[[], None] = lambda: None
+    ) -> tuple[Plan, ...]:
         """A plan per recording. Files in folders that are no media by content or name are counted in `skipped`.
 
-        `begin` is called whenever one is found that has to be analysed.
+        `begin` is called whenever one is found that has to be analysed, and once a long one is being read. Raises
+        Cancelled out of `report`, also while a recording is read; checksums taken until then need not be taken again.
         """
         reserved = {one.source.source_id for one in wanted if one.source and one.source.source_id}
         self._taken |= reserved
         self.members.add(self._asked(wanted))
         plans: list[Plan] = []
         empty: dict[Path, bool] = {}
-        for one in wanted:
+        self._checking = Checking(self._queue, wanted, report, begin)
+        for number, one in enumerate(wanted):
+            self._checking.at(number)
             found = self._unless_paused(self._unless_withdrawn(one, self._one(one)))
             if one.folder is not None:
                 empty[one.folder] = empty.get(one.folder, True) and found is None
@@ -98,12 +101,13 @@ class Preflight:
                 self.skipped += 1
             else:
                 plans.append(found)
-                if begin is not None and found.asks_for_work:
+                if found.asks_for_work:
                     begin()
                 if found.item.source_id:
                     self._items[found.item.source_id] = found.item
                 if found.need not in ("failed", "duplicate"):
                     self.members.add([found.source.source_id])
+        self._checking.at(len(wanted))
         for folder, nothing in empty.items():
             if nothing:
                 bare = Wanted(str(folder), folder=folder)
@@ -153,18 +157,19 @@ class Preflight:
         if item is not None and self._queue.is_as_it_was(path) and item.path == path_text(path):
             if self._is_done(one, item):
                 return self._done(one, item)
-            known = self._known_failure(item)
+            known = self._retries.refusal(item)
             if known is not None:
                 return _failed(one, self._source(one, item.source_id, path.name), item, known)
         try:
             facts = probe(path, partial(choose_track, language=self._language(one, item)))
-        except MediaError as error:
+            sha256 = self._checking.sha256(path)
+        except (MediaError, OSError) as error:
+            problem = problem_of(path.name, error)
             looks = path.suffix.lower() in MEDIA_SUFFIXES
-            if one.folder is not None and not looks and error.reason_code in ("not_media", "empty", "no_audio"):
+            if one.folder is not None and not looks and problem.reason_code in ("not_media", "empty", "no_audio"):
                 return None
             source = self._source(one, item.source_id if item else "", path.name)
-            return _failed(one, source, Item(source.source_id, source.uri), error)
-        sha256 = self._queue.sha256(path)
+            return _failed(one, source, Item(source.source_id, source.uri), problem)
         if item is None:
             item, original = self._same_content(one, path, sha256)
             if original is not None:
@@ -207,41 +212,16 @@ class Preflight:
             if original is not None and self.members.has(original):
                 return self._duplicate(one, original)
             item = Item(source_id, one.url)
-        known_failure = self._known_failure(item)
-        if known_failure is not None:
-            return _failed(one, source, item, known_failure)
-        if item.path and Path(item.path).is_file() and not self._is_to_be_fetched_anew(item):
+        known = self._retries.refusal(item)
+        if known is not None:
+            return _failed(one, source, item, known)
+        if item.path and Path(item.path).is_file() and not self._retries.fetches_anew(item):
             return self._done(one, item) if self._is_done(one, item) else Plan(one, "analyse", source, item)
         try:
             check_host(one.url, self._study.settings.allow_private_hosts)
         except MediaError as error:
             return _failed(one, source, item, error)
         return Plan(one, "fetch", source, item)
-
-    def _known_failure(self, item: Item) -> MediaError | None:
-        """Why a recording that failed before is not tried now, by the class of its failure."""
-        if item.status != "failed" or self._is_to_be_retried(item):
-            return None
-        # A file that is here may do under other settings; an address that is gone stays so.
-        same = item.config_hash == self._config or not (item.path and Path(item.path).is_file())
-        if item.failure in ("gone", "bug") and same:
-            return MediaError(item.reason_code, item.reason, "gone" if item.failure == "gone" else "bug")
-        if item.reason_code in SALVAGEABLE and not self._salvage and same:
-            return MediaError(item.reason_code, item.reason)
-        until = self._waits.get(item.source_id, 0.0)
-        if item.failure == "defer" and self._now < until:
-            after = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
-            return MediaError(item.reason_code, f"{item.reason} (asked again after {after})", "defer")
-        return None
-
-    def _is_to_be_retried(self, item: Item) -> bool:
-        return self._retry_failed or self._wishes.get(item.source_id) == "retry"
-
-    def _is_to_be_fetched_anew(self, item: Item) -> bool:
-        """Only on demand, and only where the file may be at fault: what was fetched once is not thrown away."""
-        salvaging = self._salvage and item.reason_code in SALVAGEABLE
-        spoilt = item.status == "failed" and not salvaging and item.reason_code not in _NOT_THE_FILES_FAULT
-        return spoilt and self._is_to_be_retried(item)
 
     def _item_of(self, one: Wanted, path: Path) -> Item | None:
         if one.source is not None and one.source.source_id:

@@ -13,6 +13,7 @@ from pipelines.errors import ConfigError, DataError, TableError
 from pipelines.execution import warm_up
 from pipelines.ingest import analyse
 from pipelines.ingest.analyse import RECIPE, analysis_hash
+from pipelines.ingest.checking import CHECK
 from pipelines.ingest.choose.picks import read_picks, read_speakers
 from pipelines.ingest.choose.screen import config_hash
 from pipelines.ingest.fetch.manners import Manners, manners_of
@@ -100,10 +101,9 @@ def ingest(
         preflight = Preflight(
             study, queue, known, config, rights, retry_failed=retry_failed, salvage=salvage, now=manners.clock()
         )
-        report(Progress("check", 0, len(asked)))
         is_spread = jobs != 1 and not dry_run and cluster is None
-        plans = preflight.plan(asked, partial(warm_up, analyse.__name__) if is_spread else None)
-        report(Progress("check", len(plans), len(plans)))
+        plans = preflight.plan(asked, report, partial(warm_up, analyse.__name__) if is_spread else lambda: None)
+        report(Progress(CHECK, len(plans), len(plans)))
         is_long = any(plan.asks_for_work for plan in plans)
         rehearsal: Rehearsal | None = None
         films: Mapping[SourceId, str] = {}

@@ -19,6 +19,7 @@ STAGES = {"fetch": "fetching", "analyse": "listening to"}
 #: Steps that an ingest goes through as a whole, before and after its recordings.
 WHOLE = {
     "check": "Looking at what there is to do",
+    "read through": "Reading new recordings through",
     "look": "Asking the sites",
     "fetch": "Fetching",
     "fetch video": "Fetching pictures",
@@ -88,10 +89,13 @@ def _line(job: Job) -> str:
         return f"{job.title}: about to start"
     done, total = ingest_reads.ended(job)
     if total and done < total and progress.stage not in ("check", "look"):
-        eta = ingest_reads.eta_s(job)
-        left = f", about {duration(eta)} left" if eta is not None else ""
-        return f"{number(done)} of {amount(total, 'recording')} ended{left}"
-    return f"{job.title}: {WHOLE.get(progress.stage, 'Working')} · {duration(job.seconds)}"
+        return f"{number(done)} of {amount(total, 'recording')} ended{_left(ingest_reads.eta_s(job))}"
+    left = _left(job.eta_s) if progress.stage == "read through" else ""
+    return f"{job.title}: {WHOLE.get(progress.stage, 'Working')}{left} · {duration(job.seconds)}"
+
+
+def _left(eta_s: float | None) -> str:
+    return f", about {duration(eta_s)} left" if eta_s is not None else ""
 
 
 def _over(job: Job) -> None:
