@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -114,7 +114,9 @@ def run_each(
         left, more = yield from _run(work, left, jobs, stage, report, suspects, limits, more)
     for key, task in suspects.items():
         again: dict[str, Task] = {}
-        yield from _run(work, {key: task}, 2, stage, report, again, limits)
+        left = {key: task}
+        while left:  # not begun where the process that it was to be forked off died: the next round does without
+            left, _ = yield from _run(work, left, 2, stage, report, again, limits)
         if again:
             yield (
                 key,
@@ -174,11 +176,8 @@ def _run(
                 more = more if new is not None else None
                 submit(new or {})
 
-        submit(tasks)
-        while waiting or (more is not None and not broken):
-            refill(0.0 if waiting else 0.1)
-            ended, _ = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
-            outcomes: list[tuple[str, Result | Failed]] = []
+        def take_in(ended: Iterable[Future[Any]]) -> Iterator[tuple[str, Result | Failed]]:
+            nonlocal broken
             for future in ended:
                 key = waiting.pop(future)
                 error = future.exception()
@@ -186,14 +185,21 @@ def _run(
                     crashed[key] = begun[key]
                     broken = True
                 else:
-                    outcomes.append((key, Failed(error) if error is not None else future.result()))
+                    yield key, Failed(error) if error is not None else future.result()
+
+        submit(tasks)
+        while waiting or (more is not None and not broken):
+            outcomes: list[tuple[str, Result | Failed]] = []
             try:
+                refill(0.0 if waiting else 0.1)
+                outcomes += take_in(wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED).done)
                 while not line.news.empty():
                     key, done, total = line.news.get()
                     report(Progress(stage, done, total, key))
                 if outcomes and waiting:  # the process that is free works on while the caller takes these in
                     refill(0.0)
             except BaseException:
+                outcomes += take_in([future for future in waiting if future.done()])
                 yield from outcomes  # what is done stays done
                 raise
             yield from outcomes

@@ -25,7 +25,7 @@ from pipelines.ingest.rows import ended_row
 from pipelines.ingest.tables import Ended
 from pipelines.ingest.trouble import problem_of
 from pipelines.ingest.wishes import granted, read_wishes
-from pipelines.progress import Progress, Report
+from pipelines.progress import Listener, Progress, Report
 from pipelines.study import Study
 from pipelines.units import Seconds
 
@@ -51,6 +51,7 @@ def work(
 
     With `salvage` what comes before damage in a recording is kept. `cluster` does the analysis, else this machine.
     """
+    listener = Listener(report)
     clips_hash = config_hash(study.settings, RECIPE)
     ready: dict[str, Plan] = {}
     coming: dict[str, Plan] = {}
@@ -66,6 +67,13 @@ def work(
             end(ended_row(plan))
     if not ready and not coming:
         return
+    n_ended = len(plans) - len(ready) - len(coming)
+
+    def over(one: Ended) -> None:
+        nonlocal n_ended
+        n_ended += 1
+        with listener.held():
+            end(one)
 
     def task(name: str, plan: Plan) -> Task:
         path = Path(plan.item.path)
@@ -98,7 +106,8 @@ def work(
         """Hand out one task per process that is free, so that a wish about any other still counts."""
         for news in lanes.news(0.0 if waiting else timeout_s):
             if isinstance(news, Told):
-                report(Progress("fetch", news.done, news.total, news.key))
+                with listener.held():
+                    listener(Progress("fetch", news.done, news.total, news.key))
             elif isinstance(news, Rested):
                 queue.rest(news.host, news.rest)
             else:
@@ -107,35 +116,46 @@ def work(
                     ready[news.key] = plan
                     waiting.append(news.key)
                 else:
-                    end(ended_row(plan))
+                    over(ended_row(plan))
+        listener.ask(Progress("sources", n_ended, len(plans)))
         new: dict[str, Task] = {}
         wishes = read_wishes(study) if waiting else {}
         while waiting and under_way + len(new) < workers:
             name = waiting.popleft()
             if wishes.get(name) == "pause":
-                end(ended_row(paused(ready.pop(name))))
+                over(ended_row(paused(ready.pop(name))))
                 continue
             new[name] = task(name, ready[name])
             _begun(queue, stored.get(name))
         return new if new or waiting or not lanes.ended else None
 
+    def heard(name: str, outcome: Analysed | Failed) -> None:
+        plan = ready[name]
+        item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
+        if isinstance(outcome, Failed):
+            problem = problem_of(plan.item.uri, outcome.error)
+            if problem.reason_code == "disk_full":
+                lanes.halt(problem)
+            over(ended_row(_failed(queue, plan, item, problem)))
+        else:
+            item = replace(item, status="done", facts=_facts(plan, outcome), clips_hash=clips_hash, failure="")
+            item = replace(item, reason_code=outcome.reason_code, reason=outcome.reason)
+            queue.put(item, outcome.windows, outcome.decisions)
+            over(ended_row(replace(plan, item=item), "ingested", outcome.checks))
+        granted(study, [name])
+
     formats = {name: _formats(study, plan) for name, plan in coming.items()}
     errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
-    with Lanes(errands, bring, manners, queue.rests()) as lanes:
-        for name, outcome in each(analyse, {}, stage="analyse", report=report, more=more):
-            plan = ready[name]
-            item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
-            if isinstance(outcome, Failed):
-                problem = problem_of(plan.item.uri, outcome.error)
-                if problem.reason_code == "disk_full":
-                    lanes.halt(problem)
-                end(ended_row(_failed(queue, plan, item, problem)))
-            else:
-                item = replace(item, status="done", facts=_facts(plan, outcome), clips_hash=clips_hash, failure="")
-                item = replace(item, reason_code=outcome.reason_code, reason=outcome.reason)
-                queue.put(item, outcome.windows, outcome.decisions)
-                end(ended_row(replace(plan, item=item), "ingested", outcome.checks))
-            granted(study, [name])
+    lanes = Lanes(errands, bring, manners, queue.rests())
+    try:
+        with lanes:
+            for name, outcome in each(analyse, {}, stage="analyse", report=listener, more=more):
+                heard(name, outcome)
+        listener.check()
+    finally:
+        for news in lanes.news(0.0):  # what came whole while the lanes were stopped need not be fetched again
+            if isinstance(news, Done) and news.result is not None:
+                _arrived(study, queue, coming.pop(news.key), news, members, config, manners)
 
 
 def _formats(study: Study, plan: Plan) -> str:

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +37,7 @@ def crash_or_meet(task: Path, tell: Tell) -> str:
     crash(task, tell)
     if task.name.startswith("later"):
         partner = task.with_name(f"later{int(task.name.removeprefix('later')) ^ 1}")
-        last_s = time.monotonic() + 60
-        while not partner.exists():
-            if time.monotonic() > last_s:
-                raise TimeoutError(f"{partner.name} never ran beside {task.name}")
-            time.sleep(0.01)
+        wait_for(partner.exists)
     return task.name
 
 
@@ -142,15 +140,23 @@ def test_what_is_handed_out_after_a_process_died_goes_on_side_by_side(tmp_path: 
 
 
 def hang(task: Path, tell: Tell) -> str:
-    """Holds the interpreter in native code for as long as it is let, unless it is `slow`, which says that it lives."""
+    """`bad` holds the interpreter in native code for as long as it is let: not long, from its last word on."""
     if task.name == "bad":
         with task.open("a") as file:
             file.write("tried\n")
+        execution._silence_s = 0.3
+        tell(1, 1)
         sum(range(10**15))
-    for turn in range(8):
-        time.sleep(0.1)
-        tell(turn, 8)
     return task.name
+
+
+def count_waits(task: int, tell: Tell) -> int:
+    """How often words began the wait for the next anew."""
+    waits: list[int] = []
+    execution._wait_for_a_word = lambda _unheard: waits.append(task)
+    for _ in range(task):
+        tell(1, 1)
+    return len(waits)
 
 
 def gorge(task: int, tell: Tell) -> int:
@@ -159,14 +165,18 @@ def gorge(task: int, tell: Tell) -> int:
 
 @pytest.mark.usefixtures("_workers")
 def test_a_task_that_hangs_in_native_code_is_ended_and_takes_no_other_with_it(tmp_path: Path) -> None:
-    tasks = {name: tmp_path / name for name in ("bad", "slow")}
-    limits = Limits(silence_s=0.5)
+    tasks = {name: tmp_path / name for name in ("bad", "good")}
+    limits = Limits(silence_s=120)
     outcomes = dict(run_each(hang, tasks, jobs=2, stage="try", report=silent, limits=limits))
     failed = outcomes.pop("bad")
     assert isinstance(failed, Failed) and isinstance(failed.error, WorkerCrashed)
     assert "died or hung twice" in str(failed.error)
     assert tasks["bad"].read_text() == "tried\n" * 2
-    assert outcomes == {"slow": "slow"}
+    assert outcomes == {"good": "good"}
+
+
+def test_each_word_of_a_task_begins_the_wait_for_the_next_anew() -> None:
+    assert dict(run_each(count_waits, {"a": 5}, jobs=2, stage="try", report=silent)) == {"a": 5}
 
 
 @pytest.mark.usefixtures("_workers")
@@ -204,19 +214,45 @@ def test_further_tasks_are_taken_in_while_others_run(jobs: int) -> None:
     assert not dict(run_each(square, {}, jobs=jobs, stage="try", report=silent, more=lambda *_: None))
 
 
-def test_a_process_that_is_free_goes_on_before_the_caller_has_taken_in_what_it_gave() -> None:
-    left = ["b", "c", "d"]
+def meet(task: Path, tell: Tell) -> str:
+    """`b` goes on only once `c` was begun."""
+    task.touch()
+    if task.name == "b":
+        wait_for(task.with_name("c").exists)
+    return task.name
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    last_s = time.monotonic() + 60
+    while not happened():
+        if time.monotonic() > last_s:
+            raise TimeoutError("it never came")
+        time.sleep(0.01)
+
+
+def test_a_process_that_is_free_goes_on_before_the_caller_has_taken_in_what_it_gave(tmp_path: Path) -> None:
+    left = [tmp_path / name for name in ("b", "c", "d")]
     met: list[tuple[str, int]] = []
 
-    def more(_timeout_s: float, under_way: int) -> dict[str, int] | None:
-        given = dict.fromkeys(left[: 2 - under_way], 1)
+    def more(_timeout_s: float, under_way: int) -> dict[str, Path] | None:
+        given = {task.name: task for task in left[: 2 - under_way]}
         del left[: len(given)]
         return given if given or left else None
 
-    for key, _ in run_each(square, {"a": 2}, jobs=2, stage="try", report=silent, more=more):
+    for key, _ in run_each(meet, {"a": tmp_path / "a"}, jobs=2, stage="try", report=silent, more=more):
         met.append((key, len(left)))
     assert sorted(key for key, _ in met) == ["a", "b", "c", "d"]
-    assert met[0][1] <= 1 and not left, "the third was handed out before the first was told of"
+    assert met[0] == ("a", 1) and not left, "the third was handed out before the first was told of"
+
+
+class Dying:
+    """Stands in for workers whose fork server the system kills while it starts one."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+    def submit(self, *_: Any) -> Any:
+        raise EOFError("unexpected EOF")
+
+    def shutdown(self, **_: Any) -> None: ...
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there")
@@ -224,21 +260,56 @@ def test_the_run_goes_on_where_the_process_that_others_are_forked_off_dies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(execution, "_is_warm", True)
-
-    class Dying:
-        """Stands in for a fork server that the system kills while it starts a process."""
-
-        def __init__(self, *_: Any, **__: Any) -> None: ...
-        def submit(self, *_: Any) -> Any:
-            raise EOFError("unexpected EOF")
-
-        def shutdown(self, **_: Any) -> None: ...
-
     real = execution.ProcessPoolExecutor
     pools = iter((Dying,))
     monkeypatch.setattr(execution, "ProcessPoolExecutor", lambda *given, **more: next(pools, real)(*given, **more))
     outcomes = dict(run_each(square, {"a": 2, "b": 3}, jobs=2, stage="try", report=silent))
     assert outcomes == {"a": 4, "b": 9} and not execution._is_warm
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there")
+def test_a_task_that_is_tried_alone_has_an_outcome_where_that_process_dies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(execution, "_is_warm", True)
+    real = execution.ProcessPoolExecutor
+    pools = iter((real, Dying))
+    monkeypatch.setattr(execution, "ProcessPoolExecutor", lambda *given, **more: next(pools, real)(*given, **more))
+    outcomes = dict(run_each(crash, {"bad": tmp_path / "bad"}, jobs=2, stage="try", report=silent))
+    assert isinstance(outcomes["bad"], Failed) and isinstance(outcomes["bad"].error, WorkerCrashed)
+    assert (tmp_path / "bad").read_text() == "tried\n" * 2 and not execution._is_warm
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_ends_while_the_caller_is_busy_reaches_it_when_it_stops_then(
+    jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    futures: list[Future[Any]] = []
+
+    def noted(real: type[Any]) -> type[Any]:
+        class Noted(real):  # type: ignore[misc]
+            def submit(self, *given: Any) -> Future[Any]:
+                futures.append(super().submit(*given))
+                return futures[-1]
+
+        return Noted
+
+    for name in ("ThreadPoolExecutor", "ProcessPoolExecutor"):
+        monkeypatch.setattr(execution, name, noted(getattr(execution, name)))
+
+    def stop(_: Progress) -> None:
+        wait_for(lambda: all(future.done() for future in futures))
+        raise Cancelled("enough")
+
+    met: dict[str, object] = {}
+
+    def take_in() -> None:
+        for key, outcome in run_each(square, {"a": 2, "b": 3, "c": 4}, jobs=jobs, stage="try", report=stop):
+            met[key] = outcome
+
+    with pytest.raises(Cancelled):
+        take_in()
+    assert met == {"a": 4, "b": 9, "c": 16}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -255,15 +326,19 @@ def test_what_is_done_reaches_the_caller_who_stops_at_that_moment(jobs: int) -> 
 
     met: dict[str, object] = {}
 
-    def meet() -> None:
-        for key, outcome in run_each(square_slowly, {}, jobs=jobs, stage="try", report=silent, more=more):
+    def take_in() -> None:
+        for key, outcome in run_each(square_or_stay, {}, jobs=jobs, stage="try", report=silent, more=more):
             met[key] = outcome
 
     with pytest.raises(Cancelled):
-        meet()
+        take_in()
     assert met == {"a": 4}
 
 
-def square_slowly(task: int, tell: Tell) -> int:
-    time.sleep(0.001 if task < 10 else 1.0)
+def square_or_stay(task: int, tell: Tell) -> int:
+    """A large one stays until it is stopped."""
+    last_s = time.monotonic() + (60 if task > 10 else 0)
+    while time.monotonic() < last_s:
+        time.sleep(0.01)
+        tell(0, 1)
     return task * task

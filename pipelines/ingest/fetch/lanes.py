@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pipelines.errors import Cancelled, MediaError
 from pipelines.execution import Tell
-from pipelines.ingest.fetch.manners import Manners, Rest
+from pipelines.ingest.fetch.manners import LONGEST_REST_S, Manners, Rest
 from pipelines.ingest.trouble import TooManyRequests
 from pipelines.units import Seconds
 
@@ -121,11 +121,19 @@ class Lanes(Generic[Result]):
         self._halted = error
 
     def _lane(self, host: str, errands: Sequence[Errand]) -> None:
-        manners = self._manners
         waiting = deque((errand, 1, 0.0) for errand in errands)
+        try:
+            self._serve(host, waiting)
+        except BaseException as error:  # noqa: BLE001  # an errand without an end would be waited for for ever
+            for errand, attempt, _ in waiting:
+                self._news.put(Done(errand.key, None, error, attempt - 1))
+
+    def _serve(self, host: str, waiting: deque[tuple[Errand, int, float]]) -> None:
+        """Until none is `waiting`, of (errand, its next try, when that may be): each leaves it as it ends."""
+        manners = self._manners
         free_at = 0.0
         while waiting and not self._stop.is_set():
-            errand, attempt, not_before = waiting.popleft()
+            errand, attempt, not_before = waiting[0]
             refusal = self._halted or self._resting(errand)
             if refusal is None:
                 self._stop.wait(max(0.0, free_at - manners.clock(), not_before - manners.clock()))
@@ -134,6 +142,7 @@ class Lanes(Generic[Result]):
                 refusal = self._halted
             if refusal is not None:
                 self._news.put(Done(errand.key, None, refusal, attempt - 1))
+                waiting.popleft()
                 continue
             try:
                 result = self._work(errand, self._telling(errand), self._stop)
@@ -155,13 +164,15 @@ class Lanes(Generic[Result]):
                 if self._rests.get(host):
                     self._set(host, Rest(0.0, 0))
                 self._news.put(Done(errand.key, result, None, attempt))
+            waiting.popleft()
             free_at = manners.clock() + manners.between_s()
 
     def _resting(self, errand: Errand) -> MediaError | None:
         rest = self._rests.get(errand.host)
         if rest is None or rest.strikes == 0:
             return None
-        if self._manners.clock() < rest.until:
+        # One that is further away was stored before rests had an end, or by a clock that was wrong.
+        if 0 < rest.until - self._manners.clock() <= LONGEST_REST_S:
             until = datetime.fromtimestamp(rest.until, UTC).strftime("%Y-%m-%d %H:%M UTC")
             return MediaError(
                 "too_many_requests",
@@ -181,7 +192,8 @@ class Lanes(Generic[Result]):
     def _strike(self, host: str, error: TooManyRequests) -> None:
         before = self._rests.get(host)
         seconds = self._manners.rest_s if error.rest_s is None else error.rest_s
-        self._set(host, Rest(self._manners.clock() + seconds, (before.strikes if before else 0) + 1))
+        until = self._manners.clock() + min(seconds, LONGEST_REST_S)
+        self._set(host, Rest(until, (before.strikes if before else 0) + 1))
 
     def _set(self, host: str, rest: Rest) -> None:
         self._rests[host] = rest

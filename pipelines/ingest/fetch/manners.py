@@ -9,6 +9,9 @@ from pipelines.ingest.fetch.hosts import Private
 from pipelines.study import StudySettings
 from pipelines.units import Seconds
 
+#: No host gets a longer rest, whatever it asks for.
+LONGEST_REST_S: Seconds = 24 * 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Manners:

@@ -13,6 +13,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ class FilteringProxy:
         self._clock = clock
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._ended = threading.Event()
         self._token = secrets.token_urlsafe(16)
         self._largest: float = float("inf")
         self._ends: float = float("inf")
@@ -147,10 +149,15 @@ class FilteringProxy:
                 self.unreachable = error
             raise
         for address in numeric:
+            if self._ended.is_set():
+                break
             try:
-                return self.keep(self._connect((address, port), timeout=_CONNECT_S))
+                server = self.keep(self._connect((address, port), timeout=_CONNECT_S))
             except OSError:
                 continue
+            if self._ended.is_set():  # meanwhile: nobody would end this one any more
+                _end(server)
+            return server
         self.unreachable = MediaError(
             "unreachable", f"{host}: does not answer on port {port}; check the address, or try again later", "retry"
         )
@@ -168,12 +175,10 @@ class FilteringProxy:
 
     def _cut(self) -> None:
         with self._lock:
+            self._ended.set()
             still = list(self._open)
         for one in still:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # it was closed already
+            _end(one)
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -274,6 +279,11 @@ class _Handler(socketserver.BaseRequestHandler):
                 if one is server:
                     self.server.proxy.count(len(block))
                 (client if one is server else server).sendall(block)
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):  # it was closed already
+        one.shutdown(socket.SHUT_RDWR)
 
 
 def _head(one: socket.socket) -> tuple[bytes, bytes]:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,31 @@ def test_it_ends_with_its_block_whatever_hangs() -> None:
         silent.join()
         hanging.close()
         assert ended and time.monotonic() - began < 3
+
+
+def test_it_ends_with_its_block_though_a_server_that_hangs_answers_only_then() -> None:
+    connecting, is_cut, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Late(FilteringProxy):
+        def _cut(self) -> None:
+            super()._cut()
+            is_cut.set()
+
+    def connect(*given: Any, **more: Any) -> socket.socket:
+        connecting.set()
+        is_cut.wait(60)
+        return socket.create_connection(*given, **more)
+
+    def ask(proxy: FilteringProxy) -> None:
+        with suppress(OSError, http.client.HTTPException):
+            through(proxy, f"http://127.0.0.1:{mute.getsockname()[1]}/never")
+
+    def hold() -> None:
+        with Late(allow_private=True, connect=connect) as proxy:
+            threading.Thread(target=ask, args=(proxy,)).start()
+            connecting.wait(60)
+        ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        threading.Thread(target=hold, daemon=True).start()
+        assert ended.wait(60)
