@@ -51,7 +51,8 @@ def look(
     films: dict[SourceId, Path] = {}
     marks: dict[SourceId, str] = {}
     told: dict[SourceId, str] = {}
-    for item in items:
+    for number, item in enumerate(items):
+        report(Progress("shots", number, len(items)))  # a film may be long to read
         recording = Path(item.path) if item.path else None
         film = video_of(study, item.source_id, recording)
         if film is None:

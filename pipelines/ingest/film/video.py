@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipelines.errors import Cancelled, MediaError
+from pipelines.atomic import move_into_place, sweep
+from pipelines.errors import MediaError
 from pipelines.execution import Tell
 from pipelines.ingest.acquire import check_room
 from pipelines.ingest.fetch.formats import PICTURE
@@ -16,7 +17,8 @@ from pipelines.ingest.fetch.lanes import Done, Errand, Lanes, Rested, Told
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.sources import is_url
-from pipelines.progress import Progress, Report
+from pipelines.ingest.trouble import problem_of
+from pipelines.progress import Listener, Progress, Report
 from pipelines.recording import has_picture
 from pipelines.study import Study
 from pipelines.units import SourceId
@@ -48,22 +50,37 @@ def fetch_videos(
     ]
     if not errands:
         return _sentences(told)
-    study.video.mkdir(parents=True, exist_ok=True)
+    sweep(study.video)
+    listener = Listener(report)
     ended = 0
-    with Lanes(errands, _bringing(study, manners), manners, queue.rests()) as lanes:
-        while not lanes.ended:
-            for news in lanes.news(0.1):
-                if isinstance(news, Told):
-                    report(Progress("fetch video", news.done, news.total, news.key))
-                elif isinstance(news, Rested):
-                    queue.rest(news.host, news.rest)
-                else:
-                    ended += 1
-                    error = _kept(study, news)
-                    queue.put_video(news.key, error)
-                    if error is not None:
-                        told[news.key] = error
-                    report(Progress("videos", ended, len(errands), news.key))
+    lanes = Lanes(errands, _bringing(study, manners), manners, queue.rests())
+
+    def over(done: Done[Path]) -> None:
+        nonlocal ended
+        ended += 1
+        error = _kept(study, done)
+        queue.put_video(done.key, error)
+        if error is not None:
+            told[done.key] = error
+        with listener.held():
+            listener(Progress("videos", ended, len(errands), done.key))
+
+    try:
+        with lanes:
+            while not lanes.ended:
+                for news in lanes.news(0.1):
+                    if isinstance(news, Told):
+                        with listener.held():
+                            listener(Progress("fetch video", news.done, news.total, news.key))
+                    elif isinstance(news, Rested):
+                        queue.rest(news.host, news.rest)
+                    else:
+                        over(news)
+                listener.ask(Progress("videos", ended, len(errands)))
+    finally:
+        for news in lanes.news(0.0):  # what came whole while the lanes were stopped need not be fetched again
+            if isinstance(news, Done) and news.result is not None:
+                over(news)
     return _sentences(told)
 
 
@@ -73,23 +90,23 @@ def _sentences(told: Mapping[SourceId, MediaError]) -> Mapping[SourceId, str]:
 
 def _kept(study: Study, done: Done[Path]) -> MediaError | None:
     """Put what came in its place; else the error that says why nothing did."""
-    if isinstance(done.error, Cancelled):
-        raise done.error
-    if done.result is not None:
-        done.result.replace(study.video / f"{done.key}{done.result.suffix}")
-        return None
-    if not isinstance(done.error, MediaError):
-        told = f"{done.key}: an error of this program ({type(done.error).__name__}: {done.error}); please report it"
-        return MediaError("bug", told, "bug")
-    if done.error.reason_code == "no_audio":  # the words for a choice of formats that is empty
-        return MediaError("no_picture", f"{done.key}: its site offers no picture of 360 lines or fewer", "gone")
-    return done.error
+    if done.result is None:
+        error = problem_of(done.key, done.error or RuntimeError("it ended without a word"))
+        if error.reason_code == "no_audio":  # the words for a choice of formats that is empty
+            return MediaError("no_picture", f"{done.key}: its site offers no picture of 360 lines or fewer", "gone")
+        return error
+    try:
+        move_into_place(done.result, study.video / f"{done.key}{done.result.suffix}")
+    except OSError as error:
+        return problem_of(done.key, error)
+    return None
 
 
 def _bringing(study: Study, manners: Manners) -> Callable[[Errand, Tell, threading.Event], Path]:
     def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Path:
         from pipelines.ingest.fetch.download import fetch
 
+        study.video.mkdir(parents=True, exist_ok=True)
         check_room(errand.url, study.video, 0, manners)
         partial = study.media / "partial" / "video"
         got = fetch(errand.url, errand.key, partial, manners=manners, tell=tell, formats=PICTURE, stop=stop)

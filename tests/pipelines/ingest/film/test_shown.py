@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pipelines import audio
+from pipelines.errors import Cancelled
 from pipelines.execution import Failed, WorkerCrashed
 from pipelines.ingest import run
 from pipelines.ingest.choose.decide import Scored
@@ -210,6 +211,24 @@ def test_a_film_that_may_not_be_read_ends_no_run(
     monkeypatch.setattr(Queue, "sha256", sha256)
     (row,) = ingest(study).sources
     assert row.status == "unchanged" and "Permission denied" in row.video
+
+
+def test_a_stop_is_heard_between_two_films_that_are_read(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def stop(_: Progress) -> None:
+        if read:
+            raise Cancelled("enough")
+
+    study.video.mkdir(parents=True)
+    for name in ("one", "two"):
+        (study.video / f"{name}.mp4").touch()
+    monkeypatch.setattr(Queue, "sha256", lambda _queue, path: read.append(path.name) or "")
+    with open_queue(study.ingest_db) as queue, pytest.raises(Cancelled):
+        films.look(study, queue, [Item("one", "one"), Item("two", "two")], stop)
+    assert read == ["one.mp4"]
 
 
 def test_stopped_anywhere_it_ends_in_the_same_bytes(study: Study, made: Path, tmp_path: Path) -> None:

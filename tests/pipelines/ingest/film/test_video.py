@@ -1,5 +1,6 @@
 """The film beside the sound: fetched where the study asks for it, never merged, never in the way of the sound."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,18 @@ import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
 from pipelines import audio
+from pipelines.errors import Cancelled
+from pipelines.execution import Tell
 from pipelines.ingest import run
+from pipelines.ingest.fetch.lanes import Done, Errand
+from pipelines.ingest.fetch.manners import manners_of
 from pipelines.ingest.fetch.site import Site as Downloader
-from pipelines.ingest.film.video import video_of
+from pipelines.ingest.film import video
+from pipelines.ingest.film.video import fetch_videos, video_of
+from pipelines.ingest.queue import Item, open_queue
 from pipelines.ingest.report import IngestReport
 from pipelines.manifest import read_clips
+from pipelines.progress import Progress
 from pipelines.recording import has_picture
 from pipelines.study import Study, create_study
 from tests.builders import video_without_sound
@@ -92,6 +100,45 @@ def test_a_study_that_does_not_ask_gets_none(site: Site, study: Study) -> None:
     study.settings_file.write_text(study.settings_file.read_text().replace("video = false", "video = true"))
     ingest(study)
     assert video_of(study, row.source_id), "asked for later, it is fetched later"
+
+
+def test_a_stop_is_heard_while_nothing_comes_and_what_has_come_whole_is_kept(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Path:
+        asked.set()
+        assert stop.wait(60), "it is stopped at the end of its fetch"
+        study.video.mkdir(parents=True)
+        film = tmp_path / "came.mp4"
+        film.write_text("whole")
+        return film
+
+    def stop(_: Progress) -> None:
+        if asked.is_set():
+            raise Cancelled("enough")
+
+    monkeypatch.setattr(video, "_bringing", lambda *_: bring)
+    with open_queue(study.ingest_db) as queue, pytest.raises(Cancelled):
+        fetch_videos(study, queue, [Item("one", "http://127.0.0.1/one")], manners_of(study.settings), stop)
+    assert (study.video / "one.mp4").read_text() == "whole"
+
+
+def test_a_disk_that_is_not_there_takes_nothing_from_the_sound(site: Site, study: Study) -> None:
+    study.video.parent.mkdir(parents=True, exist_ok=True)
+    study.video.symlink_to("/nowhere/mounted")
+    (row,) = ingest(study, site["film/drama"]).sources
+    assert row.status == "ingested" and row.video.endswith("see to the disk and ingest again")
+    study.video.unlink()
+    ingest(study)
+    assert video_of(study, row.source_id), "tried again by itself"
+
+
+def test_a_film_that_cannot_be_moved_is_told(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "one.mp4").touch()
+    error = video._kept(study, Done("one", tmp_path / "one.mp4", None, 1))  # there is no folder for films
+    assert error is not None and (error.reason_code, error.failure) == ("disk", "fix")
 
 
 def test_a_recording_with_a_picture_is_its_own_film(study: Study, tmp_path: Path) -> None:
