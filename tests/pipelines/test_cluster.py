@@ -297,7 +297,7 @@ def test_no_scheduler_no_worker_or_no_address_is_one_sentence(
 ) -> None:
     from distributed import LocalCluster
 
-    monkeypatch.setattr(schedulers, "ANSWER_S", 1.0)
+    monkeypatch.setattr(schedulers, "ANSWER_S", 1.0)  # where nobody is there to answer
     with socket.socket() as silent_one, socket.socket() as closed:
         silent_one.bind(("127.0.0.1", 0))
         silent_one.listen()
@@ -309,6 +309,7 @@ def test_no_scheduler_no_worker_or_no_address_is_one_sentence(
     for address in ("nonsense", "foo://x:1", "tcp://", "tcp://x:notaport", ""):
         with pytest.raises(ConfigError, match=r"scheduler"):
             Cluster(address, storage, [SHOUT]).__enter__()
+    monkeypatch.setattr(schedulers, "ANSWER_S", 60.0)
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as local,
         pytest.raises(ConfigError, match=r"has no workers; start some with 'dask worker inproc://"),

@@ -117,6 +117,8 @@ class Misbehaving:
                     for at in range(start, len(content), 8192):
                         self.wfile.write(content[at : at + 8192])
                         time.sleep(0.02)
+                        if at > len(content) / 2:
+                            site.gate.wait(120)
                 elif name == "other":
                     self.head(200, len(other))
                     self.wfile.write(other)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ import pytest
 
 from pipelines import audio
 from pipelines.errors import ConfigError
-from pipelines.ingest import run
+from pipelines.ingest import many, run, work
 from pipelines.ingest.report import IngestReport
 from pipelines.progress import Progress, silent
 from pipelines.study import Study, create_study
 from tests.errands import mortal_cluster
 from tests.object_store import object_store
+from tests.pipelines.ingest import deadly
 from tests.pipelines.ingest.test_run import RIGHTS, snapshot, speech
 from workbench.cli.main import main
 
@@ -130,13 +131,13 @@ def test_no_cluster_or_no_storage_is_refused_in_one_sentence_before_any_work(
     workers: Any, study: Study, media: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
-    monkeypatch.setattr("pipelines.scheduler.ANSWER_S", 0.5)
     for address, storage, told in (
         ("tcp://127.0.0.1:9", None, "no Dask scheduler answers at tcp://127.0.0.1:9 within 0.5 s"),
         (workers.scheduler_address, "", "set WORKBENCH_STORAGE_URL, or storage_url in private.toml"),
         (workers.scheduler_address, "memory://nowhere", "does not see what this machine leaves in memory://nowhere"),
         (workers.scheduler_address, "file:///proc/nothing", "the storage file:///proc/nothing cannot be "),
     ):
+        monkeypatch.setattr("pipelines.scheduler.ANSWER_S", 0.5 if storage is None else 60.0)
         if storage is not None:
             monkeypatch.setenv("WORKBENCH_STORAGE_URL", storage)
         with pytest.raises(SystemExit) as left:
@@ -149,7 +150,10 @@ def test_no_cluster_or_no_storage_is_refused_in_one_sentence_before_any_work(
         run.ingest(study, [str(media)], scheduler=workers.scheduler_address)
 
 
-def test_a_lost_scheduler_is_a_row_to_try_again(study: Study, media: Path) -> None:
+def test_a_lost_scheduler_is_a_row_to_try_again(study: Study, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysis, cutting = many.FREIGHT
+    monkeypatch.setattr(many, "FREIGHT", (replace(analysis, work=deadly.halfway), cutting))
+    monkeypatch.setattr(work, "analyse", deadly.halfway)
     with mortal_cluster() as (address, process):
 
         def report(progress: Progress) -> None:

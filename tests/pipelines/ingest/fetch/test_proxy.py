@@ -4,7 +4,6 @@ import base64
 import http.client
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,10 +79,18 @@ def front(secret: Server) -> Iterator[Server]:
     server.close()
 
 
-def through(proxy: FilteringProxy, url: str, *, method: str = "GET", body: bytes | None = None, token: str = "") -> Any:
+def through(
+    proxy: FilteringProxy,
+    url: str,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
+    token: str = "",
+    timeout_s: float = 60,
+) -> Any:
     """Ask through the proxy with the standard library; (status, body)."""
     place = urlsplit(proxy.url)
-    connection = http.client.HTTPConnection("127.0.0.1", place.port or 0, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", place.port or 0, timeout=timeout_s)
     word = base64.b64encode(f"{place.username}:{token or place.password}".encode()).decode()
     try:
         connection.request(method, url, body=body, headers={"Proxy-Authorization": f"Basic {word}", "Te": "gzip"})
@@ -118,7 +125,7 @@ def test_another_program_on_this_machine_cannot_use_it(front: Server) -> None:
 def test_tunnels_pass_unread_and_only_to_hosts_that_may_be_asked(front: Server, secret: Server) -> None:
     def tunnel(proxy: FilteringProxy, port: int, host: str) -> bytes:
         place = urlsplit(proxy.url)
-        connection = http.client.HTTPConnection("127.0.0.1", place.port or 0, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", place.port or 0, timeout=60)
         word = base64.b64encode(f"{place.username}:{place.password}".encode()).decode()
         connection.set_tunnel(host, port, headers={"Proxy-Authorization": f"Basic {word}"})
         try:
@@ -235,24 +242,27 @@ def test_no_more_than_allowed_in_bytes_time_and_slowness(front: Server) -> None:
 
 
 def test_it_ends_with_its_block_whatever_hangs() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        began = time.monotonic()
+    left, cut = threading.Event(), threading.Event()
+
+    def ask(proxy: FilteringProxy) -> None:
+        with pytest.raises((OSError, http.client.HTTPException)):
+            through(proxy, f"http://127.0.0.1:{mute.getsockname()[1]}/never", timeout_s=300)
+        cut.set()
+
+    def hold() -> None:
         with FilteringProxy(allow_private=True) as proxy:
             place = urlsplit(proxy.url)
-            hanging = socket.create_connection(("127.0.0.1", place.port or 0))
-            ended: list[bool] = []
+            with socket.create_connection(("127.0.0.1", place.port or 0)):  # says nothing
+                threading.Thread(target=ask, args=(proxy,), daemon=True).start()
+                taken.append(mute.accept()[0])
+        left.set()
 
-            def ask() -> None:
-                with pytest.raises((OSError, http.client.HTTPException)):
-                    through(proxy, f"http://127.0.0.1:{mute.getsockname()[1]}/never")
-                ended.append(True)
-
-            silent = threading.Thread(target=ask)
-            silent.start()
-            time.sleep(0.1)
-        silent.join()
-        hanging.close()
-        assert ended and time.monotonic() - began < 3
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        mute.settimeout(60)
+        threading.Thread(target=hold, daemon=True).start()
+        assert left.wait(60) and cut.wait(60)
+        taken[0].close()
 
 
 def test_it_ends_with_its_block_though_a_server_that_hangs_answers_only_then() -> None:
