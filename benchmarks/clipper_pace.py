@@ -20,7 +20,8 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.clipping import Clipper, made_recording, mined_study
-from tests.browser.conftest import ARGUMENTS, App, chromium
+from tests.browser.conftest import ARGUMENTS, chromium
+from tests.browser.serving import App
 
 WANTED_P95_MS, SLACK = 120.0, 0.1
 STOPS_PER_HOUR = 1200
@@ -50,11 +51,11 @@ def mine(page: Page, app: App, speed: float) -> dict[str, object]:
     page.evaluate("seen.keys.length = seen.sounds.length = 0")
     stops = int(clipper.state("left"))
     began = time.perf_counter()
-    clipper.press("n", every_ms=0)
+    clipper.press("n")
     for number in range(stops):
         clipper.wait("play", "listen")
         page.locator('.clipper[data-play=""]').wait_for()
-        clipper.press("2sx4s1"[number % 6], every_ms=0)
+        clipper.press("2sx4s1"[number % 6])
     took_s = time.perf_counter() - began
     clipper.wait("save", "saved")
     seen = page.evaluate("seen")

@@ -24,7 +24,9 @@ from pipelines.audio import pcm_sha256, to_pcm16, write_pcm16
 from pipelines.manifest import write_clips
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study, create_study
-from tests.browser.conftest import ARGUMENTS, App, Console, chromium
+from tests.browser.conftest import ARGUMENTS, chromium
+from tests.browser.labelling import Console
+from tests.browser.serving import App
 
 RATE_HZ = 22_050
 WANTED_P95_MS, SLACK = 20.0, 0.1

@@ -10,7 +10,8 @@ from pipelines import audio
 from pipelines.ingest import run
 from pipelines.ingest.choose.screen import SCREENS
 from pipelines.study import Study, create_study
-from tests.browser.conftest import App
+from tests.browser.serving import App
+from tests.browser.waiting import POLL_MS, wait_until_drawn, wait_until_it_says
 from tests.builders import noise, voice
 from workbench.store.curation import curation_events
 
@@ -50,16 +51,18 @@ class Clipper:
         return self
 
     def open(self, seconds: float | None = None) -> "Clipper":
-        """Open it, at a place or where it was left, and wait until it can play and stays the same element."""
+        """Open it, at a place or where it was left, and wait until it can play and the picture rests."""
         if seconds is not None:
             self.page.goto(f"{self.app.address}/clipper?source=ep1&at={seconds}")
+        wait_until_drawn(self.page)
         self.wait("mode", "ready")
-        for _ in range(20):
-            drawn = self.page.locator(".clipper").element_handle()
-            self.page.wait_for_timeout(300)
-            if drawn is not None and drawn.evaluate("element => element.isConnected"):
-                return self
-        raise AssertionError("the clipper is drawn again and again")
+        self.wait_until_painted()
+        return self
+
+    def wait_until_painted(self) -> None:
+        """Wait until all that can be seen is here, the picture has come to rest, and that was painted."""
+        self.page.wait_for_function(_RESTS, polling=POLL_MS)
+        self.page.evaluate(_TWO_FRAMES)
 
     def state(self, name: str) -> str:
         """What the clipper says of itself: mode, save, focus, play, anchor, left."""
@@ -67,13 +70,12 @@ class Clipper:
 
     def wait(self, name: str, wanted: str) -> None:
         """Wait until the clipper says so."""
-        self.page.locator(f'.clipper[data-{name}="{wanted}"]').wait_for()
+        wait_until_it_says(self.page, "clipper", name, wanted, "said === wanted")
 
-    def press(self, *keys: str, every_ms: int = 40) -> None:
+    def press(self, *keys: str) -> None:
         """Press keys one after another."""
         for key in keys:
             self.page.keyboard.press(key)
-            self.page.wait_for_timeout(every_ms)
 
     def text(self, selector: str) -> str:
         """The words that stand there."""
@@ -106,3 +108,12 @@ class Clipper:
     def in_page(self, script: str, given: object = None) -> Any:
         """What `script`, a function of the clipper and `given`, answers."""
         return self.page.evaluate(f"given => ({script})(window.__workbenchClipper, given)", given)
+
+
+_RESTS = """() => {
+    const { source, drawing } = window.__workbenchClipper;
+    const { tiles, view } = source;
+    const isHere = tiles.names.length > 0 && tiles.names.every((name) => tiles.tiles.has(name));
+    return isHere && view.goal === null && view.width < drawing.size.width;
+}"""
+_TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"

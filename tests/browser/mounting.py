@@ -10,7 +10,7 @@ _DRAWN_TWICE = """async ({ script, html, name }) => {
     const one = window[name];
     const endOld = draw({ parentElement, data: one.data });
     const endNew = draw({ parentElement, data: one.data });
-    const later = () => new Promise((done) => setTimeout(() => done(one.dom !== null), 300));
+    const later = () => new Promise((done) => setTimeout(() => done(one.dom !== null), 150));
     endOld();
     const afterOld = await later();
     endNew();

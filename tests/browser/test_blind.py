@@ -8,7 +8,8 @@ from io import BytesIO
 import pytest
 from playwright.sync_api import Page, Response, WebSocket
 
-from tests.browser.conftest import App, Console
+from tests.browser.labelling import ALL_AHEAD, Console
+from tests.browser.serving import App
 from tests.studies import answer
 from workbench import media
 
@@ -38,14 +39,15 @@ def test_no_response_betrays_anything_about_a_clip(app: App, page: Page) -> None
     finished: list[Response] = []
     page.on("response", lambda response: finished.append(response))
     console = Console(app, page, "Blind").open(app.add("Blind"))
-    console.press("1234", every_ms=200)
-    console.press(["Backspace"], every_ms=300)
-    console.press("5", every_ms=200)
+    console.wait_ahead()
+    console.answer("1234")
+    console.press(["Backspace"])
+    console.answer("5")
     console.wait_saved()
     for response in finished:
         keep(response)
 
-    assert len(audio) >= 7
+    assert len(audio) >= ALL_AHEAD
     assert sum("/api/labels" in url for url, _ in bodies) >= 2
     assert any(url.startswith("ws") for url, _ in bodies)
     clip_ids = [file.stem for file in app.study.audio.glob("*.wav")]
@@ -61,7 +63,8 @@ def test_no_response_betrays_anything_about_a_clip(app: App, page: Page) -> None
 def test_sound_carries_sound_alone(app: App, page: Page) -> None:
     sounds: list[Response] = []
     page.on("response", lambda response: sounds.append(response) if "/api/audio/" in response.url else None)
-    Console(app, page, "Plain").open(app.add("Plain"))
+    Console(app, page, "Plain").open(app.add("Plain")).wait_ahead()
+    assert len(sounds) >= ALL_AHEAD
     headers = [response.all_headers() for response in sounds]
     for head in headers:
         assert not {"last-modified", "etag", "content-disposition", "content-location"} & head.keys()

@@ -1,18 +1,22 @@
 """Picking clips by hand in a real browser, on a recording that was really ingested: the frame is what is cut."""
 
+import re
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Error, Page, Response
+from playwright.sync_api import Browser, Page, Response
 
 from pipelines import audio
 from pipelines.manifest import read_clips
 from tests.browser.clipping import LENGTH, RATE, Clipper, made_recording, mined_study
-from tests.browser.conftest import App
+from tests.browser.labelling import Console
 from tests.browser.mounting import alive_after_each_end
+from tests.browser.serving import App, serving
+from tests.browser.waiting import LONGEST_S
 from workbench.app.clipper import html, script
 
 pytestmark = pytest.mark.browser
@@ -31,10 +35,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def app(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a study of that recording."""
-    running = App(mined_study(tmp_path_factory.mktemp("mined"), recording))
-    running.start()
-    yield running
-    running.kill()
+    with serving(mined_study(tmp_path_factory.mktemp("mined"), recording)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -72,15 +74,16 @@ def test_a_cut_while_it_plays_is_the_sample_under_the_playhead(clipper: Clipper)
     clipper.wait("play", "free")
     clipper.page.wait_for_function("window.__workbenchClipper.playhead() > 20000")
     told = clipper.in_page(
-        "(one) => { const at = one.playhead(); one.press({ name: 'cut' }); return [at, one.playhead()]; }"
+        "(one) => { const at = one.playhead(); one.press({ name: 'cut' }); return [at, one.playhead(), one.play]; }"
     )
     clipper.wait("save", "saved")
     ((kind, start, _),) = clipper.done
     assert kind == "pick" and start is not None
     assert told[0] - 1 <= start <= told[1] + 1
-    assert clipper.state("play") == "free", "the sound goes on"
+    assert told[2] == "free", "the sound goes on"
     clipper.press(" ", "Backspace")
     clipper.wait("save", "saved")
+    clipper.page.wait_for_url(re.compile(rf"at={start / RATE:.3f}\b"))  # written a moment after the last key
     clipper.page.reload()
     clipper.open()
     assert abs(clipper.anchor - start) < RATE, "the address keeps the place"
@@ -90,13 +93,15 @@ def test_one_key_from_hearing_a_proposal_to_the_next(clipper: Clipper) -> None:
     clipper.open(0)
     before = clipper.clips
     left = int(clipper.state("left"))
-    clipper.press("n", every_ms=150)
+    clipper.in_page(PLAYS)
+    clipper.press("n")
     seen = [clipper.anchor]
     for key in ("2", "s", "x", "5"):
-        assert clipper.state("play") == "listen"
-        clipper.press(key, every_ms=150)
+        clipper.press(key)
         seen.append(clipper.anchor)
     clipper.wait("save", "saved")
+    plays = clipper.page.evaluate("window.plays")
+    assert all([str(start), "listen"] in plays for start in seen), "each is heard without a key"
     assert seen == sorted(set(seen)), "each key went on to a later one"
     named = ["nominate" if start in before else "pick" for start in seen]
     assert [kind for kind, _, _ in clipper.done] == [named[0], "skip", "pick", named[3]]
@@ -104,11 +109,19 @@ def test_one_key_from_hearing_a_proposal_to_the_next(clipper: Clipper) -> None:
     assert int(clipper.state("left")) == left - 4
     assert clipper.text("[data-emotion=sad] b") == clipper.text("[data-emotion=neutral] b") == "1"
     assert clipper.ask("standing", {"source": "ep1"})["counts"]["sad"] == 1
-    clipper.press("Backspace", "Backspace", "Backspace", "Backspace", every_ms=150)
+    clipper.press("Backspace", "Backspace", "Backspace", "Backspace")
     clipper.wait("save", "saved")
     assert clipper.anchor == seen[0]
     assert clipper.clips == before
     assert int(clipper.state("left")) == left
+
+
+#: From now on window.plays is told where the frame stands and how it is heard, at each change.
+PLAYS = """({ dom }) => {
+    window.plays = [];
+    const told = () => window.plays.push([dom.clipper.dataset.anchor, dom.clipper.dataset.play]);
+    new MutationObserver(told).observe(dom.clipper, { attributeFilter: ["data-anchor", "data-play"] });
+}"""
 
 
 def test_the_mouse_does_it_too(clipper: Clipper) -> None:
@@ -156,6 +169,7 @@ def test_what_is_chosen_waits_for_the_connection_and_for_a_reload(clipper: Clipp
     assert clipper.in_page("(clipper) => clipper.source.picks.clips.get(51200)?.emotion") == "happy"
     assert clipper.done == []
     clipper.page.context.unroute(EVENTS)
+    clipper.page.evaluate("dispatchEvent(new Event('online'))")
     clipper.wait("save", "saved")
     assert clipper.done == [("pick", 51200, None), ("nominate", 51200, "happy")]
     clipper.press("Backspace", "Backspace")
@@ -220,7 +234,8 @@ def test_the_picture_shows_the_sound(clipper: Clipper, tmp_path: Path) -> None:
     for size in ((1280, 720), (1920, 1080)):
         clipper.page.set_viewport_size({"width": size[0], "height": size[1]})
         clipper.page.wait_for_function("window.__workbenchClipper.source.tiles.tiles.size > 3")
-        clipper.press("n", every_ms=600)
+        clipper.press("n")
+        clipper.wait_until_painted()
         shown = clipper.in_page(SEEN)
         assert shown["colours"] > 60, "a spectrum, not a blank"
         assert shown["loud"] > 1.15 * shown["pause"] or shown["pause"] > 1.15 * shown["loud"], (
@@ -255,7 +270,7 @@ def test_an_end_that_comes_after_the_next_drawing_leaves_the_keys_alive(clipper:
     assert alive == [True, False]
 
 
-def test_nothing_of_it_reaches_an_annotator(clipper: Clipper, app: App) -> None:
+def test_nothing_of_it_reaches_an_annotator(clipper: Clipper, app: App, browser: Browser) -> None:
     clipper.open(20)
     clipper.press("x", "4")
     clipper.page.locator(".speaker input").fill("Barbra")
@@ -263,30 +278,21 @@ def test_nothing_of_it_reaches_an_annotator(clipper: Clipper, app: App) -> None:
     clipper.page.locator("[data-gender=female]").click()
     clipper.wait("save", "saved")
     start = 20 * RATE
-    deadline = 100
-    while deadline and not any(clip.start_sample == start for clip in read_clips(app.study.clips_csv)):
-        clipper.page.wait_for_timeout(100)
-        deadline -= 1
-    table = app.study.clips_csv.read_text(encoding="utf-8")
+    end = time.monotonic() + LONGEST_S
+    while "Barbra" not in (table := app.study.clips_csv.read_text(encoding="utf-8")) and time.monotonic() < end:
+        clipper.page.wait_for_timeout(50)
+    assert any(clip.start_sample == start for clip in read_clips(app.study.clips_csv))
     assert "picked" in table and "Barbra" in table and "fearful" not in table
-    page = clipper.page.context.browser.new_context().new_page()  # type: ignore[union-attr]
-    said: list[str] = []
-    page.on("response", lambda answer: said.append(answer.url + _text(answer)))
-    page.goto(app.add("Ann", "annotator"))
-    page.locator(".console").wait_for()
-    page.wait_for_timeout(500)
+    page = browser.new_context().new_page()
+    page.set_default_timeout(LONGEST_S * 1000)
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    Console(app, page, "Ann").open(app.add("Ann", "annotator"))
     assert page.request.post(f"{app.address}/api/clipper/standing", data={"source": "ep1"}).status == 403
-    assert any("/api/next" in one for one in said)
-    api = "".join(one for one in said if "/api/" in one)
-    assert not [word for word in ("fearful", "nominat", "picked", "Barbra", "ep1") if word in api]
+    assert any("/api/next" in answer.url for answer in answers)
+    said = b"".join(answer.url.encode() + answer.body() for answer in answers if "/api/" in answer.url)
+    assert not [word for word in (b"fearful", b"nominat", b"picked", b"Barbra", b"ep1") if word in said]
     page.context.close()
     clipper.press("Backspace", "Backspace", "Backspace", "Backspace")
     clipper.wait("save", "refused")
     assert clipper.clips[start] == "picked", "a clip that somebody is hearing is not taken away"
-
-
-def _text(answer: Response) -> str:
-    try:
-        return answer.text()
-    except Error:
-        return ""  # a redirect, or bytes of a sound

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import App
+from tests.browser.serving import App
 
 pytestmark = pytest.mark.browser
 
@@ -14,7 +14,7 @@ def test_the_next_click_in_an_open_page_is_its_last(app: App, page: Page, why: s
     page.goto(app.add(name, "curator"))
     page.goto(f"{app.address}/agreement")
     switch = page.get_by_role("link", name="Overview")
-    expect(switch).to_be_visible(timeout=60_000)
+    expect(switch).to_be_visible()
     if why == "role":
         with app.store() as store:
             store.change_rater(name, role="annotator")
@@ -26,8 +26,8 @@ def test_the_next_click_in_an_open_page_is_its_last(app: App, page: Page, why: s
         other.close()
     switch.click()
     said = "Your role in this study is another now" if why == "role" else "You are signed out, so this page is closed"
-    expect(page.get_by_text(said)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(said)).to_be_visible()
     expect(page.get_by_role("link", name="Overview")).to_have_count(0)
     page.get_by_role("link", name="Go on" if why == "role" else "Sign in").click()
     address = "/label" if why == "role" else "/sign-in"
-    expect(page).to_have_url(f"{app.address}{address}", timeout=30_000)
+    expect(page).to_have_url(f"{app.address}{address}")

@@ -10,12 +10,13 @@ from playwright.sync_api import Page, expect
 from pipelines.ingest.choose.thresholds import read_candidates, what_if
 from pipelines.manifest import read_clips
 from pipelines.study import Bounds, Study
-from tests.browser.conftest import App
+from tests.browser.serving import App, serving
+from tests.browser.waiting import LONGEST_S, wait_still
 from tests.studies import lenient_study, recordings
 
 pytestmark = pytest.mark.browser
 
-MINUTE = 60_000
+SHOWN_IN = "scheme => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === scheme"
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,8 @@ def bare_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     study = lenient_study(root)
     recordings(root / "media")
     (study.private / "private.toml").write_text(f'source_folders = ["{root / "media"}"]\n')  # for who is invited
-    running = App(study)
-    running.start()
-    yield running
-    running.kill()
+    with serving(study) as running:
+        yield running
 
 
 @pytest.fixture
@@ -46,9 +45,9 @@ def test_recordings_are_checked_started_and_become_clips_and_a_limit_moves_them_
     study = bare_app.study
     page.goto(link)
     page.goto(f"{bare_app.address}/label")
-    expect(page.get_by_text("There is no clip to label yet.")).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_text("There is no clip to label yet.")).to_be_visible()
     page.goto(f"{bare_app.address}/ingest")
-    expect(page.get_by_text("There is no recording here yet.")).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_text("There is no recording here yet.")).to_be_visible()
     page.get_by_role("radio", name="Files on the server").click()
     lines = page.get_by_placeholder("/srv/recordings/episode-1.wav")
     lines.fill("media\nmedia/missing.wav")
@@ -57,18 +56,18 @@ def test_recordings_are_checked_started_and_become_clips_and_a_limit_moves_them_
     lines.fill("media")
     lines.press("Control+Enter")
     page.get_by_role("button", name="Check first").click()
-    expect(page.get_by_text("2 recordings of 2 can be taken:")).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_text("2 recordings of 2 can be taken:")).to_be_visible()
     assert not study.clips_csv.exists(), "a look ahead does nothing"
     page.get_by_role("button", name="Start 2 recordings").click()
-    expect(page.get_by_text("Recordings are being made into clips now.")).to_be_visible(timeout=MINUTE)
-    expect(page.get_by_text(re.compile(r"2 recordings, .* of sound, gave \d+ clips"))).to_be_visible(timeout=2 * MINUTE)
+    expect(page.get_by_text("Recordings are being made into clips now.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"2 recordings, .* of sound, gave \d+ clips"))).to_be_visible(
+        timeout=2 * LONGEST_S * 1000
+    )
     before = read(study)
     assert f"gave {len(before)} clips" in page.inner_text("body")
 
     page.goto(f"{bare_app.address}/ingest?screen=speech_ratio")
-    expect(page.get_by_text(f"Keeps {len(before)} clips (was {len(before)}), loses 0, gains 0.")).to_be_visible(
-        timeout=MINUTE
-    )
+    expect(page.get_by_text(f"Keeps {len(before)} clips (was {len(before)}), loses 0, gains 0.")).to_be_visible()
     with page.expect_response(re.compile(r"/api/window/")) as heard:
         page.locator(".listening button").first.click()
     assert heard.value.status in (200, 206) and heard.value.headers["content-type"] == "audio/wav"
@@ -79,12 +78,10 @@ def test_recordings_are_checked_started_and_become_clips_and_a_limit_moves_them_
     exact.fill(f"{limit}")
     exact.press("Enter")
     loses = len(before) - keeps
-    expect(page.get_by_text(f"Keeps {keeps} clips (was {len(before)}), loses {loses}, gains 0.")).to_be_visible(
-        timeout=MINUTE
-    )
+    expect(page.get_by_text(f"Keeps {keeps} clips (was {len(before)}), loses {loses}, gains 0.")).to_be_visible()
     page.get_by_role("button", name=f"Apply: at least {limit}").click()
-    page.get_by_role("button", name="Undo: at least 0.6").wait_for(timeout=MINUTE)
-    expect(page.get_by_text(f"gave {keeps} clip")).to_be_visible(timeout=MINUTE)
+    page.get_by_role("button", name="Undo: at least 0.6").wait_for()
+    expect(page.get_by_text(f"gave {keeps} clip")).to_be_visible()
     assert len(read(study)) == keeps and f"min = {limit}" in study.settings_file.read_text()
 
 
@@ -92,13 +89,13 @@ def test_a_table_is_given_as_a_file(bare_app: App, page: Page, link: str) -> Non
     page.goto(link)
     page.goto(f"{bare_app.address}/ingest")
     table, opener = page.get_by_role("radio", name="A table (CSV)"), page.get_by_text("Add recordings").first
-    expect(table.or_(opener).first).to_be_visible(timeout=MINUTE)
+    expect(table.or_(opener).first).to_be_visible()
     if not table.is_visible():  # there are recordings already
         opener.click()
     table.click()
     rows = b"uri,season\nhttps://example.org/a,two\n"
     page.locator("input[type=file]").set_input_files({"name": "list.csv", "mimeType": "text/csv", "buffer": rows})
-    expect(page.get_by_text("expected a whole number or nothing, found 'two'")).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_text("expected a whole number or nothing, found 'two'")).to_be_visible()
 
 
 def losing_only(study: Study) -> tuple[float, int]:
@@ -120,13 +117,14 @@ def test_nothing_is_cut_off_on_a_small_laptop(bare_app: App, page: Page, link: s
     ):
         page.goto(f"{bare_app.address}/ingest?part={part}")
         what = page.get_by_text(shown).first
-        what.wait_for(timeout=MINUTE)
+        what.wait_for()
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide == 0, f"{part} is {wide} pixels too wide"
         assert what.bounding_box()["y"] < 720, f"the main act of {part} needs scrolling"  # type: ignore[index]
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.wait_for_timeout(400)
+            page.wait_for_function(SHOWN_IN, arg=scheme)
+            wait_still(what)
             picture = page.screenshot(path=tmp_path / f"{part}-{scheme}.png")
             assert len(picture) > 20_000, f"{part} is nearly blank"
     apply = page.get_by_role("button", name=re.compile("^Apply"))

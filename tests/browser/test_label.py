@@ -1,17 +1,23 @@
 """Labelling in a real browser: a key means the clip that sounds, and only what is meant as an answer is one."""
 
 import pytest
+from playwright.sync_api import Route
 
-from tests.browser.conftest import App, Console
+from tests.browser.labelling import Console
+from tests.browser.serving import App
+from tests.browser.waiting import wait_still
 
 pytestmark = pytest.mark.browser
 
+#: The mark of the clip that sounds, or will.
+TOKEN = "window.__workbenchConsole.current.token"
+
 
 def test_undo_goes_back_and_takes_the_answer_with_it(app: App, console: Console) -> None:
-    console.press("12", every_ms=150)
-    console.press(["Backspace"], every_ms=300)
+    console.answer("12")
+    console.press(["Backspace"])
     assert console.text(".count") == "1 of 40"
-    console.press("5", every_ms=150)
+    console.answer("5")
     console.wait_saved()
     assert console.answers == [("answer", "happy"), ("answer", "sad"), ("undo", None), ("answer", "neutral")]
     assert len({event.clip_id for event in console.events[1:]}) == 1, "the same clip all along"
@@ -20,11 +26,12 @@ def test_undo_goes_back_and_takes_the_answer_with_it(app: App, console: Console)
 
 
 def test_undo_reaches_what_was_answered_before_a_reload(app: App, console: Console) -> None:
-    console.press("3", every_ms=150)
+    console.answer("3")
     console.wait_saved()
     console.open(f"{app.address}/label")
-    console.press(["Backspace"], every_ms=800)
-    console.press("1", every_ms=100)
+    console.press(["Backspace"])
+    console.wait_text(".count", "0 of 40")  # the server is asked for the clip: until then the next one sounds
+    console.answer("1")
     console.wait_saved()
     assert console.answers == [("answer", "angry"), ("undo", None), ("answer", "happy")]
     assert len({event.clip_id for event in console.events}) == 1
@@ -33,18 +40,17 @@ def test_undo_reaches_what_was_answered_before_a_reload(app: App, console: Conso
 def test_keys_in_a_note_never_label(console: Console) -> None:
     console.press("e")
     console.page.keyboard.type("h1 x0 she laughs ?")
-    console.page.wait_for_timeout(200)
+    console.wait_saved()
     assert console.events == []
     console.press(["Enter"])
-    console.press("v", every_ms=50)
-    console.press("h")
+    console.answer("vh")
     console.wait_saved()
     (event,) = console.events
     assert (event.label, event.note, event.flags) == ("happy", "h1 x0 she laughs ?", ("several_voices",))
 
 
 def test_flags_that_answer_move_on_and_others_toggle(console: Console) -> None:
-    console.press("mvv0x", every_ms=60)
+    console.answer("mvv0x")
     console.wait_saved()
     assert [(event.label, event.flags) for event in console.events] == [
         (None, ("music", "cannot_tell")),
@@ -53,13 +59,12 @@ def test_flags_that_answer_move_on_and_others_toggle(console: Console) -> None:
 
 
 def test_modifiers_repeats_and_unknown_keys_do_nothing(console: Console) -> None:
-    console.press(["Control+1", "Alt+h", "Meta+s", "q", "7", "ArrowLeft", "Shift"], every_ms=40)
+    console.press(["Control+1", "Alt+h", "Meta+s", "q", "7", "ArrowLeft", "Shift"])
     console.page.keyboard.down("1")
     console.page.keyboard.down("1")  # a second "down" without "up" is a repeat
     console.page.keyboard.down("1")
     console.page.keyboard.up("1")
     console.wait_saved()
-    console.page.wait_for_timeout(200)
     assert console.labels == ["happy"]
 
 
@@ -74,29 +79,39 @@ def test_the_key_that_begins_is_never_a_label(app: App, console: Console) -> Non
     """
     console.page.add_init_script(blocked)
     console.page.goto(f"{app.address}/label")
-    console.wait("mode", lambda mode: mode == "blocked")
+    console.settle()
+    console.wait("mode", "blocked")
     assert console.text(".begin") == "Press any key to begin"
-    console.press("1", every_ms=500)
-    console.wait("mode", lambda mode: mode == "playing")
-    console.press("2", every_ms=200)
+    console.press("1")
+    console.answer("2")
     console.wait_saved()
     assert console.labels == ["sad"]
 
 
 def test_a_key_before_any_sound_does_nothing_and_says_so(app: App, console: Console) -> None:
-    console.page.route("**/api/audio/**", lambda route: None)  # sound that never comes
+    held: list[Route] = []
+    console.page.route("**/api/audio/**", lambda route: held.append(route))  # sound that does not come yet
     console.page.goto(f"{app.address}/label")
-    console.wait("mode", lambda mode: mode == "loading")
-    console.press("1", every_ms=200)
+    console.settle()
+    console.wait("mode", "loading")
+    first = console.page.evaluate(TOKEN)
+    console.press("1")
     assert "Nothing is sounding yet" in console.text(".message")
-    assert console.events == []
+    assert console.text(".count") == "0 of 40"
+    console.page.route("**/api/audio/**", lambda route: route.continue_())
+    for route in held:
+        route.continue_()
+    console.wait("mode", "playing")
+    assert console.page.evaluate(TOKEN) == first, "the clip is still to be answered"
+    console.answer("2")
+    console.wait_saved()
+    assert console.labels == ["sad"]
 
 
 def test_buttons_do_what_keys_do(console: Console) -> None:
     console.page.get_by_role("button", name="Angry").click()
-    console.page.wait_for_timeout(150)
-    console.page.keyboard.press(" ")  # replays: the button that was clicked does not hold the focus
-    console.page.wait_for_timeout(150)
+    console.answer(" ")  # replays: the button that was clicked does not hold the focus
+    console.wait("mode", "playing")
     console.page.get_by_role("button", name="More than one voice").click()
     console.page.get_by_role("button", name="Sad").click()
     console.wait_saved()
@@ -104,22 +119,22 @@ def test_buttons_do_what_keys_do(console: Console) -> None:
 
 
 def test_all_keys_are_shown_and_labels_wait_meanwhile(console: Console) -> None:
-    console.press("?", every_ms=100)
+    console.press("?")
     assert console.page.get_by_text("pleased, amused, relieved, affectionate").is_visible()
-    console.press("1", every_ms=100)  # closes it, and labels nothing
+    console.press("1")  # closes it, and labels nothing
     assert not console.page.get_by_text("pleased, amused, relieved, affectionate").is_visible()
     assert console.events == []
 
 
 def test_the_end_thanks_and_tells_the_pace(console: Console) -> None:
-    console.press("1" * 40, every_ms=60)
-    console.wait("mode", lambda mode: mode == "done")
+    console.answer("1" * 40)
+    console.wait("mode", "done")
     console.wait_saved()
     assert len(console.labels) == 40
     assert "thank you" in console.text(".end")
     assert "40 clips in this sitting" in console.text(".end")
-    console.press(["Backspace"], every_ms=500)
-    console.press("2", every_ms=200)
+    console.press(["Backspace"])
+    console.answer("2")
     console.wait_saved()
     assert console.answers[-2:] == [("undo", None), ("answer", "sad")]
 
@@ -135,9 +150,9 @@ def test_the_page_speaks_chinese_too(console: Console) -> None:
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
 def test_labelling_needs_no_scrolling(console: Console, width: int, height: int) -> None:
     console.page.set_viewport_size({"width": width, "height": height})
-    console.page.wait_for_timeout(300)
-    bottom = console.page.locator(".tools").evaluate("tools => tools.getBoundingClientRect().bottom")
-    assert bottom <= height
+    tools = console.page.locator(".tools")
+    wait_still(tools)
+    assert tools.evaluate("tools => tools.getBoundingClientRect().bottom") <= height
     assert not console.page.evaluate("document.documentElement.scrollWidth > innerWidth")
     for button in console.page.locator(".labels button, .flags button").all():
         box = button.bounding_box()

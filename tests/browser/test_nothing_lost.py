@@ -1,9 +1,11 @@
 """Servers and browsers are killed at the worst moment; every answer is in the store once, in order."""
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.conftest import App, Console
+from tests.browser.labelling import Console
 from tests.browser.mounting import alive_after_each_end
+from tests.browser.serving import App
 from workbench.app.console import html, script
 
 pytestmark = pytest.mark.browser
@@ -18,7 +20,9 @@ def meant(keys: str) -> list[str]:
 
 def test_twenty_keys_30_ms_apart_survive_sigkill_in_order(mortal_app: App, mortal_console: Console) -> None:
     console = mortal_console
-    console.press(TWENTY, every_ms=30)
+    console.wait_ahead()
+    console.press(TWENTY[:12], every_ms=30)  # these lie ready
+    console.answer(TWENTY[12:], every_ms=30)  # these are fetched meanwhile, at the pace of the machine
     console.wait_saved()
     mortal_app.kill()
     assert console.labels == meant(TWENTY)
@@ -26,39 +30,42 @@ def test_twenty_keys_30_ms_apart_survive_sigkill_in_order(mortal_app: App, morta
     assert console.labels == meant(TWENTY)
     assert len({event.clip_id for event in console.events}) == 20
     with mortal_app.store() as store:
-        assert len(store.standing(rater="Ann")) == 20
+        assert len(store.standing(rater=console.rater)) == 20
 
 
 def test_no_answer_is_lost_when_the_server_dies_in_the_midst(mortal_app: App, mortal_console: Console) -> None:
     console = mortal_console
-    console.press(TWENTY[:6])
+    console.wait_ahead()  # a dead server gives no more
+    console.press(TWENTY[:6], every_ms=30)
     mortal_app.kill()  # some are acknowledged, some are on their way
-    console.press(TWENTY[6:12])
-    console.wait("save", lambda save: save == "waiting")
+    console.press(TWENTY[6:12], every_ms=30)
+    console.wait("save", "waiting")
     said = console.text(".save")
     assert said.startswith("waiting to be sent (")
     assert len(console.labels) + int(said.rpartition("(")[2].rstrip(")")) >= 12, "neither stored nor waiting"
     mortal_app.start()
     console.wait_saved()
     assert console.labels == meant(TWENTY[:12])
-    console.page.wait_for_timeout(3000)  # Streamlit comes back meanwhile, and draws the page anew
+    console.page.locator("[data-test-connection-state=CONNECTED]").wait_for()  # Streamlit too comes back,
+    console.settle()  # and may draw the page anew
     assert console.page.locator(".console").count() == 1
-    console.press("h")
+    console.answer("h")
     console.wait_saved()
     assert console.labels == [*meant(TWENTY[:12]), "happy"], "one key is one answer"
 
 
 def test_waiting_answers_survive_the_browser_too(mortal_app: App, mortal_console: Console) -> None:
     console = mortal_console
-    console.press("12")
+    console.answer("12")
     console.wait_saved()
+    console.wait_ahead(3)
     mortal_app.kill()
     console.press("345")
-    console.wait("save", lambda save: save == "waiting")
+    console.wait("save", "waiting")
     context = console.page.context
     console.page.close(run_before_unload=False)
     mortal_app.start()
-    again = Console(mortal_app, context.new_page(), "Ann")
+    again = Console(mortal_app, context.new_page(), console.rater)
     again.open(f"{mortal_app.address}/")  # the cookie outlives server and tab
     again.wait_saved()
     assert again.labels == meant("12345")
@@ -68,19 +75,20 @@ def test_waiting_answers_survive_the_browser_too(mortal_app: App, mortal_console
 
 def test_a_long_time_without_a_connection_disturbs_nobody(mortal_app: App, mortal_console: Console) -> None:
     console = mortal_console
+    console.wait_ahead(2)
     mortal_app.kill()
     page = console.page
     page.evaluate(
         "window.dialogs = 0; new MutationObserver(() => { window.dialogs += "
         "document.querySelectorAll('[data-testid=stDialog]').length; }).observe(document.body, { childList: true })"
     )
-    page.wait_for_function("window.dialogs > 0", timeout=60_000)  # Streamlit gives up and says so over the page
-    page.wait_for_timeout(500)
-    assert page.locator("[data-testid=stDialog]").count() == 0
-    page.get_by_role("button", name="Angry").click(timeout=2000)  # the page takes clicks
-    console.press("e")
+    page.wait_for_function("window.dialogs > 0")  # Streamlit gives up and says so over the page
+    expect(page.locator("[data-testid=stDialog]")).to_have_count(0)
+    page.get_by_role("button", name="Angry").click()  # the page takes clicks
+    console.answer("e")
     page.keyboard.type("a note")
-    console.press(["Enter", "s"], every_ms=100)
+    console.press(["Enter", "s"])
+    console.wait("save", "waiting")
     mortal_app.start()
     console.wait_saved()
     assert [(event.label, event.note) for event in console.events] == [("angry", ""), ("sad", "a note")]

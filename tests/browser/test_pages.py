@@ -3,7 +3,9 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import App, Console
+from tests.browser.labelling import Console
+from tests.browser.serving import App
+from tests.browser.waiting import wait_until_drawn
 from workbench.app.pages import PAGES
 
 pytestmark = pytest.mark.browser
@@ -25,7 +27,7 @@ def test_every_page_is_a_direct_link(app: App, page: Page) -> None:
         page.goto(f"{app.address}/{known.url}?some=thing")
         what = page.locator(".console") if known.url == "label" else page.get_by_role("heading").first
         what.wait_for()
-        page.wait_for_timeout(300)
+        wait_until_drawn(page)
         assert page.url.startswith(f"{app.address}/{known.url}")
         assert page.evaluate("window.dialogs") == [], known.url
 
@@ -54,10 +56,10 @@ def test_language_and_sign_out_are_on_every_page(app: App, page: Page) -> None:
 
 
 def test_the_sidebar_too_holds_the_way_out_while_answers_wait(app: App, page: Page) -> None:
-    Console(app, page, "Held").open(app.add("Held", "curator"))
+    console = Console(app, page, "Held").open(app.add("Held", "curator"))
     page.context.set_offline(True)
-    page.keyboard.press("1")
-    page.wait_for_timeout(100)
+    console.press("1")
+    console.wait("save", "waiting")
     page.context.route("**/api/labels", lambda route: route.fulfill(status=503, json={}))
     page.context.set_offline(False)
     page.goto(f"{app.address}/overview")
