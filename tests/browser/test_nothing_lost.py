@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.labelling import Console
+from tests.browser.labelling import Console, answered
 from tests.browser.mounting import alive_after_each_end
 from tests.browser.serving import App
 from workbench.app.console import html, script
@@ -71,6 +71,23 @@ def test_waiting_answers_survive_the_browser_too(mortal_app: App, mortal_console
     assert again.labels == meant("12345")
     assert again.text(".count") == "5 of 40"
     again.page.close()
+
+
+def test_what_waits_is_counted_once_whoever_is_slow(app: App, console: Console) -> None:
+    """The server's count and the browser's own of what waits once came in any order: an answer was counted twice."""
+    page, order = console.page, list[str]()
+    console.answer("1")
+    console.wait_saved()
+    with answered(page, "**/api/labels", 503):
+        console.answer("2")
+        console.wait("save", "waiting")
+        page.goto("about:blank")
+    page.on("request", lambda request: order.append(f"ask {request.url}"))
+    page.on("requestfinished", lambda request: order.append(f"got {request.url}"))
+    console.open(f"{app.address}/label")
+    console.wait_saved()
+    assert order.index(f"got {app.address}/api/labels") < order.index(f"ask {app.address}/api/next")
+    assert console.text(".count") == "2 of 40"
 
 
 def test_a_long_time_without_a_connection_disturbs_nobody(mortal_app: App, mortal_console: Console) -> None:
