@@ -15,7 +15,7 @@ from pipelines.ingest.fetch.formats import SOUND
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.fetch.outlook import judge
 from pipelines.ingest.members import Members
-from pipelines.ingest.preflight import Plan
+from pipelines.ingest.plan import Plan
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.sources import TAKEN_DOWN
 from pipelines.ingest.trouble import disk_full

@@ -1,10 +1,9 @@
 """What each wanted recording needs: nothing, fetching, analysing, or the reason why not; nothing is decoded here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from pipelines.audio import probe
 from pipelines.errors import MediaError
@@ -14,6 +13,7 @@ from pipelines.ingest.fetch.hosts import check_host
 from pipelines.ingest.hear.languages import choose_track, tracks_of_text
 from pipelines.ingest.inputs import MEDIA_SUFFIXES, Wanted, no_media
 from pipelines.ingest.members import Members
+from pipelines.ingest.plan import Plan, failed, paused
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.retries import Retries
 from pipelines.ingest.sources import Source, new_source_id, url_mark
@@ -22,28 +22,7 @@ from pipelines.ingest.wishes import read_wishes
 from pipelines.progress import Report, silent
 from pipelines.study import Study
 from pipelines.takedowns import read_takedowns
-from pipelines.units import Seconds, SourceId
-
-Need = Literal["nothing", "fetch", "analyse", "failed", "duplicate", "paused"]
-
-PAUSED = "paused"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One recording and what it needs. `item` is its state as the queue will hold it."""
-
-    wanted: Wanted
-    need: Need
-    source: Source
-    item: Item
-    duration_s: Seconds | None = None
-    problem: MediaError | None = None
-
-    @property
-    def asks_for_work(self) -> bool:
-        """Whether the recording has to be heard, and perhaps fetched before."""
-        return self.need in ("fetch", "analyse")
+from pipelines.units import SourceId
 
 
 class Preflight:
@@ -111,7 +90,7 @@ class Preflight:
         for folder, nothing in empty.items():
             if nothing:
                 bare = Wanted(str(folder), folder=folder)
-                plans.append(_failed(bare, Source("", str(folder)), Item("", ""), no_media(folder)))
+                plans.append(failed(bare, Source("", str(folder)), Item("", ""), no_media(folder)))
         return tuple(plans)
 
     def _asked(self, wanted: Sequence[Wanted]) -> set[SourceId]:
@@ -141,7 +120,7 @@ class Preflight:
     def _one(self, one: Wanted) -> Plan | None:
         if one.problem is not None:
             source = one.source or Source("", one.given)
-            return _failed(one, source, Item(source.source_id, source.uri), one.problem)
+            return failed(one, source, Item(source.source_id, source.uri), one.problem)
         return self._url(one) if one.url else self._file(one)
 
     def _file(self, one: Wanted) -> Plan | None:
@@ -159,7 +138,7 @@ class Preflight:
                 return self._done(one, item)
             known = self._retries.refusal(item)
             if known is not None:
-                return _failed(one, self._source(one, item.source_id, path.name), item, known)
+                return failed(one, self._source(one, item.source_id, path.name), item, known)
         try:
             facts = probe(path, partial(choose_track, language=self._language(one, item)))
             sha256 = self._checking.sha256(path)
@@ -169,13 +148,13 @@ class Preflight:
             if one.folder is not None and not looks and problem.reason_code in ("not_media", "empty", "no_audio"):
                 return None
             source = self._source(one, item.source_id if item else "", path.name)
-            return _failed(one, source, Item(source.source_id, source.uri), problem)
+            return failed(one, source, Item(source.source_id, source.uri), problem)
         if item is None:
             item, original = self._same_content(one, path, sha256)
             if original is not None:
                 return self._duplicate(one, original)
         elif item.sha256 and item.sha256 != sha256 and item.status == "done":
-            return _failed(one, self._source(one, item.source_id, path.name), item, _changed(path.name, item.source_id))
+            return failed(one, self._source(one, item.source_id, path.name), item, _changed(path.name, item.source_id))
         source_id = item.source_id if item else (one.source.source_id if one.source else "")
         source_id = source_id or self._listed_as(sha256) or new_source_id(path.stem, sha256, self._taken)
         self._taken.add(source_id)
@@ -185,9 +164,9 @@ class Preflight:
         )
         listed = source.measured.get("sha256", "")
         if listed and listed != sha256:
-            return _failed(one, source, fresh, _changed(path.name, source_id))
+            return failed(one, source, fresh, _changed(path.name, source_id))
         if facts.duration_s is not None and facts.duration_s < self._study.settings.clip.length_s - 0.1:
-            return _failed(one, source, fresh, too_short(path, facts.duration_s, self._study.settings))
+            return failed(one, source, fresh, too_short(path, facts.duration_s, self._study.settings))
         if self._is_done(one, fresh):
             return replace(self._done(one, fresh), duration_s=facts.duration_s)
         self._met.add(source_id)
@@ -199,6 +178,10 @@ class Preflight:
         if item is not None and item.source_id in self._met:
             return self._duplicate(one, item)
         given = one.source.source_id if one.source else ""
+        if item is not None and given not in ("", item.source_id) and item.source_id in self._known:
+            if self._known[item.source_id].uri == one.url:
+                return self._duplicate(one, item)  # one row is never written down in the place of another
+            item = None  # it has another address by now
         source_id = item.source_id if item else given or (listed.source_id if listed else "")
         if not source_id:
             stem = Path(one.url.split("?")[0].rstrip("/")).stem if one.url.count("/") > 2 else ""
@@ -214,13 +197,13 @@ class Preflight:
             item = Item(source_id, one.url)
         known = self._retries.refusal(item)
         if known is not None:
-            return _failed(one, source, item, known)
+            return failed(one, source, item, known)
         if item.path and Path(item.path).is_file() and not self._retries.fetches_anew(item):
             return self._done(one, item) if self._is_done(one, item) else Plan(one, "analyse", source, item)
         try:
             check_host(one.url, self._study.settings.allow_private_hosts)
         except MediaError as error:
-            return _failed(one, source, item, error)
+            return failed(one, source, item, error)
         return Plan(one, "fetch", source, item)
 
     def _item_of(self, one: Wanted, path: Path) -> Item | None:
@@ -276,20 +259,6 @@ class Preflight:
             uri=row.uri if row.is_url else Path(row.uri).name,
             rights_basis=row.rights_basis or self._rights,
         )
-
-
-def paused(plan: Plan) -> Plan:
-    """The plan of a recording that somebody wants left alone for now."""
-    return replace(plan, need="paused", problem=paused_error(plan.wanted.given))
-
-
-def paused_error(given: str) -> MediaError:
-    """The error of such a recording."""
-    return MediaError(PAUSED, f"{given}: is paused, and stays as it is until you let it go on", "defer")
-
-
-def _failed(one: Wanted, source: Source, item: Item, problem: MediaError) -> Plan:
-    return Plan(one, "failed", source, item, problem=problem)
 
 
 def _changed(name: str, source_id: SourceId) -> MediaError:

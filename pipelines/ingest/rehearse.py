@@ -13,7 +13,7 @@ from pipelines.ingest.fetch.lanes import Done, Errand, Lanes, Rested
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.fetch.outlook import ANALYSE_PER_S, FETCH_PER_S, Outlook, look, refused
 from pipelines.ingest.members import Members
-from pipelines.ingest.preflight import Plan
+from pipelines.ingest.plan import Plan
 from pipelines.ingest.queue import Queue
 from pipelines.progress import Progress, Report
 from pipelines.study import Study

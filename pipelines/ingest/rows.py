@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.ingest.across.repeated import Copy
 from pipelines.ingest.fetch.outlook import refused
-from pipelines.ingest.preflight import Need, Plan
+from pipelines.ingest.plan import Need, Plan
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.report import Row, RowStatus, tally
 from pipelines.ingest.tables import Ended

@@ -17,7 +17,7 @@ from pipelines.ingest.choose.picks import Speaker
 from pipelines.ingest.choose.screen import SCREENS
 from pipelines.ingest.exact.checks import Check, checks_file, update_checks
 from pipelines.ingest.left import left_rows, unlisted_rows
-from pipelines.ingest.preflight import Plan
+from pipelines.ingest.plan import Plan
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.report import Row
 from pipelines.ingest.sources import CURATED, MEASURED, Source, sources_to_csv

@@ -19,7 +19,7 @@ from pipelines.ingest.fetch.formats import sound_formats
 from pipelines.ingest.fetch.lanes import Done, Errand, Lanes, Rested, Told
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.members import Members
-from pipelines.ingest.preflight import PAUSED, Plan, paused, paused_error
+from pipelines.ingest.plan import PAUSED, Plan, paused, paused_error
 from pipelines.ingest.queue import Item, Queue
 from pipelines.ingest.rows import ended_row
 from pipelines.ingest.tables import Ended

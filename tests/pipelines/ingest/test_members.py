@@ -69,27 +69,47 @@ def test_only_what_is_listed_or_asked_for_and_there_is_a_member() -> None:
     assert (members.taken_down("0b"), members.taken_down("0a"), members.taken_down("")) == ("b", None, None)
 
 
-@pytest.mark.parametrize("bare", [False, True], ids=["its row as ingest wrote it", "a row without a checksum"])
-def test_a_mistaken_address_takes_nothing_from_a_source_that_was_ingested(
-    study: Study, site: Misbehaving, bare: bool
-) -> None:
-    assert codes(ingest(study, site.url("one"), site.url("other"))) == [INGESTED] * 2
+def test_a_mistaken_address_takes_nothing_from_a_source_that_was_ingested(study: Study, site: Misbehaving) -> None:
+    one, other, mirror = (site.url(name) for name in ("one", "other", "mirror"))  # the mirror is of one
+    assert codes(ingest(study, one, other)) == [INGESTED] * 2
     before, text = snapshot(study), study.sources_csv.read_text()
     with open_queue(study.ingest_db) as queue:
         items = queue.items()
-    mistaken = site.url("mirror")  # of `one`
-    if bare:
-        study.sources_csv.write_text(f"source_id,uri,rights_basis\none,{site.url('one')},mine\nother,{mistaken},mine\n")
-    else:
-        study.sources_csv.write_text(text.replace(site.url("other"), mistaken))
-    assert codes(ingest(study)) == [UNCHANGED, ("failed", "changed")]
-    with open_queue(study.ingest_db) as queue:
-        assert queue.items() == items
-    assert clips_of(study) == {"one", "other"}
-    study.sources_csv.write_text(text)
-    site.asked.clear()
-    assert codes(ingest(study)) == [UNCHANGED] * 2 and not site.asked
-    assert snapshot(study) == before
+    bare = f"source_id,uri,rights_basis\none,{one},mine\nother,{mirror},mine\n"  # and no checksum
+    for mistaken in (text.replace(other, mirror), bare):
+        study.sources_csv.write_text(mistaken)
+        assert codes(ingest(study)) == [UNCHANGED, ("failed", "changed")]
+        with open_queue(study.ingest_db) as queue:
+            assert queue.items() == items
+        assert clips_of(study) == {"one", "other"}
+        study.sources_csv.write_text(text)
+        site.asked.clear()
+        assert codes(ingest(study)) == [UNCHANGED] * 2 and not site.asked
+        assert snapshot(study) == before
+
+
+def test_an_address_that_stands_in_two_rows_changes_no_cell_of_either(study: Study, site: Misbehaving) -> None:
+    rows = "".join(f"{name},{site.url(name)},mine,About {name}\n" for name in ("one", "other"))
+    study.sources_csv.write_text(f"source_id,uri,rights_basis,series\n{rows}")
+    assert codes(ingest(study)) == [INGESTED] * 2
+    before, text = snapshot(study), study.sources_csv.read_text()
+    for mistaken, right in (("one", "other"), ("other", "one")):
+        study.sources_csv.write_text(text.replace(site.url(mistaken), site.url(right)))
+        assert sorted(codes(ingest(study))) == [DUPLICATE, UNCHANGED]
+        found = {row["source_id"]: row["series"] for row in read_table(study.sources_csv)}
+        assert found == {"one": "About one", "other": "About other"}
+        told = study.sources_csv.read_text()
+        study.sources_csv.write_text(told.replace(f"{mistaken},{site.url(right)}", f"{mistaken},{site.url(mistaken)}"))
+        assert codes(ingest(study)) == [UNCHANGED] * 2 and snapshot(study) == before
+
+
+def test_an_address_that_another_row_had_before_is_free(study: Study, site: Misbehaving) -> None:
+    study.sources_csv.write_text(f"source_id,uri,rights_basis\none,{site.url('error404')},mine\n")
+    assert codes(ingest(study)) == [("failed", "not_found")]
+    study.sources_csv.write_text(
+        f"source_id,uri,rights_basis\nnew,{site.url('error404')},mine\none,{site.url('good')},mine\n"
+    )
+    assert [row.source_id for row in ingest(study).sources] == ["new", "one"]
 
 
 def test_a_copy_comes_in_when_its_original_has_left(study: Study, site: Misbehaving) -> None:
@@ -110,7 +130,9 @@ def test_a_copy_comes_in_when_its_original_has_left(study: Study, site: Misbehav
         assert queue.items()["third"].facts == {"dup_of": "copy"}
 
 
-def test_of_files_too(study: Study, media: Path) -> None:
+def test_of_files_too_and_a_list_that_has_the_same_bytes_twice_is_ingested_whole_elsewhere(
+    study: Study, media: Path, tmp_path: Path
+) -> None:
     one, other, copy = (str(media / f"{name}.wav") for name in ("one", "other", "copy"))
     assert codes(ingest(study, one, other)) == [INGESTED] * 2
     assert codes(ingest(study, copy)) == [DUPLICATE]
@@ -127,26 +149,19 @@ def test_of_files_too(study: Study, media: Path) -> None:
     assert [row["source_id"] for row in read_table(study.sources_csv)] == ["copy", "other"]
     put_back(study, "one", text)
     assert not {row.status for row in ingest(study).sources} & {"failed", "duplicate"}
+    (media / "moved.wav").rename(copy)
 
-
-def test_a_list_that_has_the_same_bytes_twice_is_ingested_whole_elsewhere(
-    study: Study, site: Misbehaving, tmp_path: Path
-) -> None:
-    """A copy came in while its original was out, and then that was put back."""
-    ingest(study, site.url("one"), site.url("other"))
-    text = take_out(study, "one")
-    ingest(study, site.url("copy"))
-    put_back(study, "one", text)
-    ingest(study)
     elsewhere = make_study(tmp_path / "elsewhere")
     shutil.copytree(study.manifests, elsewhere.manifests, dirs_exist_ok=True)
+    for file in media.iterdir():
+        shutil.copy(file, elsewhere.manifests)
     assert [row.status for row in ingest(elsewhere).sources] == ["ingested"] * 3
     assert elsewhere.clips_csv.read_bytes() == study.clips_csv.read_bytes()
 
 
 def test_a_list_that_is_half_edited_when_a_recording_comes_keeps_nothing_out(study: Study, site: Misbehaving) -> None:
-    ingest(study, site.url("one"))
-    text = study.sources_csv.read_text()
+    text = f"source_id,uri,rights_basis\nother,{site.url('other')},mine\n"
+    study.sources_csv.write_text(text)
     spoilt: list[bool] = []
 
     def report(progress: Progress) -> None:
@@ -156,8 +171,8 @@ def test_a_list_that_is_half_edited_when_a_recording_comes_keeps_nothing_out(stu
         elif progress.stage == "analyse":
             study.sources_csv.write_text(text)
 
-    done = run.ingest(study, [site.url("other")], jobs=1, manners=QUICK, report=report)
-    assert codes(done) == [INGESTED] and spoilt and clips_of(study) == {"one", "other"}
+    done = run.ingest(study, jobs=1, manners=QUICK, report=report)
+    assert codes(done) == [INGESTED] and spoilt and clips_of(study) == {"other"}
 
 
 def test_what_the_disk_refuses_to_keep_is_not_said_to_be_there(
