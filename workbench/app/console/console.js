@@ -32,7 +32,7 @@ class Console {
     this.supply.held = () => [this.current, ...this.past.clips].filter(Boolean);
     this.onKey = (event) => this.key(event);
     this.calm = new MutationObserver(closeDialogs);
-    this.outbox.send().finally(() => this.supply.topUp()); // else the server counts what waits, or not, and we do too
+    this.outbox.send().finally(() => this.supply.topUp()); // one after the other: else what waits is counted twice, or never
   }
 
   // ---- what the page draws into -------------------------------------------------------------------------------
