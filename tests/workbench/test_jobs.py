@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.errors import UnknownName
 from pipelines.study import Study, create_study
+from tests.workbench.commands import call
 from workbench import jobs
 from workbench.jobs import Job, cancel, open_job, start
 
@@ -276,19 +277,17 @@ def test_a_half_written_step_is_left_for_the_next_look(study: Study) -> None:
     assert only.progress.numbers["loss"] != only.progress.numbers["loss"], "a null number is not a number"
 
 
-def test_the_shell_lists_and_cancels(study: Study) -> None:
+def test_the_shell_lists_and_cancels(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     job = start(study, ("4000", "0.1"), "Train soap_five", program=python(STEPS))
     wait_for(study, job, lambda now: bool(now.steps))
 
-    def shell(*argv: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "WORKBENCH_ROOT": str(study.root)}
-        command = [sys.executable, "-m", "workbench", "jobs", *argv]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-    listed = json.loads(shell("--json").stdout)
+    monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
+    listed = json.loads(call(capsys, "jobs", "--json")[1])
     assert [row["state"] for row in listed["jobs"]] == ["running"]
-    assert "Train soap_five" in shell("list").stdout
-    assert "told to stop" in shell("cancel", job.job_id).stdout
+    assert "Train soap_five" in call(capsys, "jobs", "list")[1]
+    assert "told to stop" in call(capsys, "jobs", "cancel", job.job_id)[1]
     wait_for(study, job, is_over)
-    wrong = shell("cancel", "nothing-like-it", "--json")
-    assert wrong.returncode == 2 and "unknown job" in json.loads(wrong.stdout)["error"]
+    code, out, _ = call(capsys, "jobs", "cancel", "nothing-like-it", "--json")
+    assert code == 2 and "unknown job" in json.loads(out)["error"]

@@ -184,28 +184,40 @@ def test_two_threads_of_one_rater_and_others_keep_to_k(store):
     assert len(taken) == 30
 
 
+#: Pages of two raters in processes of their own, forked when all is imported and before anything is opened.
+LEASERS = """
+import os, sys
+from pathlib import Path
+from pipelines.study import Study
+from workbench.label_queue import Items, lease
+from workbench.store import open_store
+
+def child(rater):
+    number = os.fork()
+    if number:
+        return number
+    store = open_store(Study(Path(sys.argv[1]), "night"))
+    asked, held = Items(tuple(f"c{n}" for n in range(40)), "five", k=1), []
+    while given := lease(store, asked, rater, 1, skip=held):
+        held += [each.token for each in given]
+    os.write(1, f"{len(held)}\\n".encode())
+    os._exit(0)
+
+sys.exit(any([os.waitpid(number, 0)[1] for number in [child(rater) for rater in ("ann", "ben", "ann", "ben")]]))
+"""
+
+
 @pytest.mark.usefixtures("_each_store")
 def test_two_processes_at_once_keep_to_k(tmp_path):
     study = study_with_clips(tmp_path)
     with open_store(study) as store:
         for rater in ("ann", "ben"):
             store.add_rater(rater)
-        code = (
-            "import sys; from pathlib import Path; from pipelines.study import Study\n"
-            "from workbench.store import open_store; from workbench.label_queue import Items, lease\n"
-            "store = open_store(Study(Path(sys.argv[1]), 'night'))\n"
-            "asked, held = Items(tuple(f'c{n}' for n in range(40)), 'five', k=1), []\n"
-            "while given := lease(store, asked, sys.argv[2], 1, skip=held): held += [each.token for each in given]\n"
-            "print(len(held))"
-        )
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        workers = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, str(tmp_path), rater], stdout=subprocess.PIPE, text=True, env=environment
-            )
-            for rater in ("ann", "ben", "ann", "ben")
-        ]
-        held = [int(worker.communicate()[0]) for worker in workers]
+        command = [sys.executable, "-c", LEASERS, str(tmp_path)]
+        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True).stdout
+        held = [int(line) for line in told.splitlines()]
+        assert len(held) == 4
         taken = check_everything(store, k=1)
         assert len(taken) == 40
         assert sum(held) >= 40  # two pages of one rater may share a clip; two raters never do here

@@ -1,9 +1,7 @@
 """Every page of the curator and the researcher, on an empty study and on one with sound and labels."""
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +28,9 @@ VIEWS = [page for page in PAGES if page.url != "label"]
 @pytest.fixture
 def opened(viewed: Viewed) -> Callable[..., AppTest]:
     def run(study: Study, url: str, *, role: Role = "researcher", **query: str) -> AppTest:
-        return viewed(study, next(page.view for page in PAGES if page.url == url), role, **query)
+        app = viewed(study, next(page.view for page in PAGES if page.url == url), role, **query)
+        assert not {"tensorflow", "keras"} & set(sys.modules), "training belongs into processes of its own; tests too"
+        return app
 
     return run
 
@@ -89,23 +89,6 @@ def test_a_page_on_a_labelled_study_says_no_none_and_no_long_digits(
     for table in app.dataframe:
         assert not table.value.isna().to_numpy().any(), f"an empty cell reads None:\n{table.value}"
     assert not re.search(r"\d\.\d{7,}", said)
-
-
-def test_no_page_imports_tensorflow(labelled: Study) -> None:
-    """In a process of its own: another test may have imported it here."""
-    script = (
-        "import os, sys\n"
-        "from streamlit.testing.v1 import AppTest\n"
-        "from tests.workbench.app.test_views import VIEWS\n"
-        "from tests.workbench.app.viewing import page\n"
-        "for view in VIEWS:\n"
-        "    os.environ['TEST_VIEW'] = view.view\n"
-        "    assert not AppTest.from_function(page, default_timeout=120).run().exception, view\n"
-        "sys.exit('tensorflow' in sys.modules)\n"
-    )
-    named = {"WORKBENCH_ROOT": str(labelled.root), "WORKBENCH_STUDY": labelled.name, "TEST_ROLE": "researcher"}
-    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, **named}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_overview_names_what_holds_the_study_back(opened: Callable[..., AppTest], labelled: Study) -> None:
