@@ -22,7 +22,7 @@ from pipelines.errors import MediaError
 from pipelines.ingest.fetch.hosts import Private, Resolve, addresses
 from pipelines.units import Seconds
 
-Connect = Callable[..., socket.socket]
+Connect = Callable[[socket.socket, tuple[str, int]], None]
 
 _HEAD = 65536
 _BLOCK = 65536
@@ -43,7 +43,7 @@ class FilteringProxy:
         *,
         stop: threading.Event | None = None,
         resolve: Resolve = socket.getaddrinfo,
-        connect: Connect = socket.create_connection,
+        connect: Connect = socket.socket.connect,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allow_private = allow_private
@@ -152,16 +152,26 @@ class FilteringProxy:
             if self._ended.is_set():
                 break
             try:
-                server = self.keep(self._connect((address, port), timeout=_CONNECT_S))
+                return self._connected(address, port)
             except OSError:
                 continue
-            if self._ended.is_set():  # meanwhile: nobody would end this one any more
-                _end(server)
-            return server
         self.unreachable = MediaError(
             "unreachable", f"{host}: does not answer on port {port}; check the address, or try again later", "retry"
         )
         raise self.unreachable
+
+    def _connected(self, address: str, port: int) -> socket.socket:
+        """Kept from the first, so that what ends all ends also the waiting for a host that says nothing (Linux)."""
+        server = self.keep(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM))
+        try:
+            server.settimeout(_CONNECT_S)
+            self._connect(server, (address, port))
+            if self._ended.is_set():  # meanwhile: nobody would end this one any more
+                raise ConnectionAbortedError("came about too late")
+        except BaseException:
+            self.drop(server)
+            raise
+        return server
 
     def keep(self, one: socket.socket) -> socket.socket:
         with self._lock:

@@ -3,7 +3,9 @@
 import base64
 import http.client
 import socket
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipelines.errors import MediaError
+from pipelines.ingest.fetch import proxy as filtering
 from pipelines.ingest.fetch.download import fetch
 from pipelines.ingest.fetch.hosts import Private, addresses, check_host
 from pipelines.ingest.fetch.manners import Manners
@@ -175,7 +178,7 @@ def test_a_name_that_changes_its_answer_gains_nothing(secret: Server) -> None:
     def resolve(host: str, port: int, **_: object) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in next(answers)]
 
-    def connect(place: tuple[str, int], timeout: float) -> socket.socket:
+    def connect(_one: socket.socket, place: tuple[str, int]) -> None:
         reached.append(place[0])
         raise OSError("nobody there")
 
@@ -273,10 +276,10 @@ def test_it_ends_with_its_block_though_a_server_that_hangs_answers_only_then() -
             super()._cut()
             is_cut.set()
 
-    def connect(*given: Any, **more: Any) -> socket.socket:
+    def connect(one: socket.socket, place: tuple[str, int]) -> None:
         connecting.set()
         is_cut.wait(60)
-        return socket.create_connection(*given, **more)
+        one.connect(place)
 
     def ask(proxy: FilteringProxy) -> None:
         with suppress(OSError, http.client.HTTPException):
@@ -291,3 +294,31 @@ def test_it_ends_with_its_block_though_a_server_that_hangs_answers_only_then() -
     with socket.create_server(("127.0.0.1", 0)) as mute:
         threading.Thread(target=hold, daemon=True).start()
         assert ended.wait(60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there")
+def test_it_ends_with_its_block_though_a_host_does_not_let_itself_be_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filtering, "_CONNECT_S", 3600.0)
+    ended = threading.Event()
+
+    def is_connecting() -> bool:
+        """In the state SYN_SENT, as the system tells: asked for, and not answered."""
+        return f":{full.getsockname()[1]:04X} 02 " in Path("/proc/net/tcp").read_text()
+
+    def ask(proxy: FilteringProxy) -> None:
+        with suppress(OSError, http.client.HTTPException):
+            through(proxy, f"http://127.0.0.1:{full.getsockname()[1]}/never")
+
+    def hold() -> None:
+        with FilteringProxy(allow_private=True) as proxy:
+            threading.Thread(target=ask, args=(proxy,)).start()
+            while not is_connecting():
+                time.sleep(0.01)
+        ended.set()
+
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):  # takes the only place: whoever comes next is not answered
+            threading.Thread(target=hold, daemon=True).start()
+            assert ended.wait(60)
