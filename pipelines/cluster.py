@@ -21,7 +21,7 @@ from pipelines.atomic import sha256_file
 from pipelines.errors import Cancelled, ClusterLost, ConfigError, PipelineError
 from pipelines.execution import Failed, More, WorkerCrashed
 from pipelines.freight import Answer, Broke, Errand, Freight, Made, Wanted, code, differences, perform, unpack
-from pipelines.progress import Progress, Report
+from pipelines.progress import Listener, Progress, Report
 from pipelines.scheduler import connected, quiet
 from pipelines.storage import NotThere, Storage, StorageError
 from pipelines.units import Seconds
@@ -152,7 +152,9 @@ class _Run:
         self, client: Any, address: str, storage: Storage, freight: Freight, stage: str, report: Report, folder: Path
     ) -> None:
         self._client, self._address, self._storage = client, address, storage
-        self._freight, self._stage, self._report, self._folder = freight, stage, report, folder
+        self._freight, self._stage, self._folder = freight, stage, folder
+        self._report = Listener(report)
+        self._said: Progress | None = None
         self._news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._sent: dict[str, _Sent] = {}
         self._keys: dict[str, str] = {}
@@ -188,6 +190,9 @@ class _Run:
         except Empty:
             if self._client.status != "running":
                 yield from self.give_up(f"the scheduler at {self._address} was lost")
+        self._report.check()
+        if self._said is not None:
+            self._report.ask(self._said)
 
     def _take(self, key: str, what: Any) -> Iterator[tuple[str, Any]]:
         if key not in self._sent:
@@ -196,7 +201,9 @@ class _Run:
             error = what.exception()
             what = Broke(error) if error is not None else what.result()
         if isinstance(what, _Told):
-            self._report(Progress(self._stage, what.done, what.total, key))
+            self._said = Progress(self._stage, what.done, what.total, key)
+            with self._report.held():  # what else has come is taken in before
+                self._report(self._said)
             return
         outcome = self._outcome(key, what)
         if outcome is not None:

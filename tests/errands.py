@@ -37,7 +37,7 @@ class Shouted:
 def shout(task: Shout, tell: Tell) -> Shouted:
     """Capitals. What begins with `die` ends its process, `murder` the worker that this belongs to, `fail` raises.
 
-    What begins with `linger` takes 60 s, unless a file `free` lies beside its log.
+    What begins with `linger` takes 60 s, unless a file `free` lies beside its log; `hush` does so without a word.
     """
     with Path(task.log).open("a") as log:
         log.write(f"{task.path.name} {os.getpid()} {os.getppid()} {task.here_only}\n")
@@ -51,12 +51,13 @@ def shout(task: Shout, tell: Tell) -> Shouted:
     if said.startswith("fail"):
         raise MediaError("no_voice", f"{task.path.name}: has no voice", "gone")
     free = Path(task.log).with_name("free")
-    for turn in range(600 if said.startswith("linger") else 0):
+    for turn in range(600 if said.startswith(("linger", "hush")) else 0):
         if free.exists():
             break
         Path(task.log).with_name(f"turn-{task.path.name}").write_text(str(turn))
         time.sleep(0.1)
-        tell(turn, 600)
+        if said.startswith("linger"):
+            tell(turn, 600)
     task.scratch.mkdir(parents=True, exist_ok=True)
     (task.scratch / "meanwhile").write_text("to be thrown away")
     task.into.mkdir(parents=True, exist_ok=True)

@@ -192,6 +192,20 @@ def test_stopping_stops_what_the_workers_do(machines: Machines, storage: Storage
     assert not list((tmp_path).rglob("*.txt"))
 
 
+def test_a_stop_is_heard_while_the_workers_say_nothing(machines: Machines, storage: Storage, tmp_path: Path) -> None:
+    tasks = {name: task_of(tmp_path, f"hush {name}", name) for name in ("one", "two")}
+    told: list[str] = []
+
+    def stop(progress: Progress) -> None:
+        told.append(progress.item)
+        if len(told) > len(tasks):  # each tells once as it begins
+            (tmp_path / "free").touch()
+            raise Cancelled("enough")
+
+    with Cluster(machines.address, storage, [SHOUT]) as cluster, pytest.raises(Cancelled, match="enough"):
+        dict(cluster.run_each(shout, tasks, stage="shout", report=stop))
+
+
 def running(pid: int) -> bool:
     try:
         return "shout" in Path(f"/proc/{pid}/cmdline").read_text() or "Z" not in Path(f"/proc/{pid}/stat").read_text()

@@ -11,11 +11,9 @@ from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, Tran
 from yt_dlp.utils import ContentTooShortError, GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
 
 from pipelines.errors import FailureClass, MediaError
+from pipelines.ingest.fetch.manners import LONGEST_REST_S
 from pipelines.ingest.trouble import TooManyRequests, disk_full
 from pipelines.units import Seconds
-
-#: A server that asks for more is asked again after a day all the same.
-LONGEST_REST_S: Seconds = 24 * 3600
 
 
 class Refused(YoutubeDLError):  # type: ignore[misc]  # yt-dlp has no types

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from yt_dlp.networking import Response
 from yt_dlp.networking.exceptions import HTTPError
 
-from pipelines.ingest.fetch.refusals import LONGEST_REST_S, sentence
+from pipelines.ingest.fetch.manners import LONGEST_REST_S
+from pipelines.ingest.fetch.refusals import sentence
 from pipelines.ingest.trouble import TooManyRequests
 
 URL = "https://far.example/a.mp4"
