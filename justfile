@@ -18,7 +18,7 @@ test *arguments:
 
 # Long fault, load and stress runs.
 stress:
-    uv run pytest -m stress
+    uv run pytest -n 0 -m stress
 
 # Every speed claim, each a ratio from one run.
 bench:

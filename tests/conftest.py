@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from pipelines.study import Study
-from tests.beside import ERRANDS, Ended, Errand
+from tests.commands import Ended, demo, training
 from tests.postgres import Postgres, programs, server
 
 # Machines differ in speed, and tests never assert wall-clock times.
@@ -17,9 +19,34 @@ settings.register_profile("steady", deadline=None, max_examples=50, suppress_hea
 settings.load_profile("steady")
 
 
+#: Where tests look at what costs a minute to make: they begin first, and go to one process.
+_DEAR = ("tests/pipelines/training", "tests/workbench/demo")
+
+
+class _ByFile(LoadScopeScheduling):
+    """A file goes to one process, for the sake of its fixtures, and so does a folder of dear ones."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in _DEAR if nodeid.startswith(f"{folder}/")), nodeid.partition("::")[0])
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process per core for the whole suite; none beside this one for a part of it, which then begins at once."""
+    return min(os.cpu_count() or 1, 4) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: Playwright keeps an event loop running in this thread until the session ends."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
+
+    def rank(item: pytest.Item) -> int:
+        is_dear = item.nodeid.startswith(tuple(f"{folder}/" for folder in _DEAR))
+        return -1 if is_dear else int("browser" in item.path.parts)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +55,6 @@ def _same_main() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _beside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Errand]]:
-    """The long commands that some of the chosen tests wait for: begun before the first test, beside the others."""
-    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    begun = {name: begin(tmp_path_factory.mktemp(name)) for name, begin in ERRANDS.items() if name in asked}
-    yield begun
-    for errand in begun.values():
-        errand.stop()
 
 
 @pytest.fixture(scope="session")
@@ -66,15 +83,15 @@ def _each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(scope="session")
-def training_ended(_beside: dict[str, Errand]) -> Ended:
+def training_ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """What training in a process of its own left; a failure of it fails the tests that look."""
-    return _beside["training_ended"].wait()
+    return training(tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture(scope="session")
-def demo_ended(_beside: dict[str, Errand]) -> Ended:
+def demo_ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """What `workbench demo --check` left."""
-    return _beside["demo_ended"].wait()
+    return demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")

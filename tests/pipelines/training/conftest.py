@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.training import Run, open_run
-from tests.beside import Ended
+from tests.commands import Ended
 
 
 @dataclass(frozen=True)
