@@ -26,11 +26,13 @@ PAGE = b"<!doctype html><html><head><title>A page</title></head><body><p>Nothing
 
 
 class Site:
-    """A loopback server. Keeps every path that was asked for."""
+    """A loopback server. Keeps every path that was asked for; while `gate` is cleared it sends the half of a body."""
 
     def __init__(self, files: dict[str, tuple[str, bytes]]) -> None:
         self.asked: list[str] = []
-        asked = self.asked
+        self.gate = threading.Event()
+        self.gate.set()
+        asked, gate = self.asked, self.gate
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -53,7 +55,10 @@ class Site:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if self.command == "GET":
-                    self.wfile.write(body[: len(body) // 2] if name == "short.mp4" else body)
+                    self.wfile.write(body[: len(body) // 2])
+                    gate.wait(60)
+                    if name != "short.mp4":
+                        self.wfile.write(body[len(body) // 2 :])
 
             do_HEAD = do_GET  # noqa: N815
 
@@ -67,6 +72,7 @@ class Site:
         return f"http://127.0.0.1:{self.server.server_port}/{name}"
 
     def close(self) -> None:
+        self.gate.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -216,7 +222,9 @@ def test_stopping_a_fetch_is_cancelled_and_goes_on_later(study: Study, site: Sit
         if progress.stage == "fetch":
             raise Cancelled("enough")
 
+    site.gate.clear()  # what came whole would be kept
     with pytest.raises(Cancelled):
         run.ingest(study, [site["play.mp4"]], report=stop, jobs=1)
+    site.gate.set()
     assert not [file for file in study.media.glob("*") if file.is_file()]
     assert ingest(study, site["play.mp4"]).sources[0].status == "ingested"
