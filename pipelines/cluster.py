@@ -191,8 +191,9 @@ class _Run:
             if self._client.status != "running":
                 yield from self.give_up(f"the scheduler at {self._address} was lost")
         self._report.check()
-        if self._said is not None:
-            self._report.ask(self._said)
+        said = self._said or next((Progress(self._stage, 0, item=key) for key in self._sent), None)
+        if said is not None:
+            self._report.ask(said)
 
     def _take(self, key: str, what: Any) -> Iterator[tuple[str, Any]]:
         if key not in self._sent:

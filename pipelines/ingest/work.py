@@ -104,7 +104,7 @@ def work(
 
     def more(timeout_s: Seconds, under_way: int) -> Mapping[str, Task] | None:
         """Hand out one task per process that is free, so that a wish about any other still counts."""
-        for news in lanes.news(0.0 if waiting else timeout_s):
+        for news in lanes.news(0.0 if waiting or lanes.ended else timeout_s):
             if isinstance(news, Told):
                 with listener.held():
                     listener(Progress("fetch", news.done, news.total, news.key))
@@ -127,7 +127,7 @@ def work(
                 continue
             new[name] = task(name, ready[name])
             _begun(queue, stored.get(name))
-        return new if new or waiting or not lanes.ended else None
+        return new if new or waiting or under_way or not lanes.ended else None
 
     def heard(name: str, outcome: Analysed | Failed) -> None:
         plan = ready[name]

@@ -147,7 +147,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing_but_time(
     killed: list[int] = []
 
     def report(progress: Progress) -> None:
-        if not killed:
+        if progress.done and not killed:
             worker = int(tries(tmp_path)[0][2])
             os.kill(worker, signal.SIGKILL)
             killed.append(worker)
@@ -180,7 +180,8 @@ def test_stopping_stops_what_the_workers_do(machines: Machines, storage: Storage
     tasks = {name: task_of(tmp_path, f"linger {name}", name) for name in ("one", "two", "three")}
 
     def stop(progress: Progress) -> None:
-        raise Cancelled("enough")
+        if progress.done:
+            raise Cancelled("enough")
 
     with Cluster(machines.address, storage, [SHOUT]) as cluster, pytest.raises(Cancelled, match="enough"):
         dict(cluster.run_each(shout, tasks, stage="shout", report=stop))
@@ -197,7 +198,8 @@ def test_a_stop_is_heard_while_the_workers_say_nothing(machines: Machines, stora
     told: list[str] = []
 
     def stop(progress: Progress) -> None:
-        told.append(progress.item)
+        if progress.done:
+            told.append(progress.item)
         if len(told) > len(tasks):  # each tells once as it begins
             (tmp_path / "free").touch()
             raise Cancelled("enough")
@@ -292,7 +294,9 @@ def test_a_scheduler_that_is_killed_leaves_what_was_done(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_a_cluster_without_any_worker_left_gives_up(tmp_path: Path, storage: Storage) -> None:
+@pytest.fixture
+def lonely(storage: Storage) -> Iterator[Cluster]:
+    """A cluster whose workers have all left."""
     from distributed import LocalCluster
 
     with (
@@ -301,9 +305,25 @@ def test_a_cluster_without_any_worker_left_gives_up(tmp_path: Path, storage: Sto
     ):
         local.scale(0)
         wait_for(lambda: not local.scheduler.workers)
-        tasks = {"one": task_of(tmp_path, "hm", "one")}
-        outcome = dict(cluster.run_each(shout, tasks, stage="shout", report=silent))["one"]
+        yield cluster
+
+
+def test_a_cluster_without_any_worker_left_gives_up(lonely: Cluster, tmp_path: Path) -> None:
+    tasks = {"one": task_of(tmp_path, "hm", "one")}
+    outcome = dict(lonely.run_each(shout, tasks, stage="shout", report=silent))["one"]
     assert isinstance(outcome.error, ClusterLost) and "has had no worker for 0.2 s" in str(outcome.error)
+
+
+def test_a_stop_is_heard_where_no_worker_has_ever_said_a_word(lonely: Cluster, tmp_path: Path) -> None:
+    told: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        told.append(progress)
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        dict(lonely.run_each(shout, {"one": task_of(tmp_path, "hm", "one")}, stage="shout", report=stop))
+    assert told == [Progress("shout", 0, item="one")]
 
 
 def test_no_scheduler_no_worker_or_no_address_is_one_sentence(

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,30 @@ def test_what_comes_whole_while_a_run_is_stopped_is_not_fetched_again(
     monkeypatch.setattr(working, "take", None)
     (row,) = run.ingest(study, ["http://127.0.0.1/one.mp4"], jobs=1, manners=QUICK).sources
     assert row.status == "ingested"
+
+
+def test_a_stop_is_heard_once_all_is_handed_out_and_whoever_does_it_says_nothing(
+    bodies: tuple[bytes, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(tmp_path / "root")
+    (tmp_path / "one.mp4").write_bytes(bodies[0])
+    handed_out = threading.Event()
+    stopped = threading.Event()
+
+    def mute(_work: object, _tasks: object, *, more: Callable[..., Any], **_: object) -> Iterator[Any]:
+        under_way = len(more(0.0, 0))
+        handed_out.set()
+        patience = time.monotonic() + 60
+        while more(0.0, under_way) is not None and time.monotonic() < patience:
+            time.sleep(0.02)
+        assert stopped.is_set(), "it is asked as long as something is under way, and hears of the stop"
+        yield from ()
+
+    def stop(_: Progress) -> None:
+        if handed_out.is_set():
+            stopped.set()
+            raise Cancelled("enough")
+
+    monkeypatch.setattr(working, "run_each", mute)
+    with pytest.raises(Cancelled):
+        run.ingest(study, [str(tmp_path / "one.mp4")], jobs=1, report=stop, manners=QUICK)
