@@ -154,7 +154,9 @@ def work(
         listener.check()
     finally:
         for news in lanes.news(0.0):  # what came whole while the lanes were stopped need not be fetched again
-            if isinstance(news, Done) and news.result is not None:
+            if isinstance(news, Rested):
+                queue.rest(news.host, news.rest)
+            elif isinstance(news, Done) and news.result is not None:
                 _arrived(study, queue, coming.pop(news.key), news, members, config, manners)
 
 

@@ -79,7 +79,9 @@ def fetch_videos(
                 listener.ask(Progress("videos", ended, len(errands)))
     finally:
         for news in lanes.news(0.0):  # what came whole while the lanes were stopped need not be fetched again
-            if isinstance(news, Done) and news.result is not None:
+            if isinstance(news, Rested):
+                queue.rest(news.host, news.rest)
+            elif isinstance(news, Done) and news.result is not None:
                 over(news)
     return _sentences(told)
 

@@ -17,6 +17,7 @@ from pipelines.ingest import work as working
 from pipelines.ingest.acquire import Taken
 from pipelines.ingest.fetch.manners import Manners
 from pipelines.ingest.queue import open_queue
+from pipelines.ingest.trouble import TooManyRequests
 from pipelines.progress import Progress
 from pipelines.study import Study
 from tests.pipelines.ingest.fetch.test_misbehaving import bodies, make_study
@@ -82,6 +83,27 @@ def test_what_comes_whole_while_a_run_is_stopped_is_not_fetched_again(
     monkeypatch.setattr(working, "take", None)
     (row,) = run.ingest(study, ["http://127.0.0.1/one.mp4"], jobs=1, manners=QUICK).sources
     assert row.status == "ingested"
+
+
+def test_a_rest_asked_for_while_a_run_is_stopped_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make_study(tmp_path / "root")
+    asked = threading.Event()
+
+    def take(*_: object, stop: threading.Event, **__: object) -> Taken:
+        asked.set()
+        assert stop.wait(60), "the host answers while the run is stopped"
+        raise TooManyRequests("too_many_requests", "429", 7200.0)
+
+    def stop(_: Progress) -> None:
+        if asked.is_set():
+            raise Cancelled("enough")
+
+    monkeypatch.setattr(working, "take", take)
+    with pytest.raises(Cancelled):
+        run.ingest(study, ["http://127.0.0.1/one.mp4"], jobs=1, report=stop, manners=QUICK)
+    monkeypatch.setattr(working, "take", None)
+    (row,) = run.ingest(study, ["http://127.0.0.1/one.mp4"], jobs=1, manners=QUICK).sources
+    assert row.reason_code == "too_many_requests" and "is left alone until" in row.reason
 
 
 def test_a_stop_is_heard_once_all_is_handed_out_and_whoever_does_it_says_nothing(

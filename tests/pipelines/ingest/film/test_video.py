@@ -21,6 +21,7 @@ from pipelines.ingest.film import video
 from pipelines.ingest.film.video import fetch_videos, video_of
 from pipelines.ingest.queue import Item, open_queue
 from pipelines.ingest.report import IngestReport
+from pipelines.ingest.trouble import TooManyRequests
 from pipelines.manifest import read_clips
 from pipelines.progress import Progress
 from pipelines.recording import has_picture
@@ -123,6 +124,25 @@ def test_a_stop_is_heard_while_nothing_comes_and_what_has_come_whole_is_kept(
     with open_queue(study.ingest_db) as queue, pytest.raises(Cancelled):
         fetch_videos(study, queue, [Item("one", "http://127.0.0.1/one")], manners_of(study.settings), stop)
     assert (study.video / "one.mp4").read_text() == "whole"
+
+
+def test_a_rest_asked_for_while_the_films_are_stopped_is_kept(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+
+    def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Path:
+        asked.set()
+        assert stop.wait(60), "the host answers while the run is stopped"
+        raise TooManyRequests("too_many_requests", "429", 7200.0)
+
+    def stop(_: Progress) -> None:
+        if asked.is_set():
+            raise Cancelled("enough")
+
+    monkeypatch.setattr(video, "_bringing", lambda *_: bring)
+    with open_queue(study.ingest_db) as queue:
+        with pytest.raises(Cancelled):
+            fetch_videos(study, queue, [Item("one", "http://127.0.0.1/one")], manners_of(study.settings), stop)
+        assert queue.rests()["127.0.0.1"].strikes == 1
 
 
 def test_a_disk_that_is_not_there_takes_nothing_from_the_sound(site: Site, study: Study) -> None:
