@@ -72,15 +72,15 @@ class LabelSettings(Strict):
 class FetchSettings(Strict):
     """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.fetch.manners.
 
-    Ten days are the longest, and a day is the longest rest, whether the study or a server asks for it.
+    The bounds keep out only what nothing can reckon with. A host rests for a day at most, whoever asks for more.
     """
 
-    largest_gb: Annotated[float, Field(gt=0, le=10_000)] = 8.0
-    longest_h: Annotated[float, Field(gt=0, le=240)] = 4.0
-    patience_h: Annotated[float, Field(gt=0, le=240)] = 6.0
-    pause_s: Annotated[float, Field(ge=0, le=3600)] = 3.0
-    rest_min: Annotated[float, Field(ge=0, le=1440)] = 60.0
-    reserve_gb: Annotated[float, Field(ge=0, le=10_000)] = 1.0
+    largest_gb: Annotated[float, Field(gt=0, le=1e6)] = 8.0
+    longest_h: Annotated[float, Field(gt=0, le=8784)] = 4.0
+    patience_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
+    pause_s: Annotated[float, Field(ge=0, le=86_400)] = 3.0
+    rest_min: Annotated[float, Field(ge=0, le=44_640)] = 60.0
+    reserve_gb: Annotated[float, Field(ge=0, le=1e6)] = 1.0
     video: bool = False
 
 

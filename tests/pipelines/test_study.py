@@ -117,8 +117,8 @@ def test_no_number_is_taken_that_nothing_could_reckon_with(table, key):
 def test_the_widest_numbers_are_taken(tmp_path):
     study = create_study("night", root=tmp_path)
     fetch = (
-        "largest_gb = 10000\nlongest_h = 240\npatience_h = 240\npause_s = 3600\nrest_min = 1440\nreserve_gb = 10000\n"
+        "largest_gb = 1e6\nlongest_h = 8784\npatience_h = 8784\npause_s = 86400\nrest_min = 44640\nreserve_gb = 1e6\n"
     )
     study.settings_file.write_text(f'name = "night"\n[fetch]\n{fetch}[screen.f0_med_hz]\nmin = -1e9\nmax = 1e9\n')
     manners = manners_of(study.settings)
-    assert (manners.largest_bytes, manners.rest_s) == (10**13, LONGEST_REST_S)
+    assert (manners.largest_bytes, manners.longest_s, manners.rest_s) == (10**15, 366 * 24 * 3600, 31 * LONGEST_REST_S)
