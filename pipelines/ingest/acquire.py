@@ -108,7 +108,10 @@ def settle(study: Study, queue: Queue, plan: Plan, item: Item, taken: Taken, mem
     known = known or (before.sha256 if before is not None and before.status == "done" else "")
     if known and known != taken.sha256:
         taken.path.unlink()
-        other = f"{plan.wanted.url}: the server now gives another recording than the one listed (its checksum differs)"
+        other = (
+            f"{plan.wanted.url}: gives another recording than the one that source '{name}' was made from (its checksum "
+            "differs); give this one another source_id, and both stay"
+        )
         raise MediaError("changed", other, "gone")
     alike = (one for one in items.values() if one.sha256 == taken.sha256 and one.source_id != name)
     same = next((one for one in alike if members.has(one)), None)

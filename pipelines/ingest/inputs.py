@@ -9,6 +9,7 @@ from pathlib import Path
 from pipelines.errors import ConfigError, MediaError, TableError
 from pipelines.ingest.fence import is_within, outside
 from pipelines.ingest.sources import Source, canonical_url, is_url, read_sources
+from pipelines.ingest.trouble import problem_of
 from pipelines.study import Study
 
 #: A file in a folder whose name ends so is meant as a recording: if it is none, that is told as a failure.
@@ -55,8 +56,8 @@ def wanted(
             found.append(_of_url(given))
         elif within is not None and not _may_look(path, study, within):
             found.append(Wanted(given, problem=outside(path)))
-        elif not _can_be(path):
-            found.append(Wanted(given, problem=_no_such(path)))
+        elif (problem := _refused(path)) is not None:
+            found.append(Wanted(given, problem=problem))
         elif path.suffix.lower() == ".csv" and not path.is_dir():
             rows = read_sources(path)
             if not rows:
@@ -84,7 +85,7 @@ def fenced(asked: Sequence[Wanted], within: Sequence[Path], own: Collection[str]
 def _may_look(path: Path, study: Study, within: Sequence[Path]) -> bool:
     """Whether the path may be looked into; a file that is neither a folder nor a table is not, here."""
     own = (study.sources_csv, study.cache / "asked")
-    is_looked_into = path.suffix.lower() == ".csv" or (_can_be(path) and path.is_dir())
+    is_looked_into = path.suffix.lower() == ".csv" or (_refused(path) is None and path.is_dir())
     return not is_looked_into or is_within(path, (*within, *own))
 
 
@@ -114,17 +115,15 @@ def _no_text(path: Path) -> MediaError:
     return MediaError("bad_name", told)
 
 
-def _can_be(path: Path) -> bool:
-    """Whether a file may have this name: the system says no to some before it looks."""
+def _refused(path: Path) -> MediaError | None:
+    """Why the system will not even say whether there is such a file."""
     try:
         path.exists()
     except OSError as error:
-        return error.errno not in (errno.ENAMETOOLONG, errno.EINVAL)
-    return True
-
-
-def _no_such(path: Path) -> MediaError:
-    return MediaError("missing", f"{path.name[:60]}...: no file can have so long a name; check the path")
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            return MediaError("missing", f"{path.name[:60]}...: no file can have so long a name; check the path")
+        return problem_of(path.name, error)
+    return None
 
 
 def _of_url(given: str, source: Source | None = None) -> Wanted:
@@ -138,9 +137,10 @@ def _of_source(source: Source, beside: Path) -> Wanted:
     if source.is_url:
         return _of_url(source.uri, source)
     path = _expanded(source.uri)
-    if not _can_be(beside / path):
-        return Wanted(source.uri, source=source, problem=_no_such(path))
     places = (path,) if path.is_absolute() else (beside / path, path)
+    for place in places:
+        if (problem := _refused(place)) is not None:
+            return Wanted(source.uri, source=source, problem=problem)
     return Wanted(source.uri, next((place for place in places if place.is_file()), places[0]), source=source)
 
 

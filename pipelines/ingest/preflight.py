@@ -1,5 +1,6 @@
 """What each wanted recording needs: nothing, fetching, analysing, or the reason why not; nothing is decoded here."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from pipelines.ingest.members import Members
 from pipelines.ingest.plan import Plan, failed, paused
 from pipelines.ingest.queue import Item, Queue, path_text
 from pipelines.ingest.retries import Retries
-from pipelines.ingest.sources import Source, new_source_id, url_mark
+from pipelines.ingest.sources import Source, address_of, new_source_id, url_mark
 from pipelines.ingest.trouble import problem_of
 from pipelines.ingest.wishes import read_wishes
 from pipelines.progress import Report, silent
@@ -54,6 +55,13 @@ class Preflight:
         self.members = Members(known, self._withdrawn)
         self._taken: set[SourceId] = {*self._items, *self._known, *self._withdrawn}
         self._met: set[SourceId] = set()
+        self._reserved: set[SourceId] = set()
+        #: Of each row, of this run or the study: its address in one form, empty for a file; the first row at each.
+        self._addresses: dict[SourceId, str] = {}
+        self._listed_at: dict[str, SourceId] = {}
+        self._items_at: dict[str, list[SourceId]] = {}
+        for item in self._items.values():
+            self._items_at.setdefault(item.uri, []).append(item.source_id)
         self._checking = Checking(queue, (), silent, lambda: None)
         self.skipped = 0
 
@@ -65,8 +73,11 @@ class Preflight:
         `begin` is called whenever one is found that has to be analysed, and once a long one is being read. Raises
         Cancelled out of `report`, also while a recording is read; checksums taken until then need not be taken again.
         """
-        reserved = {one.source.source_id for one in wanted if one.source and one.source.source_id}
-        self._taken |= reserved
+        rows = {one.source.source_id: one.source for one in wanted if one.source and one.source.source_id}
+        self._reserved = set(rows)
+        self._addresses = {name: address_of(row) for name, row in (self._known | rows).items()}
+        self._listed_at = {address: name for name, address in reversed(self._addresses.items()) if address}
+        self._taken |= self._reserved
         self.members.add(self._asked(wanted))
         plans: list[Plan] = []
         empty: dict[Path, bool] = {}
@@ -84,6 +95,9 @@ class Preflight:
                     begin()
                 if found.item.source_id:
                     self._items[found.item.source_id] = found.item
+                    at = self._items_at.setdefault(found.item.uri, [])
+                    if found.item.source_id not in at:
+                        at.append(found.item.source_id)
                 if found.need not in ("failed", "duplicate"):
                     self.members.add([found.source.source_id])
         self._checking.at(len(wanted))
@@ -101,7 +115,7 @@ class Preflight:
         for one in wanted:
             given = one.source.source_id if one.source is not None else ""
             if one.url:
-                found.add(by_uri.get(one.url, given))
+                found.add(given or by_uri.get(one.url, ""))
             elif one.path is not None and one.path.is_file():
                 found.add(given or by_path.get(path_text(one.path.absolute()), ""))
         return found
@@ -156,7 +170,7 @@ class Preflight:
         elif item.sha256 and item.sha256 != sha256 and item.status == "done":
             return failed(one, self._source(one, item.source_id, path.name), item, _changed(path.name, item.source_id))
         source_id = item.source_id if item else (one.source.source_id if one.source else "")
-        source_id = source_id or self._listed_as(sha256) or new_source_id(path.stem, sha256, self._taken)
+        source_id = source_id or self._listed_as(one, sha256) or new_source_id(path.stem, sha256, self._taken)
         self._taken.add(source_id)
         source = self._source(one, source_id, path.name)
         fresh = replace(
@@ -173,16 +187,10 @@ class Preflight:
         return Plan(one, "analyse", source, fresh, facts.duration_s)
 
     def _url(self, one: Wanted) -> Plan:
-        item = next((known for known in self._items.values() if known.uri == one.url), None)
-        listed = next((known for known in self._known.values() if known.uri == one.url), None)
-        if item is not None and item.source_id in self._met:
-            return self._duplicate(one, item)
-        given = one.source.source_id if one.source else ""
-        if item is not None and given not in ("", item.source_id) and item.source_id in self._known:
-            if self._known[item.source_id].uri == one.url:
-                return self._duplicate(one, item)  # one row is never written down in the place of another
-            item = None  # it has another address by now
-        source_id = item.source_id if item else given or (listed.source_id if listed else "")
+        item, original = self._same_address(one)
+        if original is not None:
+            return self._duplicate(one, original)
+        source_id = item.source_id if item else (one.source.source_id if one.source else "")
         if not source_id:
             stem = Path(one.url.split("?")[0].rstrip("/")).stem if one.url.count("/") > 2 else ""
             source_id = new_source_id(stem or "web", url_mark(one.url), self._taken)
@@ -198,7 +206,8 @@ class Preflight:
         known = self._retries.refusal(item)
         if known is not None:
             return failed(one, source, item, known)
-        if item.path and Path(item.path).is_file() and not self._retries.fetches_anew(item):
+        is_here = os.path.isfile(item.path)  # noqa: PTH113  # raises nothing, and an empty path is none
+        if is_here and not self._retries.fetches_anew(item):
             return self._done(one, item) if self._is_done(one, item) else Plan(one, "analyse", source, item)
         try:
             check_host(one.url, self._study.settings.allow_private_hosts)
@@ -206,16 +215,46 @@ class Preflight:
             return failed(one, source, item, error)
         return Plan(one, "fetch", source, item)
 
+    def _same_address(self, one: Wanted) -> tuple[Item | None, Item | None]:
+        """The source that this address is, or the one that it gives once more: no row is written down for another."""
+        given = one.source.source_id if one.source is not None else ""
+
+        alike = [
+            name
+            for name in self._items_at.get(one.url, ())
+            if name == given or self._addresses.get(name, one.url) == one.url  # it may have another address by now
+        ]
+        if alike:
+            item = self._items[given if given in alike else alike[0]]
+            if item.source_id in self._met:
+                return None, item
+        elif given or one.url not in self._listed_at:
+            return None, None
+        else:
+            item = Item(self._listed_at[one.url], one.url)
+        is_listed = item.source_id in self._addresses
+        if given == item.source_id or not (given or is_listed):
+            return item, None
+        if not is_listed:
+            return None, None  # somebody gave that source another name
+        return (item, None) if one.source is None else (None, item)
+
     def _item_of(self, one: Wanted, path: Path) -> Item | None:
         if one.source is not None and one.source.source_id:
             return self._items.get(one.source.source_id)
         text = path_text(path)
-        return next((item for item in self._items.values() if item.path == text), None)
+        alike = (item for item in self._items.values() if item.path == text)
+        return next((item for item in alike if not self._is_named_elsewhere(one, item.source_id)), None)
+
+    def _is_named_elsewhere(self, one: Wanted, name: SourceId) -> bool:
+        """Whether a row without an id would take the place of one that has this id and is asked for as well."""
+        return one.source is not None and not one.source.source_id and name in self._reserved
 
     def _is_another(self, one: Wanted, item: Item, path: Path) -> bool:
         """Whether the same content counts as a source already, rather than as one whose file was moved here."""
         named_otherwise = one.source is not None and one.source.source_id not in ("", item.source_id)
-        still_there = Path(item.path).is_file() and item.path != path_text(path)
+        still_there = os.path.isfile(item.path) and item.path != path_text(path)  # noqa: PTH113  # raises nothing
+        named_otherwise = named_otherwise or self._is_named_elsewhere(one, item.source_id)
         return item.source_id in self._met or named_otherwise or still_there
 
     def _same_content(self, one: Wanted, path: Path, sha256: str) -> tuple[Item | None, Item | None]:
@@ -223,13 +262,14 @@ class Preflight:
         alike = [item for item in self._items.values() if item.sha256 == sha256 and item.status != "failed"]
         members = [item for item in alike if self.members.has(item)]
         own = next((item for item in (*members, *alike) if not self._is_another(one, item, path)), None)
-        is_listed = one.source is not None and one.source.measured.get("sha256") == sha256
+        is_listed = one.source is not None and one.source.source_id and one.source.measured.get("sha256") == sha256
         if members and own not in members and not is_listed:
             return None, members[0]
         return own, None
 
-    def _listed_as(self, sha256: str) -> SourceId:
-        return next((name for name, source in self._known.items() if source.measured.get("sha256") == sha256), "")
+    def _listed_as(self, one: Wanted, sha256: str) -> SourceId:
+        alike = (name for name, source in self._known.items() if source.measured.get("sha256") == sha256)
+        return next((name for name in alike if not self._is_named_elsewhere(one, name)), "")
 
     def _is_done(self, one: Wanted, item: Item) -> bool:
         if item.status != "done" or item.config_hash != self._config:

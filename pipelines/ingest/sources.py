@@ -169,6 +169,14 @@ def canonical_url(url: str) -> str:
     return urlunsplit((parts.scheme.lower(), place, parts.path or "/", parts.query, ""))
 
 
+def address_of(row: Source) -> str:
+    """The canonical address of a row, however somebody wrote it; empty for a file, or where it is none."""
+    try:
+        return canonical_url(row.uri) if row.is_url else ""
+    except MediaError:
+        return ""
+
+
 def url_mark(url: str) -> str:
     """Hex digits that tell one address from another."""
     return hashlib.sha256(url.encode()).hexdigest()

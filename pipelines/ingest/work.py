@@ -200,7 +200,7 @@ def _failed(queue: Queue, plan: Plan, item: Item, problem: MediaError) -> Plan:
         item, status="failed", reason_code=problem.reason_code, reason=problem.reason, failure=problem.failure
     )
     # An address that somebody put in the place of one that was ingested takes nothing away by failing.
-    if item.path or queue.status(item.source_id) != "done":
+    if (item.path and problem.reason_code != "changed") or queue.status(item.source_id) != "done":
         queue.put(failed)
     return replace(plan, need="failed", item=item, problem=problem)
 

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipelines.ingest import acquire, run
 from pipelines.ingest.members import Members
 from pipelines.ingest.queue import Item, open_queue
 from pipelines.ingest.sources import Source
-from pipelines.manifest import read_clips, read_table
+from pipelines.manifest import read_clips, read_table, table_to_csv
 from pipelines.progress import Progress
 from pipelines.study import Study
 from tests.pipelines.ingest.fetch.test_misbehaving import bodies, make_study, site
@@ -51,6 +52,12 @@ def put_back(study: Study, name: str, text: str) -> None:
     """Put a row back as it was in `text`."""
     with study.sources_csv.open("a") as table:
         table.writelines(line for line in text.splitlines(True) if line.startswith(f"{name},"))
+
+
+def edit(study: Study, *rows: Mapping[str, str]) -> None:
+    """Write sources.csv anew, with the columns that it has."""
+    columns = tuple(read_table(study.sources_csv)[0])
+    study.sources_csv.write_text(table_to_csv(columns, rows))
 
 
 def clips_of(study: Study) -> set[str]:
@@ -110,6 +117,79 @@ def test_an_address_that_another_row_had_before_is_free(study: Study, site: Misb
         f"source_id,uri,rights_basis\nnew,{site.url('error404')},mine\none,{site.url('good')},mine\n"
     )
     assert [row.source_id for row in ingest(study).sources] == ["new", "one"]
+
+
+def test_a_row_without_an_id_takes_the_place_of_none_that_has_one(study: Study, site: Misbehaving, media: Path) -> None:
+    one, other = site.url("one"), site.url("other")
+    assert codes(ingest(study, one)) == [INGESTED]
+    (row,) = read_table(study.sources_csv)
+    for first in ("", "one"):  # somebody corrects a row, and writes its old address down once more
+        rows = [{"uri": one, "rights_basis": "mine"}, {**row, "uri": other}]
+        edit(study, *(rows if not first else rows[::-1]))
+        assert sorted(codes(ingest(study))) == [DUPLICATE, ("failed", "changed")]
+        assert {(row["source_id"], row["uri"]) for row in read_table(study.sources_csv)} == {("", one), ("one", other)}
+    site.asked.clear()
+    ingest(study)
+    assert {asked[0] for asked in site.asked} == {"/other.mp4"} and clips_of(study) == {"one"}
+
+    files = make_study(media / "root")
+    assert codes(ingest(files, str(media / "one.wav"))) == [INGESTED]
+    (row,) = read_table(files.sources_csv)
+    for bare, fits in (("copy.wav", "one.wav"), ("one.wav", "other.wav")):  # a copy by its checksum; a corrected row
+        unnamed = {"uri": str(media / bare), "rights_basis": "mine", "sha256": row["sha256"]}
+        edit(files, unnamed, {**row, "uri": str(media / fits)})
+        assert DUPLICATE in codes(ingest(files))
+        found = {(row["source_id"], Path(row["uri"]).name) for row in read_table(files.sources_csv)}
+        assert found == {("", bare), ("one", fits)} and clips_of(files) == {"one"}
+
+
+def test_an_address_is_the_same_however_it_is_written(study: Study, site: Misbehaving) -> None:
+    one = site.url("one")
+    assert codes(ingest(study, one)) == [INGESTED]
+    (row,) = read_table(study.sources_csv)
+    edit(study, {**row, "uri": one.replace("http", "HTTP") + "#part"}, {"source_id": "zz", "uri": one})
+    site.asked.clear()
+    for _ in range(2):
+        assert codes(ingest(study)) == [UNCHANGED, DUPLICATE] and not site.asked
+
+
+def test_a_source_may_be_given_another_name(study: Study, site: Misbehaving) -> None:
+    assert codes(ingest(study, site.url("one"))) == [INGESTED]
+    (row,) = read_table(study.sources_csv)
+    edit(study, {**row, "source_id": "first"})
+    assert codes(ingest(study)) == [INGESTED, ("unlisted", "unlisted")]  # the old name is told of
+    assert [row["source_id"] for row in read_table(study.sources_csv)] == ["first"] and clips_of(study) == {"first"}
+
+
+def test_what_was_ingested_stays_known_when_its_file_is_lost_and_its_site_has_another(
+    study: Study, site: Misbehaving
+) -> None:
+    assert codes(ingest(study, site.url("one"))) == [INGESTED]
+    with open_queue(study.ingest_db) as queue:
+        items = queue.items()
+    Path(items["one"].path).unlink()
+    study.sources_csv.write_text(f"source_id,uri,rights_basis\none,{site.url('other')},mine\n")
+    assert codes(ingest(study)) == [("failed", "changed")]
+    with open_queue(study.ingest_db) as queue:
+        assert queue.items() == items
+
+
+def test_a_place_that_may_not_be_looked_at_costs_its_row_alone(
+    study: Study, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exists = Path.exists
+
+    def refuse(path: Path) -> bool:
+        if path.name == "locked.wav":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    done = ingest(study, str(media / "locked.wav"), str(media / "one.wav"))
+    assert codes(done) == [("failed", "disk"), INGESTED]
+    (row,) = [row for row in read_table(study.sources_csv) if row["source_id"] == "one"]
+    edit(study, row, {"source_id": "x", "uri": str(media / "locked.wav")})
+    assert sorted(codes(ingest(study))) == [("failed", "disk"), UNCHANGED]
 
 
 def test_a_copy_comes_in_when_its_original_has_left(study: Study, site: Misbehaving) -> None:
