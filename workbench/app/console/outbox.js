@@ -86,7 +86,7 @@ class Outbox {
       this.sending = false;
     }
     this.changed();
-    if (!this.problem && this.pending.all().length) this.send();
+    if (!this.problem && this.pending.all().length) await this.send(); // whoever waits for one batch waits for all
   }
 
   failed(error, batch) {
