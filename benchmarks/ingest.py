@@ -24,6 +24,7 @@ import av
 import numpy as np
 import pyarrow
 import pyarrow.parquet
+import scipy.signal  # noqa: F401  # its import is no part of what is measured
 
 from benchmarks.made_speech import source_sound
 from pipelines import audio
