@@ -7,6 +7,7 @@ import numpy as np
 
 from pipelines.audio import resample
 from pipelines.units import Audio, Seconds
+from tests.made_scenes import sentence
 from tests.made_series import RATE_HZ, Speech
 from workbench.demo.voice import Manner, Synthesiser, Voice, synthesiser
 
@@ -14,27 +15,6 @@ from workbench.demo.voice import Manner, Synthesiser, Voice, synthesiser
 SPEEDS = (0.85, 0.92, 1.0, 1.09, 1.19)
 TUNED_VOICES = ("en-gb-x-rp+m1", "en-us+f2", "en-gb-scotland+m3", "en-us+f3")
 HELD_OUT_VOICES = ("en-us+adam", "en-gb-x-rp+belinda", "en-gb-scotland+ian", "en+anika", "it+f1", "de+m4")
-
-ONSETS, VOWELS, CODAS, COMMON = (
-    tuple(words.split(" "))
-    for words in (
-        "b d f g h k l m n p r s t v w sh ch th st tr br pl kr sl gr",
-        "a e i o u ee oo ai ou ar er or",
-        "  n t s l r m k nd st",  # two of them are empty
-        "the and you to of it that is was he she we not what have with do know this but for are go no yes come here",
-    )
-)
-
-
-def sentence(rng: np.random.Generator) -> str:
-    """Four to twelve words, half of them invented."""
-
-    def word() -> str:
-        if rng.random() < 0.5:
-            return str(rng.choice(COMMON))
-        return "".join("".join(rng.choice(part) for part in (ONSETS, VOWELS, CODAS)) for _ in range(rng.integers(1, 4)))
-
-    return " ".join(word() for _ in range(rng.integers(4, 13))) + str(rng.choice([".", "?", "!"]))
 
 
 def spoken(synth: Synthesiser, voices: Sequence[str], seconds: Seconds, seed: int) -> Audio:
