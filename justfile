@@ -24,18 +24,18 @@ stress:
 bench:
     uv run python -m benchmarks.features --check
     uv run python -m benchmarks.ingest --check
-    uv run python -m benchmarks.night two pydub --check
-    uv run python -m benchmarks.thresholds --check
+    uv run python -m benchmarks.overnight_ingest two pydub --check
+    uv run python -m benchmarks.threshold_preview --check
     uv run python -m benchmarks.label_latency --check
-    uv run python -m benchmarks.clipper_pace --check
+    uv run python -m benchmarks.clipper_browser --check
 
 # Ten hours of media: the run after it, and one recording of that length (half an hour on two cores).
 bench-long:
-    uv run python -m benchmarks.night again long --check
+    uv run python -m benchmarks.overnight_ingest again long --check
 
 # The README's pictures, from the demo's own material.
 pictures:
-    uv run python -m docs.pictures
+    uv run python -m docs.screenshots
 
 demo:
     uv run workbench demo

@@ -26,13 +26,13 @@ import pyarrow
 import pyarrow.parquet
 import scipy.signal  # noqa: F401  # its import is no part of what is measured
 
-from benchmarks.made_speech import source_sound
-from pipelines import audio
-from pipelines.ingest import run
-from pipelines.ingest.analyse import Task
-from pipelines.ingest.analyse import analyse as analyse_one
+from benchmarks.synthetic_speech import source_sound
+from pipelines.ingest.run import run
+from pipelines.ingest.source_analysis import Task
+from pipelines.ingest.source_analysis import analyse as analyse_one
+from pipelines.media import audio
 from pipelines.study import create_study
-from tests.made_series import RATE_HZ as SPOKEN_HZ
+from tests.synthetic_series import RATE_HZ as SPOKEN_HZ
 
 RATE_HZ, ROUNDS = 44_100, 3
 SLACK = 0.1

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from pipelines.audio import pcm_sha256, to_pcm16, write_pcm16
 from pipelines.manifest import write_clips
+from pipelines.media.audio import pcm_sha256, to_pcm16, write_pcm16
 from pipelines.schema import Clip, clip_id
 from pipelines.study import Study, create_study
+from tests.browser.app_server import App
 from tests.browser.conftest import ARGUMENTS, chromium
-from tests.browser.labelling import Console
-from tests.browser.serving import App
+from tests.browser.label_page import Console
 
 RATE_HZ = 22_050
 WANTED_P95_MS, SLACK = 20.0, 0.1

@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from pipelines import audio
-from pipelines.atomic import sha256_file, write_text
-from pipelines.ingest.exact.checks import check_of, write_checks
-from pipelines.ingest.exact.rebuild import Checked, open_manifest, rebuild
-from pipelines.ingest.exact.verify import cut
+from pipelines.atomic_write import sha256_file, write_text
+from pipelines.ingest.reproduce.clip_checks import check_of, write_checks
+from pipelines.ingest.reproduce.rebuild import Checked, open_manifest, rebuild
+from pipelines.ingest.reproduce.verify import cut
 from pipelines.ingest.sources import Source, sources_to_csv
 from pipelines.manifest import write_clips
+from pipelines.media import audio
 from pipelines.schema import Clip, clip_id
-from tests.builders import noise, voice
+from tests.synthetic_audio import noise, voice
 
 WANTED, SLACK = 1.3, 0.1
 RATE_HZ, MINUTES, CLIPS, ROUNDS = 44100, 30, 300, 3

@@ -27,10 +27,8 @@ import av
 import numpy as np
 import scipy.signal
 
-from benchmarks.made_speech import HELD_OUT_VOICES, SPEEDS, TUNED_VOICES, at_speed, source_sound, speaking
-from pipelines.audio import resample
-from pipelines.ingest.across.repeated import read_repeated
-from pipelines.ingest.hear.fingerprint import (
+from benchmarks.synthetic_speech import HELD_OUT_VOICES, SPEEDS, TUNED_VOICES, at_speed, source_sound, speaking
+from pipelines.ingest.analysis.fingerprint import (
     ALGORITHM,
     Fingerprint,
     fingerprint,
@@ -39,12 +37,14 @@ from pipelines.ingest.hear.fingerprint import (
     to_text,
 )
 from pipelines.ingest.repeats import Interval, Repeat, find_repeats, mask, refine
-from pipelines.ingest.repeats.edges import EDGE_HZ
-from pipelines.ingest.run import ingest
+from pipelines.ingest.repeats.edge_refinement import EDGE_HZ
+from pipelines.ingest.run.run import ingest
+from pipelines.ingest.series.repeat_masks import read_repeated
 from pipelines.manifest import table_to_csv
+from pipelines.media.audio import resample
 from pipelines.study import create_study
 from pipelines.units import Audio, Seconds, SourceId
-from tests.made_series import RATE_HZ, Plan, Series, make
+from tests.synthetic_series import RATE_HZ, Plan, Series, make
 
 WANTED_S, SLACK = 60.0, 0.25
 WANTED_RECALL, NEAR_S = 0.95, 0.1

@@ -1,7 +1,7 @@
 """Screens against a made corpus with known truth: music and song kept out, speech kept in, cuts exact to the sample.
 
 Run: python -m benchmarks.screens [--check] [--rounds N] [--fit]. Speech comes from espeak-ng (extra `demo`); music,
-song and everything else is made (tests/made_scenes.py). Numbers in the code were chosen on one half of the makings and
+song and everything else is made (tests/synthetic_scenes.py). Numbers in the code were chosen on one half of the makings and
 are reported on the other, of other voices, instruments, scales and tempi. With the environment variable
 WORKBENCH_TEST_DATA also on real speech: TESS, RAVDESS, NOTLD_1968, AMI_excerpts.
 
@@ -23,20 +23,20 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import screens_real
-from pipelines import audio
-from pipelines.audio import to_pcm16
-from pipelines.ingest.analyse import Task, analyse, scores_at
-from pipelines.ingest.choose.place import candidates
-from pipelines.ingest.choose.screen import SCREENS, bounds_of, weigh
-from pipelines.ingest.hear.hearing import Listener, Tracks
-from pipelines.ingest.hear.music import Evidence, evidence
-from pipelines.ingest.hear.speech import spans
-from pipelines.ingest.hear.voices import change_gain
+from benchmarks import screens_real_audio
+from pipelines.ingest.analysis.analyzer import Listener, Tracks
+from pipelines.ingest.analysis.music import Evidence, evidence
+from pipelines.ingest.analysis.speaker_change import change_gain
+from pipelines.ingest.analysis.speech import spans
+from pipelines.ingest.selection.placement import candidates
+from pipelines.ingest.selection.screens import SCREENS, bounds_of, weigh
+from pipelines.ingest.source_analysis import Task, analyse, scores_at
+from pipelines.media import audio
+from pipelines.media.audio import to_pcm16
 from pipelines.study import StudySettings, create_study
 from pipelines.units import Audio, Seconds
-from tests import made_scenes
-from tests.made_scenes import HELD_OUT, INSTRUMENTAL, RATE_HZ, TUNED, Making
+from tests import synthetic_scenes
+from tests.synthetic_scenes import HELD_OUT, INSTRUMENTAL, RATE_HZ, TUNED, Making
 from workbench.demo.voice import Synthesiser, synthesiser
 
 WANTED_MUSIC_KEPT, WANTED_SPEECH_REJECTED = 0.01, 0.05
@@ -71,20 +71,20 @@ def pieces(making: Making, synth: Synthesiser, rounds: int) -> Iterator[tuple[st
     for _ in range(rounds):
         for kind, make in INSTRUMENTAL.items():
             yield f"music: {kind}", make(making, PIECE_S, rng)
-        yield "song: vowels", made_scenes.vowels_sung(making, PIECE_S, rng)
-        yield "song: words alone", made_scenes.words_sung(making, PIECE_S, rng, synth)
-        yield "song: words with a band", made_scenes.song(making, PIECE_S, rng, synth)
-        yield "bed: rain, wind, engine", made_scenes.bed(making, PIECE_S, rng)
+        yield "song: vowels", synthetic_scenes.vowels_sung(making, PIECE_S, rng)
+        yield "song: words alone", synthetic_scenes.words_sung(making, PIECE_S, rng, synth)
+        yield "song: words with a band", synthetic_scenes.song(making, PIECE_S, rng, synth)
+        yield "bed: rain, wind, engine", synthetic_scenes.bed(making, PIECE_S, rng)
         for voice in making.voices:
-            said = made_scenes.talk(synth, voice, PIECE_S, rng)
+            said = synthetic_scenes.talk(synth, voice, PIECE_S, rng)
             yield "speech: dry", said
             echo_s, snr_db = float(rng.choice([0, 0.3, 0.6])), rng.uniform(10, 40)
-            yield "speech: in a room", made_scenes.room(said, rng, echo_s=echo_s, snr_db=snr_db)
+            yield "speech: in a room", synthetic_scenes.room(said, rng, echo_s=echo_s, snr_db=snr_db)
             under = INSTRUMENTAL[str(rng.choice(list(INSTRUMENTAL)))](making, PIECE_S, rng)
             for level_db in (20, 10, 5, 0):
-                yield f"over music: {level_db} dB", made_scenes.mixed(said, under, level_db)
-            yield "fault: telephone", made_scenes.telephone(said)
-            yield "fault: overdriven", made_scenes.overdriven(said, 5)
+                yield f"over music: {level_db} dB", synthetic_scenes.mixed(said, under, level_db)
+            yield "fault: telephone", synthetic_scenes.telephone(said)
+            yield "fault: overdriven", synthetic_scenes.overdriven(said, 5)
 
 
 def judged(kind: str, sound: Audio, *, grid: bool, settings: StudySettings = SETTINGS) -> Iterator[Judged]:
@@ -135,9 +135,9 @@ def two_voices(making: Making, synth: Synthesiser, pairs: int) -> Iterator[tuple
     for number in range(pairs):
         one, other = rng.choice(making.voices, 2, replace=False)
         changes = number % 2 == 0
-        first = made_scenes.talk(synth, str(one), 3, rng)
-        second = made_scenes.talk(synth, str(other if changes else one), 3, rng)
-        joined = made_scenes.one_after_another(first, second, rng.uniform(0.8, 2.2), rng.uniform(0, 0.3), 3)
+        first = synthetic_scenes.talk(synth, str(one), 3, rng)
+        second = synthetic_scenes.talk(synth, str(other if changes else one), 3, rng)
+        joined = synthetic_scenes.one_after_another(first, second, rng.uniform(0.8, 2.2), rng.uniform(0, 0.3), 3)
         yield heard(joined), changes
 
 
@@ -145,7 +145,7 @@ def cut_errors(folder: Path) -> dict[str, int]:
     """The largest distance in samples between where a clip says it was cut and where its sound stands in the truth."""
     worst: dict[str, int] = {}
     with synthesiser() as synth:
-        said = made_scenes.talk(synth, HELD_OUT.voices[0], 40, np.random.default_rng(3))
+        said = synthetic_scenes.talk(synth, HELD_OUT.voices[0], 40, np.random.default_rng(3))
     truth = 0.9 * audio.resample(said, RATE_HZ, 48000)
     for codec in CODECS:
         path = folder / f"talk.{SUFFIXES[codec]}"
@@ -223,7 +223,7 @@ def _evidence(tracks: Tracks, *, anywhere: bool) -> list[Evidence]:
 def voices_report(making: Making, pairs: int) -> dict[str, float]:
     with synthesiser() as synth:
         rows = [(change_gain(tracks, 0, 3) or -1.0, changes) for tracks, changes in two_voices(making, synth, pairs)]
-    return screens_real.detector(rows)
+    return screens_real_audio.detector(rows)
 
 
 def main() -> int:
@@ -246,7 +246,7 @@ def main() -> int:
     }
     data = os.environ.get("WORKBENCH_TEST_DATA")
     if data:
-        report["real"] = screens_real.report(Path(data))
+        report["real"] = screens_real_audio.report(Path(data))
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
     kept = float(str(held_out["all music and song"]["keep"]))
     rejected = float(str(held_out["all speech"]["reject"]))

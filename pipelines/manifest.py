@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pipelines.atomic import write_text
+from pipelines.atomic_write import write_text
 from pipelines.errors import TableError
 from pipelines.schema import Clip
 

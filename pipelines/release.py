@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic import atomic_folder, sha256_file, write_json
+from pipelines.atomic_write import atomic_folder, sha256_file, write_json
 from pipelines.errors import DataError, UnknownName
 from pipelines.manifest import clips_to_csv, digest, read_clips, read_table, table_to_csv
 from pipelines.schema import Clip, LabelledClip, LabelledClips, Vote, checked_name

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipelines.atomic import write_text
+from pipelines.atomic_write import write_text
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.schema import checked_name
 from pipelines.schemes import LabelScheme, load_scheme
-from pipelines.strict import Strict, load
+from pipelines.toml_config import Strict, load
 
 ROOT_VARIABLE = "WORKBENCH_ROOT"
 DEMO = "demo"
@@ -28,7 +28,7 @@ class ClipSettings(Strict):
 
 
 class PlaceSettings(Strict):
-    """Where clips may stand: see pipelines.ingest.choose.place."""
+    """Where clips may stand: see pipelines.ingest.selection.placement."""
 
     lead_s: Annotated[float, Field(ge=0, le=1)] = 0.1
     speech_on: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -45,7 +45,7 @@ class Bounds(Strict):
     """What a screen keeps: min <= score <= max; None is open.
 
     What lies outside, but not below `review_min` nor above `review_max`, is for a person to look at. How the four may
-    stand to each other: pipelines.ingest.choose.screen.check_bounds.
+    stand to each other: pipelines.ingest.selection.screens.check_bounds.
     """
 
     min: Bound = None
@@ -70,7 +70,7 @@ class LabelSettings(Strict):
 
 
 class FetchSettings(Strict):
-    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.fetch.manners.
+    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.fetch.fetch_policy.
 
     The bounds keep out only what nothing can reckon with. A host rests for a day at most, whoever asks for more.
     """

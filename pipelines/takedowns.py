@@ -9,7 +9,7 @@ reason      in words, may be empty
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.atomic import write_text
+from pipelines.atomic_write import write_text
 from pipelines.manifest import read_table, table_to_csv
 from pipelines.study import Study
 from pipelines.units import ClipId, SourceId

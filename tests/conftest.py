@@ -11,8 +11,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from pipelines.study import Study
-from tests.commands import Ended, demo, training
-from tests.postgres import Postgres, programs, server
+from tests.postgres_server import Postgres, programs, server
+from tests.shared_runs import Ended, demo, training
 
 # Machines differ in speed, and tests never assert wall-clock times.
 settings.register_profile("steady", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -106,6 +106,6 @@ def real_recordings() -> Path:
 @pytest.fixture(scope="session")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study made by a real ingest of made recordings, once for all: copy it to change it."""
-    from tests.studies import ingested_study
+    from tests.small_study import ingested_study
 
     return ingested_study(tmp_path_factory.mktemp("ingested"))

@@ -2,7 +2,7 @@
 
 from pipelines.compare.comparison import DEFAULT_EMOTIONS, Comparison, compare, shared_emotions
 from pipelines.compare.grids import Grid, choose
-from pipelines.compare.styles import STYLES, Panel, Style, panel, style
+from pipelines.compare.panel_styles import STYLES, Panel, Style, panel, style
 
 __all__ = [
     "DEFAULT_EMOTIONS",

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.atomic import write_json
+from pipelines.atomic_write import write_json
 from pipelines.compare import figures, statistics
 from pipelines.compare.grids import Grid, choose, grid, share_limits
-from pipelines.compare.styles import STYLES, Panel, panel, style
+from pipelines.compare.panel_styles import STYLES, Panel, panel, style
 from pipelines.errors import ConfigError
 from pipelines.progress import Progress, Report, silent
 from pipelines.schema import LabelledClip, LabelledClips

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.atomic import atomic_path
+from pipelines.atomic_write import atomic_path
 from pipelines.compare.grids import Grid
 
 ROWS = COLUMNS = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.compare.styles import Limits, Panel, Style
+from pipelines.compare.panel_styles import Limits, Panel, Style
 from pipelines.errors import DataError, UnknownName
 from pipelines.schema import LabelledClip, LabelledClips
 from pipelines.units import LabelName

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.compare.grids import of_emotion
-from pipelines.compare.styles import Panel
+from pipelines.compare.panel_styles import Panel
 from pipelines.schema import Estimate, LabelledClips, NoEstimate
 from pipelines.units import Floats, LabelName, Reals
 

@@ -3,7 +3,7 @@
 from pipelines.corpora.adapters import ADAPTERS, read_corpus
 from pipelines.corpora.card import Card, corpus_names, load_card
 from pipelines.corpora.clips import describe, labelled_clips
-from pipelines.corpora.registered import Entry, add, entry, recognise, registered
+from pipelines.corpora.registry import Entry, add, entry, recognise, registered
 
 __all__ = [
     "ADAPTERS",

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.schema import checked_name
-from pipelines.strict import Strict, load
+from pipelines.toml_config import Strict, load
 from pipelines.units import LabelName
 
 

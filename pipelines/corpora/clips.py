@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pipelines.audio import decode_blocks, probe
 from pipelines.corpora.adapters import Reading, Recording, Skipped, read_corpus
 from pipelines.corpora.card import Card, LabelMap
-from pipelines.corpora.registered import Entry, entry
+from pipelines.corpora.registry import Entry, entry
 from pipelines.errors import ConfigError, DataError, MediaError
 from pipelines.manifest import clips_to_csv
+from pipelines.media.audio import decode_blocks, probe
 from pipelines.schema import Clip, LabelledClip, LabelledClips, clip_id
 from pipelines.schemes import LabelScheme
 from pipelines.units import Hertz, Samples

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from pipelines.atomic import atomic_folder
+from pipelines.atomic_write import atomic_folder
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.export.datapackage import datapackage
 from pipelines.release import Release

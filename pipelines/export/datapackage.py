@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic import write_json
+from pipelines.atomic_write import write_json
 from pipelines.release import TABLES, Release
 
 PROFILE = "tabular-data-package"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.atomic import sha256_file
-from pipelines.audio import read_mono
+from pipelines.atomic_write import sha256_file
 from pipelines.errors import DataError
 from pipelines.features.registry import Extractor
+from pipelines.media.audio import read_mono
 from pipelines.progress import Progress, Report, silent
 from pipelines.schema import LabelledClip
 from pipelines.units import Audio, Hertz, Reals

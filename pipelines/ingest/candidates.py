@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import __version__
-from pipelines.atomic import atomic_path
-from pipelines.ingest.choose.decide import SAME_CLIP
-from pipelines.ingest.choose.screen import SCREENS
-from pipelines.ingest.queue import Item, Queue
+from pipelines.atomic_write import atomic_path
+from pipelines.ingest.selection.decision import SAME_CLIP
+from pipelines.ingest.selection.screens import SCREENS
 from pipelines.ingest.sources import Source
+from pipelines.ingest.state.queue import Item, Queue
 from pipelines.units import SourceId
 
 
@@ -42,7 +42,7 @@ def _write(path: Path, queue: Queue, heard: Sequence[Item]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from pipelines.columns import numbers, strings
+    from pipelines.arrow_columns import numbers, strings
 
     rows = [row for item in heard for row in _rows(item, queue)]
     stays = {row["pcm_sha256"]: row["clip_id"] for row in rows if row["status"] == "keep"}

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.ingest.choose.decide import Decision
+from pipelines.ingest.selection.decision import Decision
 from pipelines.units import ClipId, Seconds, SourceId
 
 if TYPE_CHECKING:
-    from pipelines.ingest.choose.funnel import Funnel
+    from pipelines.ingest.selection.funnel import Funnel
 
-#: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.wishes);
+#: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.state.operator_requests);
 #: `unlisted` is a source that somebody took out of sources.csv; `left` tells of clips that were in the study and left.
 RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "paused", "unlisted", "left"]
 
@@ -84,7 +84,7 @@ class IngestReport:
 
     @property
     def left(self) -> Mapping[str, int]:
-        """Clips that were in the study and are not any more, by reason (pipelines.ingest.left)."""
+        """Clips that were in the study and are not any more, by reason (pipelines.ingest.state.dropped_clips)."""
         return _total(row.left for row in self.sources)
 
     @property

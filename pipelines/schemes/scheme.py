@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.strict import Strict, load
+from pipelines.toml_config import Strict, load
 from pipelines.units import LabelName
 
 Texts = Mapping[str, str]

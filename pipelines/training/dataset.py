@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.augment import CLEAN, Chain
 from pipelines.features import Extractor, features
 from pipelines.progress import Report
+from pipelines.training.augmentation import CLEAN, Chain
 from pipelines.training.plan import Plan
 from pipelines.units import Audio, Floats, Hertz, Reals
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.progress import Progress, Report
-from pipelines.splits import Part
 from pipelines.training.dataset import Dataset
-from pipelines.training.learner import Rows
+from pipelines.training.models.model import Rows
 from pipelines.training.plan import Plan
+from pipelines.training.splits import Part
 from pipelines.units import Reals
 
 

@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines import augment, splits
-from pipelines.atomic import sha256_file
+from pipelines.atomic_write import sha256_file
 from pipelines.errors import ConfigError, DataError, LeakError
 from pipelines.features import Extractor, extractor
-from pipelines.intervals import caution
-from pipelines.recipe import Recipe
+from pipelines.recipes.recipe import Recipe
 from pipelines.schema import LabelledClip, LabelledClips, Vote
 from pipelines.schemes import LabelScheme, load_scheme
-from pipelines.splits import PARTS, Leak, Part, Row
-from pipelines.training.learner import Model
-from pipelines.training.models import model
+from pipelines.statistics.bootstrap import caution
+from pipelines.training import augmentation as augment
+from pipelines.training import splits
+from pipelines.training.models.model import Model
+from pipelines.training.models.registry import model
+from pipelines.training.splits import PARTS, Leak, Part, Row
 from pipelines.units import ClipId, LabelName
 
 

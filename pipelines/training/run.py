@@ -19,11 +19,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic import sha256_file
+from pipelines.atomic_write import sha256_file
 from pipelines.errors import DataError, UnknownName
 from pipelines.manifest import read_table
 from pipelines.schemes import LabelScheme
-from pipelines.strict import parse
+from pipelines.toml_config import parse
 
 FACTS = "run.json"
 SUMS = "SHA256SUMS"
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def metrics(self) -> Mapping[str, Any]:
-        """accuracy, macro_f1, per_class, confusion, chance, seeds: see pipelines.training.evaluate."""
+        """accuracy, macro_f1, per_class, confusion, chance, seeds: see pipelines.training.evaluation.metrics."""
         found: Mapping[str, Any] = self.facts["metrics"]
         return found
 

@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 
 import pipelines
-from pipelines.atomic import write_json, write_text
-from pipelines.ceiling import human_ceiling
+from pipelines.atomic_write import write_json, write_text
 from pipelines.errors import ConfigError
 from pipelines.manifest import table_to_csv
 from pipelines.progress import Progress, Report, silent
-from pipelines.recipe import Recipe
+from pipelines.recipes.recipe import Recipe
 from pipelines.schema import LabelledClips
 from pipelines.schemes import LabelScheme
-from pipelines.training import comparison, figures
-from pipelines.training import report as words
+from pipelines.statistics.human_ceiling import human_ceiling
 from pipelines.training.dataset import Dataset, make_dataset
-from pipelines.training.evaluate import evaluate
+from pipelines.training.evaluation import figures, spectrogram_comparison
+from pipelines.training.evaluation import report as words
+from pipelines.training.evaluation.metrics import evaluate
 from pipelines.training.fit import Fitted, fit
-from pipelines.training.learner import Model
+from pipelines.training.models.model import Model
 from pipelines.training.plan import Plan, make_plan
 from pipelines.training.run import FACTS, Run, new_run_id, open_run, sealed
 from pipelines.units import LabelName
@@ -67,7 +67,7 @@ def train(
         facts = _facts(plan, dataset, fitted, run_id, time.monotonic() - began)
         facts["comparison"] = None
         if against is not None:
-            facts["comparison"], note = comparison.beside(plan.data, against, folder / "comparison", report)
+            facts["comparison"], note = spectrogram_comparison.beside(plan.data, against, folder / "comparison", report)
             facts["notes"] += note
         _write_tables(folder, plan, dataset, fitted, facts)
         _draw(folder, facts, fitted)

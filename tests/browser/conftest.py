@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from pipelines.study import Study
-from tests.browser.labelling import Console
-from tests.browser.serving import App, serving
-from tests.browser.waiting import LONGEST_S
-from tests.studies import study_with_sound
+from tests.browser.app_server import App, serving
+from tests.browser.label_page import Console
+from tests.browser.wait_conditions import LONGEST_S
+from tests.small_study import study_with_sound
 
 ARGUMENTS = (
     "--no-sandbox",

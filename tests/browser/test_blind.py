@@ -8,10 +8,10 @@ from io import BytesIO
 import pytest
 from playwright.sync_api import Page, Response, WebSocket
 
-from tests.browser.labelling import ALL_AHEAD, Console
-from tests.browser.serving import App
-from tests.studies import answer
-from workbench import media
+from tests.browser.app_server import App
+from tests.browser.label_page import ALL_AHEAD, Console
+from tests.small_study import answer
+from workbench.app.server import clip_audio
 
 pytestmark = pytest.mark.browser
 
@@ -72,7 +72,7 @@ def test_sound_carries_sound_alone(app: App, page: Page) -> None:
     assert len({json.dumps({**head, "date": ""}, sort_keys=True) for head in headers}) == 1, (
         "no header tells clips apart"
     )
-    frames = 3 * media.LISTENING_HZ
+    frames = 3 * clip_audio.LISTENING_HZ
     for response in sounds:
         body = response.body()
         with wave.open(BytesIO(body)) as sound:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Response
 
-from pipelines import audio
 from pipelines.manifest import read_clips
-from tests.browser.clipping import LENGTH, RATE, Clipper, made_recording, mined_study
-from tests.browser.labelling import Console
-from tests.browser.mounting import alive_after_each_end
-from tests.browser.serving import App, serving
-from tests.browser.waiting import LONGEST_S
-from workbench.app.clipper import html, script
+from pipelines.media import audio
+from tests.browser.app_server import App, serving
+from tests.browser.clipper_page import LENGTH, RATE, Clipper, made_recording, mined_study
+from tests.browser.component_remount import alive_after_each_end
+from tests.browser.label_page import Console
+from tests.browser.wait_conditions import LONGEST_S
+from workbench.app.components.clipper import html, script
 
 pytestmark = pytest.mark.browser
 

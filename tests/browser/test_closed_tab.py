@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.serving import App
+from tests.browser.app_server import App
 
 pytestmark = pytest.mark.browser
 

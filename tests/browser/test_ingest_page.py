@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipelines.ingest.choose.thresholds import read_candidates, what_if
+from pipelines.ingest.selection.threshold_preview import read_candidates, what_if
 from pipelines.manifest import read_clips
 from pipelines.study import Bounds, Study
-from tests.browser.serving import App, serving
-from tests.browser.waiting import LONGEST_S, wait_still
-from tests.studies import lenient_study, recordings
+from tests.browser.app_server import App, serving
+from tests.browser.wait_conditions import LONGEST_S, wait_still
+from tests.small_study import lenient_study, recordings
 
 pytestmark = pytest.mark.browser
 

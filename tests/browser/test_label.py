@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Route
 
-from tests.browser.labelling import Console
-from tests.browser.serving import App
-from tests.browser.waiting import wait_still
+from tests.browser.app_server import App
+from tests.browser.label_page import Console
+from tests.browser.wait_conditions import wait_still
 
 pytestmark = pytest.mark.browser
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.clipping import made_recording, mined_study
-from tests.browser.serving import App, serving
-from tests.browser.waiting import wait_until_drawn
+from tests.browser.app_server import App, serving
+from tests.browser.clipper_page import made_recording, mined_study
+from tests.browser.wait_conditions import wait_until_drawn
 
 pytestmark = pytest.mark.browser
 

@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.labelling import Console, answered
-from tests.browser.mounting import alive_after_each_end
-from tests.browser.serving import App
-from workbench.app.console import html, script
+from tests.browser.app_server import App
+from tests.browser.component_remount import alive_after_each_end
+from tests.browser.label_page import Console, answered
+from workbench.app.components.console import html, script
 
 pytestmark = pytest.mark.browser
 

@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.labelling import Console
-from tests.browser.serving import App
-from tests.browser.waiting import wait_until_drawn
-from workbench.app.pages import PAGES
+from tests.browser.app_server import App
+from tests.browser.label_page import Console
+from tests.browser.wait_conditions import wait_until_drawn
+from workbench.app.page_registry import PAGES
 
 pytestmark = pytest.mark.browser
 

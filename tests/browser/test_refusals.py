@@ -5,8 +5,8 @@ import json
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.browser.labelling import Console, answered
-from tests.browser.serving import App
+from tests.browser.app_server import App
+from tests.browser.label_page import Console, answered
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.app.pages import pages_for
+from workbench.app.page_registry import pages_for
 from workbench.cli.main import COMMANDS, GROUPS, main
 
 ROOT = Path(__file__).resolve().parents[2]

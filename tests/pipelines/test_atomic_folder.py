@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from pipelines.atomic import atomic_folder
+from pipelines.atomic_write import atomic_folder
 
 
 def test_a_folder_appears_whole(tmp_path):

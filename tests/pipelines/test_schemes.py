@@ -2,7 +2,7 @@ import pytest
 
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.schemes import LabelScheme, load_scheme, scheme_names
-from pipelines.strict import parse
+from pipelines.toml_config import parse
 
 
 @pytest.mark.parametrize("name", scheme_names())

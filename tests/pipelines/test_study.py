@@ -6,10 +6,10 @@ import pytest
 from pydantic import BaseModel
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.ingest.fetch.manners import manners_of
-from pipelines.ingest.fetch.refusals import LONGEST_REST_S
-from pipelines.strict import parse
+from pipelines.ingest.fetch.failure_classes import LONGEST_REST_S
+from pipelines.ingest.fetch.fetch_policy import manners_of
 from pipelines.study import Study, StudySettings, create_study, open_study
+from pipelines.toml_config import parse
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "A", "-a", ".", "a" * 65, "名字", "a b", "con\n"])

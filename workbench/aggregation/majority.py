@@ -1,6 +1,6 @@
 """The label most raters gave."""
 
-from pipelines.votes import shares, single_best
+from pipelines.statistics.vote_counts import shares, single_best
 from workbench.aggregation.rule import Aggregated
 from workbench.agreement.ratings import Ratings
 

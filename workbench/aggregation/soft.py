@@ -1,7 +1,7 @@
 """A distribution per clip that does not trust three raters blindly."""
 
+from pipelines.statistics.vote_counts import single_best
 from pipelines.units import Floats
-from pipelines.votes import single_best
 from workbench.aggregation.rule import Aggregated
 from workbench.agreement.ratings import Ratings
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import intervals
 from pipelines.schema import Estimate, NoEstimate
+from pipelines.statistics import bootstrap
+from pipelines.statistics.vote_counts import entropy_bits
 from pipelines.units import ClipId, Floats, LabelName, RaterId
-from pipelines.votes import entropy_bits
 from workbench.agreement import cohen
 from workbench.agreement.coefficient import Scale
 from workbench.agreement.ratings import Ratings
@@ -140,7 +140,7 @@ def agreement(
         disputed=_disputed(ratings, disputed),
         groups=len(set(ratings.groups)),
         group_word=ratings.group_word,
-        caution=intervals.caution(ratings.groups, ratings.group_word) if ratings.groups else "",
+        caution=bootstrap.caution(ratings.groups, ratings.group_word) if ratings.groups else "",
     )
 
 
@@ -149,7 +149,7 @@ def _estimates(
 ) -> list[tuple[Floats, Floats]]:
     """(sums [1, m], sums of the draws [n_boot, m]) of each block."""
     stacked = np.concatenate(blocks, axis=1)
-    drawn = intervals.resampled(stacked, groups, rng, n_boot=n_boot) if groups else stacked
+    drawn = bootstrap.resampled(stacked, groups, rng, n_boot=n_boot) if groups else stacked
     ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
     totals = stacked.sum(axis=0, keepdims=True)
     return list(zip(np.split(totals, ends, axis=1), np.split(drawn, ends, axis=1), strict=True))
@@ -160,7 +160,7 @@ def _estimate(value: Floats, drawn: Floats, n: int) -> Estimate | NoEstimate:
         return {"value": None, "reason": "no item was answered by two raters", "n": 0}
     if np.isnan(value[0]):
         return {"value": None, "reason": "only one label was ever given, so chance cannot be told from skill", "n": n}
-    return intervals.spread(float(value[0]), drawn, n)
+    return bootstrap.spread(float(value[0]), drawn, n)
 
 
 def _pairs(ratings: Ratings) -> tuple[list[tuple[int, int, int]], int]:

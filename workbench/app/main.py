@@ -5,10 +5,10 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from workbench.app import api, clipper_api, home, sign_in, windows
+from workbench.app.routes import clipper_api, home_redirect, label_api, sign_in, window_api
 
 app = st.App(
     Path(__file__).with_name("router.py"),
-    routes=[*home.ROUTES, *api.ROUTES, *sign_in.ROUTES, *windows.ROUTES, *clipper_api.ROUTES],
+    routes=[*home_redirect.ROUTES, *label_api.ROUTES, *sign_in.ROUTES, *window_api.ROUTES, *clipper_api.ROUTES],
     middleware=[Middleware(sign_in.SignedInPages)],
 )

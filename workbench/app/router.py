@@ -1,6 +1,6 @@
 """The entry script of the pages: who is here, which pages their role has, and the page that the URL names.
 
-The pages themselves are listed in workbench.app.pages.
+The pages themselves are listed in workbench.app.page_registry.
 """
 
 import logging
@@ -12,11 +12,12 @@ from importlib.resources import files
 import streamlit as st
 
 from pipelines.errors import PipelineError
-from workbench import accounts
-from workbench.app import console, serving
-from workbench.app import session as sessions
-from workbench.app.pages import HOME, Page, first_for, pages_for
-from workbench.app.session import Closed, Session
+from workbench.app.components import console
+from workbench.app.page import session as sessions
+from workbench.app.page.session import Closed, Session
+from workbench.app.page_registry import HOME, Page, first_for, pages_for
+from workbench.app.server import served_study
+from workbench.people import access_control
 
 
 def _show(page: Page, session: Session) -> None:
@@ -58,7 +59,7 @@ def main() -> None:
     next(iter(groups.values())).append(st.Page(home, title="Home", url_path=HOME, default=True, visibility="hidden"))
     page = st.navigation(groups, position="hidden" if alone else "sidebar", expanded=True)
     if not alone:
-        person = accounts.person_mark(serving.key(), session.rater)
+        person = access_control.person_mark(served_study.key(), session.rater)
         with st.sidebar:
             told = console.account(person=person, name=session.person.name, language=session.language)
             console.sidebar()(key="account", data=told)

@@ -53,8 +53,8 @@ def agreement(
 
 def _of_study(name: str | None, scheme: str | None, n_boot: int) -> "tuple[Mapping[str, Agreement], dict[str, Any]]":
     from pipelines.study import open_study
-    from workbench.agreement.study import study_agreement
-    from workbench.counted import counted
+    from workbench.agreement.study_agreement import study_agreement
+    from workbench.labels.valid_answers import counted
     from workbench.store import open_store
 
     study = open_study(name)
@@ -81,18 +81,18 @@ def _of_table(
     from pipelines.schemes import load_scheme
     from pipelines.study import open_study
     from workbench.agreement import agreement as measure
-    from workbench.agreement import read
-    from workbench.agreement.study import SEED
+    from workbench.agreement import read_table
+    from workbench.agreement.study_agreement import SEED
 
-    scale = read.checked_scale(scale_name)
+    scale = read_table.checked_scale(scale_name)
     scheme = open_study(study).scheme if study else load_scheme("five")
     if view is not None:
         scheme.view_labels(view)
-    chosen = read.conditions(where)
+    chosen = read_table.conditions(where)
     if is_counts:
-        ratings = read.read_counts(path, scheme, labels=labels, where=chosen)
+        ratings = read_table.read_counts(path, scheme, labels=labels, where=chosen)
     else:
-        ratings = read.read_votes(path, scheme, labels=labels, where=chosen, strict=view is not None)
+        ratings = read_table.read_votes(path, scheme, labels=labels, where=chosen, strict=view is not None)
     fits = set(ratings.labels) <= set(scheme.label_names)
     if view is not None and not fits:
         raise ConfigError(
@@ -102,7 +102,9 @@ def _of_table(
         raise ConfigError("--scale ordinal needs the order of the labels: give it with --labels low,middle,high")
     told = {"file": path.name}
     if not fits or scale != "nominal":
-        return {read.OWN: measure(ratings, read.OWN, np.random.default_rng(SEED), scale=scale, n_boot=n_boot)}, told
+        return {
+            read_table.OWN: measure(ratings, read_table.OWN, np.random.default_rng(SEED), scale=scale, n_boot=n_boot)
+        }, told
     views = scheme.views if view is None else (view,)
     return {
         name: measure(
@@ -125,7 +127,7 @@ def _are_numbers(labels: tuple[str, ...]) -> bool:
 def _tell(found: "Mapping[str, Agreement]", told: Mapping[str, Any]) -> None:
     if told.get("simulated"):
         say(f"Simulated raters are among these: {', '.join(told['simulated'])}.")
-    from workbench.app.words import amount
+    from workbench.app.formatting import amount
 
     for view, report in found.items():
         who = f"{amount(len(report.raters), 'rater')}, " if report.raters else ""

@@ -9,7 +9,7 @@ from workbench.cli import picks, repeats, screens
 from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
 
 if TYPE_CHECKING:
-    from pipelines.ingest.exact.rebuild import Checked
+    from pipelines.ingest.reproduce.rebuild import Checked
     from pipelines.study import Study
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The clips of a study.")
@@ -92,7 +92,7 @@ def verify(
     Example: workbench clips verify --sources --media ~/recordings --study night
     """
     from pipelines.errors import ConfigError
-    from pipelines.ingest.exact import rebuild as rebuilding
+    from pipelines.ingest.reproduce import rebuild as rebuilding
     from pipelines.study import open_study
 
     if media and not sources:
@@ -136,7 +136,7 @@ def rebuild(
     Example: workbench clips rebuild data_manifests/night --media ~/recordings
     """
     from pipelines.errors import ConfigError
-    from pipelines.ingest.exact import rebuild as rebuilding
+    from pipelines.ingest.reproduce import rebuild as rebuilding
     from pipelines.study import Study, StudySettings, project_root, study_names
 
     root = project_root()
@@ -197,7 +197,7 @@ def _there(folder: Path) -> list[Path]:
 
 def _remembered(study: "Study") -> dict[str, Path]:
     """Where this machine's ingest found each source."""
-    from pipelines.ingest.queue import open_queue
+    from pipelines.ingest.state.queue import open_queue
 
     if not study.ingest_db.is_file():
         return {}

@@ -24,7 +24,7 @@ def compare(
     """
     from pipelines import compare as comparisons
     from pipelines.study import project_root
-    from workbench.lookup import labelled_sets
+    from workbench.releases.datasets import labelled_sets
 
     root = project_root()
     sets = labelled_sets(root, names)

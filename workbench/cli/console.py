@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.atomic import write_json
+from pipelines.atomic_write import write_json
 from pipelines.errors import Cancelled
 from pipelines.progress import Progress, Report
-from workbench.jobs import PROGRESS_VARIABLE
+from workbench.jobs.jobs import PROGRESS_VARIABLE
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -13,7 +13,7 @@ def doctor(as_json: JsonOption = False) -> None:
     from dataclasses import asdict
 
     from pipelines.study import project_root
-    from workbench.doctor import examine
+    from workbench.status.doctor import examine
 
     findings = examine(project_root())
     sound = all(finding.state != "missing" for finding in findings)

@@ -36,14 +36,15 @@ def ingest(
     Example: workbench ingest episodes/ https://example.org/play.mp4 --rights-basis "public domain (US)"
     """
     from pipelines import study as studies
-    from pipelines.ingest import run
-    from workbench import intake, picks
-    from workbench.answered import answered_in, leaving_words
-    from workbench.app.words import amount, duration, size
+    from pipelines.ingest.run import run
+    from workbench.app.formatting import amount, duration, size
     from workbench.cli.console import aside
+    from workbench.curation import picks
+    from workbench.labels.answered_clips import answered_in, leaving_words
+    from workbench.status import ingest_status
 
     opened = studies.open_study(study)
-    intake.check_length(opened)
+    ingest_status.check_length(opened)
     if not dry_run:
         picks.make_good(opened)
     with reporter() as report:

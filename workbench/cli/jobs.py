@@ -26,7 +26,7 @@ def list_jobs(study: StudyOption = None, as_json: JsonOption = False) -> None:
     Example: workbench jobs list --study night
     """
     from pipelines.study import open_study
-    from workbench.jobs import jobs
+    from workbench.jobs.jobs import jobs
 
     opened = open_study(study)
     found = jobs(opened)
@@ -54,7 +54,7 @@ def cancel_job(
     Example: workbench jobs cancel 20260504-101500-3f2a
     """
     from pipelines.study import open_study
-    from workbench.jobs import cancel, open_job
+    from workbench.jobs.jobs import cancel, open_job
 
     job = open_job(open_study(study), job_id)
     after = cancel(job)

@@ -30,7 +30,7 @@ def import_table(
     """
     from pipelines.errors import UnknownName
     from pipelines.study import open_study
-    from workbench.label_import import import_labels
+    from workbench.labels.importer import import_labels
     from workbench.store import open_store
     from workbench.store.values import RATER_KINDS
 
@@ -61,9 +61,9 @@ def export_table(
 
     Example: workbench labels export --out answers.csv --study night
     """
-    from pipelines.atomic import write_text
+    from pipelines.atomic_write import write_text
     from pipelines.study import open_study
-    from workbench.label_table import COLUMNS, to_csv
+    from workbench.labels.annotation_table import COLUMNS, to_csv
     from workbench.store import open_store
 
     opened = open_study(study)
@@ -106,7 +106,7 @@ def simulate_raters(
     from pipelines.errors import ConfigError
     from pipelines.manifest import read_table
     from pipelines.study import open_study
-    from workbench.simulate import ERROR_RATES, simulate
+    from workbench.labels.simulated_raters import ERROR_RATES, simulate
 
     opened = open_study(study)
     try:

@@ -44,7 +44,7 @@ def pick(
 
     from pipelines.errors import UnknownName
     from pipelines.study import open_study
-    from workbench.recordings import Mined, mineable
+    from workbench.curation.recordings import Mined, mineable
     from workbench.store.curation import CurationEvent
 
     opened = open_study(study)
@@ -83,8 +83,8 @@ def unpick(
     from pipelines.errors import UnknownName
     from pipelines.schema import clip_id
     from pipelines.study import open_study
-    from workbench.picks import Desk
-    from workbench.recordings import Mined, mineable
+    from workbench.curation.picks import Desk
+    from workbench.curation.recordings import Mined, mineable
     from workbench.store import open_store
     from workbench.store.curation import CurationEvent
 
@@ -123,12 +123,12 @@ def sound(
     import shutil
 
     from pipelines.errors import MediaError, PipelineError, UnknownName
-    from pipelines.execution import Failed, run_each
-    from pipelines.ingest.sound import SoundTask, make_sound
+    from pipelines.execution.process_pool import Failed, run_each
+    from pipelines.ingest.preview.decoded_audio import SoundTask, make_sound
     from pipelines.study import open_study
-    from workbench.mining import known as look
-    from workbench.mining import sound_of, sound_task
-    from workbench.recordings import Mined, mineable
+    from workbench.curation.clipper_source import known as look
+    from workbench.curation.clipper_source import sound_of, sound_task
+    from workbench.curation.recordings import Mined, mineable
 
     opened = open_study(study)
     known, seen = mineable(opened), look(opened)
@@ -169,8 +169,8 @@ def sound(
 
 def _do(study: "Study", events: "list[CurationEvent]", word: str, *, as_json: bool) -> None:
     from pipelines.errors import ConfigError
-    from pipelines.ingest import run
-    from workbench import picks
+    from pipelines.ingest.run import run
+    from workbench.curation import picks
     from workbench.store import open_store
 
     with open_store(study) as store, reporter() as report:

@@ -24,7 +24,7 @@ def create(
     Example: workbench release create r1 --study night
     """
     from pipelines.study import open_study
-    from workbench.release import create_release
+    from workbench.releases.create import create_release
 
     made = create_release(open_study(study), name, rule)
     facts = made.facts
@@ -77,8 +77,8 @@ def verify_release(name: NameArgument, study: StudyOption = None, as_json: JsonO
     Example: workbench release verify r1 --study night
     """
     from pipelines.study import open_study
-    from workbench.release import verify
-    from workbench.withdrawal import withdrawn_from
+    from workbench.releases.create import verify
+    from workbench.takedown.impact import withdrawn_from
 
     opened = open_study(study)
     problems = verify(opened, name)
@@ -121,7 +121,7 @@ def diff(
     Example: workbench release diff r1 r2 --study night
     """
     from pipelines.study import open_study
-    from workbench.release import difference
+    from workbench.releases.create import difference
 
     found = difference(open_study(study), older, newer)
 

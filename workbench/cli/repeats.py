@@ -19,16 +19,16 @@ def repeats(
 
     Example: workbench clips repeats --picture repeats.png --study night
     """
-    from pipelines.ingest.across.repeated import read_repeated
-    from pipelines.ingest.repeats import drawing
-    from pipelines.ingest.repeats.picture import clock, picture_of
+    from pipelines.ingest.repeats import figure_files
+    from pipelines.ingest.repeats.timeline import clock, picture_of
+    from pipelines.ingest.series.repeat_masks import read_repeated
     from pipelines.study import open_study
 
     opened = open_study(study)
     found = read_repeated(opened)
     shown = picture_of(found.order, found.seconds, found.repeats, found.masks)
     if picture is not None:
-        drawing.save(shown, picture)
+        figure_files.save(shown, picture)
     masked = {row.source_id: row.masked_s for row in shown.rows}
     document = {
         "study": opened.name,
@@ -69,7 +69,7 @@ def repeats(
                 fate = "" if place.is_masked else "  kept"
                 say(f"  {place.source_id}  {clock(place.start_s)} to {clock(place.end_s)}{fate}")
         if found.order:
-            say(drawing.title(shown))
+            say(figure_files.title(shown))
         else:
             say("Nothing was compared yet: workbench ingest looks for repeats when it ends.")
         if found.unread:

@@ -18,7 +18,7 @@ def list_runs(study: StudyOption = None, as_json: JsonOption = False) -> None:
     Example: workbench runs list --study night
     """
     from pipelines.training import runs
-    from pipelines.training.report import percent
+    from pipelines.training.evaluation.report import percent
 
     found = [run for folder in _folders(study) for run in runs(folder)]
     document = {

@@ -8,8 +8,8 @@ import typer
 from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
 
 if TYPE_CHECKING:
-    from pipelines.ingest.choose.funnel import Funnel
-    from pipelines.ingest.choose.thresholds import Candidates
+    from pipelines.ingest.selection.funnel import Funnel
+    from pipelines.ingest.selection.threshold_preview import Candidates
     from pipelines.study import Bounds, Study
     from pipelines.units import ClipId
 
@@ -23,12 +23,12 @@ def funnel(study: StudyOption = None, as_json: JsonOption = False) -> None:
 
     Example: workbench clips funnel --study night
     """
-    from pipelines.ingest.choose.funnel import funnel as count
-    from pipelines.ingest.choose.thresholds import read_candidates
-    from pipelines.ingest.standing import source_standings
+    from pipelines.ingest.selection.funnel import funnel as count
+    from pipelines.ingest.selection.threshold_preview import read_candidates
+    from pipelines.ingest.state.status import source_standings
     from pipelines.study import open_study
-    from workbench.answered import answered_in, outside
-    from workbench.intake import reason_words
+    from workbench.labels.answered_clips import answered_in, outside
+    from workbench.status.ingest_status import reason_words
 
     opened = open_study(study)
     candidates = read_candidates(opened.candidates)
@@ -78,12 +78,12 @@ def screen(
     Example: workbench clips screen longest_pause_s --max 0.7
     """
     from pipelines.errors import ConfigError, UnknownName
-    from pipelines.ingest.choose.picks import read_picks
-    from pipelines.ingest.choose.screen import SCREENS, bounds_of
-    from pipelines.ingest.choose.speakers import speakers_of
-    from pipelines.ingest.choose.thresholds import read_candidates, what_if
+    from pipelines.ingest.selection.manual_picks import read_picks
+    from pipelines.ingest.selection.screens import SCREENS, bounds_of
+    from pipelines.ingest.selection.speaker_quotas import speakers_of
+    from pipelines.ingest.selection.threshold_preview import read_candidates, what_if
     from pipelines.study import open_study
-    from workbench.answered import answered_in, leaving_words
+    from workbench.labels.answered_clips import answered_in, leaving_words
 
     opened = open_study(study)
     asked = {key: text for key, text in zip(LIMITS, (least, most, review_least, review_most), strict=True) if text}
@@ -137,9 +137,9 @@ def screen(
 
 
 def _moved(now: "Bounds", asked: Mapping[str, str]) -> "Bounds":
-    from pipelines.ingest.choose.thresholds import moved
-    from pipelines.strict import parse
+    from pipelines.ingest.selection.threshold_preview import moved
     from pipelines.study import Bounds
+    from pipelines.toml_config import parse
 
     bounds = now
     for key, text in asked.items():
@@ -189,8 +189,8 @@ def _put(
 ) -> int:
     """Write the bounds, then make the tables and clips so. Where a run is under way, that one does it at its end."""
     from pipelines.errors import ConfigError
-    from pipelines.ingest.choose.bounds import set_bounds
-    from pipelines.ingest.run import retable
+    from pipelines.ingest.run.run import retable
+    from pipelines.ingest.selection.threshold_edit import set_bounds
     from pipelines.study import open_study
 
     before = set_bounds(study, name, bounds, seen=seen)
@@ -209,9 +209,9 @@ def _put(
 
 
 def _all(study: "Study", as_json: bool) -> None:
-    from pipelines.ingest.choose.screen import SCREENS, bounds_of
-    from pipelines.ingest.choose.thresholds import read_candidates
-    from workbench.intake import bounds_words
+    from pipelines.ingest.selection.screens import SCREENS, bounds_of
+    from pipelines.ingest.selection.threshold_preview import read_candidates
+    from workbench.status.ingest_status import bounds_words
 
     candidates = read_candidates(study.candidates)
     bounds = bounds_of(study.settings)
@@ -238,9 +238,9 @@ def _all(study: "Study", as_json: bool) -> None:
 
 
 def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "Bounds") -> None:
-    from pipelines.ingest.choose.screen import SCREENS
-    from pipelines.ingest.choose.thresholds import histogram
-    from workbench.intake import bounds_words
+    from pipelines.ingest.selection.screens import SCREENS
+    from pipelines.ingest.selection.threshold_preview import histogram
+    from workbench.status.ingest_status import bounds_words
 
     made = histogram(candidates, name, kept, bins=BINS)
     most = max(1, int((made.kept + made.others).max()))
@@ -254,8 +254,8 @@ def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "Boun
 
 def say_funnel(found: "Funnel", study: "Study") -> None:
     """The funnel in lines, for a person."""
-    from workbench.app.words import duration
-    from workbench.intake import reason_words
+    from workbench.app.formatting import duration
+    from workbench.status.ingest_status import reason_words
 
     first = found.steps[0].seconds or 1.0
     for step in found.steps:

@@ -23,6 +23,6 @@ def serve(
     Example: workbench serve --study night
     """
     from pipelines.study import open_study
-    from workbench.server import run
+    from workbench.app.server_process import run
 
     run(open_study(study), host=host, port=port, open_browser=open_browser, sign_in=sign_in)

@@ -7,7 +7,7 @@ import typer
 from workbench.cli.console import JsonOption, StudyOption, aside, say, show
 
 if TYPE_CHECKING:
-    from pipelines.ingest.wishes import Asked
+    from pipelines.ingest.state.operator_requests import Asked
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The recordings of a study.")
 
@@ -24,12 +24,12 @@ def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None
     """
     from collections import Counter
 
-    from pipelines.ingest.standing import source_standings
-    from pipelines.ingest.wishes import read_wishes
+    from pipelines.ingest.state.operator_requests import read_wishes
+    from pipelines.ingest.state.status import source_standings
     from pipelines.manifest import read_clips
     from pipelines.study import open_study
-    from workbench.app.words import amount
-    from workbench.intake import advice, state_of
+    from workbench.app.formatting import amount
+    from workbench.status.ingest_status import advice, state_of
 
     opened = open_study(study)
     paused = frozenset(name for name, wanted in read_wishes(opened).items() if wanted == "pause")
@@ -80,11 +80,11 @@ def history(
 
     Example: workbench sources history --study night
     """
-    from pipelines.ingest.history import read_runs
-    from pipelines.ingest.standing import source_standings
+    from pipelines.ingest.state.run_log import read_runs
+    from pipelines.ingest.state.status import source_standings
     from pipelines.study import open_study
-    from workbench.app.words import amount, duration
-    from workbench.past import past_rows
+    from workbench.app.formatting import amount, duration
+    from workbench.status.past_runs import past_rows
 
     opened = open_study(study)
     runs = read_runs(opened)
@@ -134,8 +134,8 @@ def retry(name: Name, study: StudyOption = None, as_json: JsonOption = False) ->
 
 def _wish(name: str, wanted: "Asked", study: str | None, as_json: bool) -> None:
     from pipelines.errors import UnknownName
-    from pipelines.ingest.standing import source_standings
-    from pipelines.ingest.wishes import wish
+    from pipelines.ingest.state.operator_requests import wish
+    from pipelines.ingest.state.status import source_standings
     from pipelines.study import open_study
 
     opened = open_study(study)

@@ -9,7 +9,7 @@ import typer
 from workbench.cli.console import JsonOption, StudyOption, say, show, warn
 
 if TYPE_CHECKING:
-    from pipelines.ingest.across.kin import Kin
+    from pipelines.ingest.series.shared_audio import Kin
 
 
 def takedown(
@@ -28,8 +28,8 @@ def takedown(
     """
     from pipelines.errors import ConfigError
     from pipelines.study import open_study
-    from workbench.takedown import take_down
-    from workbench.withdrawal import outlook
+    from workbench.takedown.impact import outlook
+    from workbench.takedown.takedown import take_down
 
     opened = open_study(study)
     if not yes:

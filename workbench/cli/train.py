@@ -19,7 +19,7 @@ def recipes(study: StudyOption = None, as_json: JsonOption = False) -> None:
 
     Example: workbench recipes
     """
-    from pipelines.recipe import load_recipe, recipe_names
+    from pipelines.recipes.recipe import load_recipe, recipe_names
 
     own = None if study is None else _opened(study).manifests / "recipes"
     found = [load_recipe(name, folder=own) for name in recipe_names(own)]
@@ -65,7 +65,7 @@ def train(
     from pipelines.study import project_root
     from pipelines.training import make_plan
     from pipelines.training import train as run_recipe
-    from workbench.training_choice import Choice, bound
+    from workbench.releases.training_data import Choice, bound
 
     if release is not None and corpus is not None:
         raise ConfigError("give --release or --corpus, not both")
@@ -106,7 +106,7 @@ def runs_and_cache(home: "Study | None", root: Path) -> tuple[Path, Path]:
 
 def say_run(run: "Run") -> None:
     """A run for people: verdict, one sentence, the per-class table, where it lies."""
-    from pipelines.training.report import class_table, headline
+    from pipelines.training.evaluation.report import class_table, headline
 
     say(f"{run.run_id}")
     say(run.leak["sentence"])

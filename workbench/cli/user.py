@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from workbench.accounts import Role
 from workbench.cli.console import JsonOption, StudyOption, say, show
+from workbench.people.access_control import Role
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People who label, curate and research.")
 
@@ -27,11 +27,11 @@ def add(
     Example: workbench user add "Mei Lin" --role annotator
     """
     from pipelines.study import open_study
-    from workbench import people
+    from workbench.people import invitations
     from workbench.store import open_store
 
     with open_store(open_study(study)) as store:
-        rater = people.add(store, name, role, language=language)
+        rater = invitations.add(store, name, role, language=language)
     document = {"rater": rater.rater, "role": rater.role}
     show(
         document,
@@ -55,14 +55,14 @@ def invite(
     from urllib.parse import quote
 
     from pipelines.study import open_study
-    from workbench import accounts, people
-    from workbench.server import served_at
+    from workbench.app.server_process import served_at
+    from workbench.people import access_control, invitations
     from workbench.store import open_store
 
     opened = open_study(study)
     with open_store(opened) as store:
-        rater = people.known(store, name)
-    token = people.invitation(accounts.secret(opened), rater.rater, time.time())
+        rater = invitations.known(store, name)
+    token = invitations.invitation(access_control.secret(opened), rater.rater, time.time())
     link = f"{(address or served_at(opened)).rstrip('/')}/sign-in?invitation={quote(token)}"
     show({"rater": rater.rater, "link": link}, as_json=as_json, people=lambda: say(link))
 
@@ -74,7 +74,7 @@ def list_people(study: StudyOption = None, as_json: JsonOption = False) -> None:
     Example: workbench user list
     """
     from pipelines.study import open_study
-    from workbench import people
+    from workbench.people import invitations
     from workbench.store import open_store
 
     with open_store(open_study(study)) as store:
@@ -85,7 +85,7 @@ def list_people(study: StudyOption = None, as_json: JsonOption = False) -> None:
                 "language": rater.language,
                 "answers": store.progress(rater.rater).answered,
             }
-            for rater in people.listed(store)
+            for rater in invitations.listed(store)
         ]
 
     def tell() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.atomic import atomic_path, write_json
+from pipelines.atomic_write import atomic_path, write_json
 from pipelines.progress import Progress, Report
 from pipelines.schema import Clip
 from pipelines.units import Audio, Hertz, LabelName, Seconds
@@ -73,7 +73,7 @@ def make_episode(folder: Path, number: int) -> None:
     rng = np.random.default_rng([20261121, number])
     with synthesiser() as speech:
         mix, truth = _mix_episode(speech, rng)
-    from pipelines.audio import encode
+    from pipelines.media.audio import encode
 
     samples = np.array(mix.get_array_of_samples(), np.float32) / 32768.0
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _say(
 
 
 def _write_wav(target: Path, samples: Audio, rate_hz: Hertz) -> None:
-    from pipelines.audio import to_pcm16
+    from pipelines.media.audio import to_pcm16
 
     with atomic_path(target) as temporary, wave.open(str(temporary), "wb") as out:
         out.setnchannels(1)

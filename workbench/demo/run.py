@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pipelines import corpora
-from pipelines.atomic import write_text
+from pipelines.atomic_write import write_text
 from pipelines.errors import Cancelled, DataError, PipelineError
 from pipelines.manifest import read_clips, read_table, table_to_csv
 from pipelines.progress import Progress, Report, silent
@@ -69,7 +69,7 @@ def run_demo(root: Path, report: Report = silent) -> dict[str, Any]:
 
 
 def _ingest(demo: Demo) -> dict[str, Any]:
-    from pipelines.ingest.run import ingest
+    from pipelines.ingest.run.run import ingest
 
     start = time.monotonic()
     material.make_material(demo.folder, demo.report)
@@ -91,7 +91,7 @@ def _ingest(demo: Demo) -> dict[str, Any]:
 
 
 def _annotations(demo: Demo) -> dict[str, Any]:
-    from workbench.simulate import simulate
+    from workbench.labels.simulated_raters import simulate
 
     spoken = {number: material.truth_of(demo.folder, number) for number in range(1, material.EPISODES + 1)}
     truth = {}
@@ -104,7 +104,7 @@ def _annotations(demo: Demo) -> dict[str, Any]:
 
 
 def _agreement(demo: Demo) -> dict[str, Any]:
-    from workbench.agreement.study import study_agreement
+    from workbench.agreement.study_agreement import study_agreement
     from workbench.store import open_store
 
     with open_store(demo.study) as store:
@@ -114,7 +114,7 @@ def _agreement(demo: Demo) -> dict[str, Any]:
 
 def _release(demo: Demo) -> dict[str, Any]:
     from pipelines.release import open_release, release_names
-    from workbench.release import create_release
+    from workbench.releases.create import create_release
 
     if RELEASE in release_names(demo.study):
         release = open_release(demo.study, RELEASE)
@@ -160,7 +160,7 @@ def _judged(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compare(demo: Demo) -> dict[str, Any]:
     from pipelines.compare import STYLES, compare
-    from workbench.lookup import labelled_clips
+    from workbench.releases.datasets import labelled_clips
 
     sets = [labelled_clips(demo.root, name) for name in (DEMO, ACTED)]
     out = demo.study.private / "compare" / demo.done["release"]["digest"][:12]
@@ -222,6 +222,6 @@ def _list_sources(study: Study, url: str) -> None:
 
 
 def _versions() -> dict[str, str]:
-    from workbench.doctor import PACKAGES
+    from workbench.status.doctor import PACKAGES
 
     return {name: version(name) for name in ("drama-emotion-workbench", *PACKAGES)}

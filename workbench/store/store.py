@@ -124,7 +124,7 @@ class Store:
         with self.reading() as connection:
             return [_as_rater(row) for row in connection.execute(query).mappings()]
 
-    # Assignments (chosen by workbench.label_queue)
+    # Assignments (chosen by workbench.labels.queue)
 
     def assignment(self, token: str) -> Assignment | None:
         """The assignment of a token, or None."""

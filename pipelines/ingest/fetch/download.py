@@ -17,12 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from yt_dlp.utils import DownloadCancelled
 
-from pipelines.atomic import write_json
+from pipelines.atomic_write import write_json
 from pipelines.errors import Cancelled, MediaError
-from pipelines.ingest.fetch.formats import SOUND
-from pipelines.ingest.fetch.manners import Manners
-from pipelines.ingest.fetch.refusals import Refused
-from pipelines.ingest.fetch.site import opened
+from pipelines.ingest.fetch.failure_classes import Refused
+from pipelines.ingest.fetch.fetch_policy import Manners
+from pipelines.ingest.fetch.format_selection import SOUND
+from pipelines.ingest.fetch.ytdlp import opened
 from pipelines.units import Seconds, SourceId
 
 #: Bytes done, bytes in all or None.

@@ -1,7 +1,7 @@
 """Repeats across a series: openings, endings, recaps and re-uploads, found at source level and kept out of clips."""
 
-from pipelines.ingest.repeats.edges import Listen, Sound, from_files, listened, refine, spans_of
-from pipelines.ingest.repeats.kinds import find_repeats
+from pipelines.ingest.repeats.classification import find_repeats
+from pipelines.ingest.repeats.edge_refinement import Listen, Sound, from_files, listened, refine, spans_of
 from pipelines.ingest.repeats.model import Interval, Repeat, mask
 
 __all__ = [

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.ingest.hear.fingerprint import ITEM_S, NOTHING, Fingerprint, Items, bit_errors
+from pipelines.ingest.analysis.fingerprint import ITEM_S, NOTHING, Fingerprint, Items, bit_errors
 from pipelines.progress import Progress, Report, silent
 from pipelines.units import Floats, Seconds
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.audio import read_mono, to_pcm16, write_pcm16
 from pipelines.compare import STYLES, Comparison, compare, style
 from pipelines.compare.figures import draw
 from pipelines.compare.statistics import correlations, similarity
 from pipelines.errors import Cancelled, ConfigError, DataError, MediaError, UnknownName
+from pipelines.media.audio import read_mono, to_pcm16, write_pcm16
 from pipelines.progress import Progress
 from pipelines.schema import Clip, LabelledClip, LabelledClips
-from tests.builders import noise, voice
+from tests.synthetic_audio import noise, voice
 
 LABELS = ("happy", "sad", "angry", "fearful", "neutral")
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.audio import to_pcm16, write_pcm16
 from pipelines.compare import STYLES, panel, style
 from pipelines.errors import DataError, UnknownName
+from pipelines.media.audio import to_pcm16, write_pcm16
 from pipelines.schema import Clip, LabelledClip
 from pipelines.units import Audio
-from tests.builders import noise, silence, tone, voice
+from tests.synthetic_audio import noise, silence, tone, voice
 
 
 @pytest.fixture(params=sorted(STYLES))

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.audio import read
 from pipelines.corpora import ADAPTERS, add, corpus_names, describe, labelled_clips, load_card, recognise, registered
 from pipelines.errors import DataError
 from pipelines.manifest import clips_to_csv, read_clips
+from pipelines.media.audio import read
 from pipelines.schema import clip_id
 from pipelines.schemes import load_scheme
-from tests.corpus_trees import TREES, Tree, from_card, renamed, unlisted_code
+from tests.synthetic_corpora import TREES, Tree, from_card, renamed, unlisted_code
 
 FIVE = load_scheme("five")
 

@@ -8,9 +8,9 @@ from pipelines.corpora import add, describe, labelled_clips, load_card, register
 from pipelines.corpora.card import Card
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.schemes import load_scheme
-from pipelines.strict import parse
 from pipelines.study import create_study
-from tests.corpus_trees import emodb, ravdess, savee, sound, tess
+from pipelines.toml_config import parse
+from tests.synthetic_corpora import emodb, ravdess, savee, sound, tess
 
 FIVE = load_scheme("five")
 

@@ -10,9 +10,9 @@ import pytest
 from pipelines.errors import ConfigError
 from pipelines.export import EXPORTS, export
 from pipelines.release import open_release
-from tests.workbench.builders import study_with_clips
-from workbench.release import create_release
-from workbench.simulate import simulate
+from tests.workbench.silent_study import study_with_clips
+from workbench.labels.simulated_raters import simulate
+from workbench.releases.create import create_release
 
 PARSE = {"integer": int, "number": float, "string": str}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import DataError, UnknownName
 from pipelines.features import EXTRACTORS, extractor
-from tests.builders import noise, silence, voice
+from tests.synthetic_audio import noise, silence, voice
 
 
 @pytest.fixture(params=sorted(EXTRACTORS))

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.audio import pcm_sha256, to_pcm16, write_pcm16
 from pipelines.errors import Cancelled, DataError
 from pipelines.features import FeatureCache, content_id, extractor, features
+from pipelines.media.audio import pcm_sha256, to_pcm16, write_pcm16
 from pipelines.progress import Progress
 from pipelines.schema import Clip, LabelledClip
 from pipelines.units import Audio, Hertz
-from tests.builders import noise, voice
+from tests.synthetic_audio import noise, voice
 
 
 class Counting:

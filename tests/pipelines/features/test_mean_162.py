@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.audio import read_mono
 from pipelines.errors import DataError
 from pipelines.features import extractor
 from pipelines.features.stft import hann, stft
 from pipelines.features.tuning import estimate_tuning
 from pipelines.features.vectors import zero_crossing_rate
+from pipelines.media.audio import read_mono
 from pipelines.units import Audio
-from tests.builders import noise, silence, tone, voice
+from tests.synthetic_audio import noise, silence, tone, voice
 
 RATE = 22_050
 DATA = os.environ.get("WORKBENCH_TEST_DATA")

@@ -15,21 +15,21 @@ import pytest
 import soundfile
 from av.stream import Disposition
 
-from pipelines import audio
 from pipelines.errors import MediaError
-from pipelines.execution import Tell
-from pipelines.ingest import run, work
-from pipelines.ingest.analyse import Analysed, Task, analyse
-from pipelines.ingest.choose.screen import SCREENS
-from pipelines.ingest.exact.rebuild import open_manifest, verify_sources
-from pipelines.ingest.hear import reading
+from pipelines.execution.process_pool import Tell
+from pipelines.ingest.analysis import track_reader
 from pipelines.ingest.report import IngestReport, Row
+from pipelines.ingest.reproduce.rebuild import open_manifest, verify_sources
+from pipelines.ingest.run import run, stages
+from pipelines.ingest.selection.screens import SCREENS
+from pipelines.ingest.source_analysis import Analysed, Task, analyse
 from pipelines.manifest import read_clips, read_table
+from pipelines.media import audio
 from pipelines.progress import Progress
 from pipelines.schema import Clip
 from pipelines.study import Study, create_study
-from tests.builders import noise, video_without_sound, voice
-from tests.odd_media import Track, joined, mux, shorten, spoil, wav_bytes
+from tests.malformed_media import Track, joined, mux, shorten, spoil, wav_bytes
+from tests.synthetic_audio import noise, video_without_sound, voice
 
 #: Every window with speech in it becomes a clip: what is asked here is which samples, not which windows.
 OPEN = "\n" + "\n".join(f"[screen.{name}]" for name in SCREENS)
@@ -373,10 +373,10 @@ def test_a_damaged_recording_is_not_decoded_again_every_night(
     def refuse(task: Task, tell: Tell) -> Analysed:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(work, "analyse", refuse)
+    monkeypatch.setattr(stages, "analyse", refuse)
     (again,) = ingest(study, path).sources
     assert (again.reason, again.failure) == (first.reason, "fix")
-    monkeypatch.setattr(work, "analyse", analyse)
+    monkeypatch.setattr(stages, "analyse", analyse)
     encoded("aac")(path)  # a whole copy
     assert ingest(study, path).exit_code == 0
 
@@ -399,7 +399,7 @@ def test_a_file_that_changes_while_it_is_read_is_told_and_taken_when_it_rests(st
 
 
 def test_a_recording_without_end_is_ended(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "LONGEST_S", 60.0)
+    monkeypatch.setattr(track_reader, "LONGEST_S", 60.0)
     soundfile.write(tmp_path / "hush.flac", np.zeros(8000 * 3600, np.int16), 8000)
     assert (tmp_path / "hush.flac").stat().st_size < 200_000  # an hour in a few bytes
     (row,) = ingest(study, tmp_path / "hush.flac").sources
@@ -491,11 +491,11 @@ def test_a_name_that_is_no_text_is_told_in_text(study: Study, tmp_path: Path) ->
 
 
 def test_a_recording_that_kills_its_decoder_costs_one_row(study: Study, tmp_path: Path) -> None:
-    from tests.pipelines.ingest import deadly
+    from tests.pipelines.ingest import crashing_analysis
 
     audio.encode(tmp_path / "deadly.wav", speech(), 16000, "pcm16")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "analyse", deadly.analyse)
+        patch.setattr(stages, "analyse", crashing_analysis.analyse)
         report = run.ingest(study, [str(tmp_path / "deadly.wav")])  # nor does it take down whoever asks for it alone
     (row,) = report.sources
     assert (row.status, row.reason_code, row.failure) == ("failed", "crashed", "fix")
@@ -506,7 +506,7 @@ def test_memory_that_is_refused_is_told(study: Study, tmp_path: Path, monkeypatc
     def greedy(task: Task, tell: Tell) -> Analysed:
         raise MemoryError
 
-    monkeypatch.setattr(work, "analyse", greedy)
+    monkeypatch.setattr(stages, "analyse", greedy)
     audio.encode(tmp_path / "good.wav", speech(), 16000, "pcm16")
     (row,) = ingest(study, tmp_path / "good.wav").sources
     assert (row.reason_code, row.failure) == ("memory", "fix")
@@ -554,5 +554,8 @@ def test_the_same_recording_twice_in_a_corpus_is_taken_once(tmp_path: Path, real
 def test_a_reading_refuses_what_it_is_not_asked_to_salvage(tmp_path: Path) -> None:
     path = tmp_path / "spoilt.m4a"
     made(spoil, "aac", "m4a")(path)
-    with reading.open_reading(path) as opened, pytest.raises(MediaError, match="or keep what comes before with --salv"):
+    with (
+        track_reader.open_reading(path) as opened,
+        pytest.raises(MediaError, match="or keep what comes before with --salv"),
+    ):
         list(opened.mono(lambda *_: None))

@@ -10,13 +10,13 @@ import av
 import numpy as np
 import pytest
 
-from pipelines.audio import read_mono
-from pipelines.ingest import run
 from pipelines.ingest.report import IngestReport
+from pipelines.ingest.run import run
 from pipelines.manifest import read_clips, read_table
+from pipelines.media.audio import read_mono
 from pipelines.study import Study, create_study
-from tests.pipelines.ingest.misbehaving import no_connection_left
-from tests.pipelines.ingest.test_run import speech
+from tests.pipelines.ingest.misbehaving_server import no_connection_left
+from tests.pipelines.ingest.run.test_run import speech
 
 RATE = 22050
 PLAYLISTS = {"hls": "list.m3u8", "dash": "list.mpd"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.training import Run, open_run
-from tests.commands import Ended
+from tests.shared_runs import Ended
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import pytest
 
 from pipelines.errors import Cancelled
 from pipelines.features import EXTRACTORS, features
-from pipelines.recipe import load_recipe
+from pipelines.recipes.recipe import load_recipe
 from pipelines.training import dataset, make_plan
 from pipelines.training.dataset import Scaler, make_dataset, scaler_of
-from tests.pipelines.training.made import labelled
+from tests.pipelines.training.synthetic_clips import labelled
 
 COPIES = "augmentation.copies=['noise', 'shift']"
 

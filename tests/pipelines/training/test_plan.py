@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from pipelines.errors import ConfigError, DataError, LeakError, UnknownName
-from pipelines.recipe import load_recipe, recipe_names
+from pipelines.recipes.recipe import load_recipe, recipe_names
 from pipelines.schema import Clip, LabelledClip, LabelledClips, Vote
 from pipelines.schemes import load_scheme
 from pipelines.training import make_plan
 from pipelines.training.plan import join
-from tests.pipelines.training.made import LABELS, labelled
+from tests.pipelines.training.synthetic_clips import LABELS, labelled
 
 EXAMPLES = [(name, example) for name in recipe_names() for example in load_recipe(name).example if example.rows]
 

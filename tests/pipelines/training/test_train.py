@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pipelines.errors import DataError, UnknownName
-from pipelines.recipe import Recipe, load_recipe, recipe_names
-from pipelines.strict import load
+from pipelines.recipes.recipe import Recipe, load_recipe, recipe_names
+from pipelines.toml_config import load
 from pipelines.training import open_run, runs
 from pipelines.training.run import RUN_ID, run_ids
 
@@ -230,8 +230,8 @@ def test_runs_are_listed_oldest_first(trained):
 
 def test_planning_imports_no_tensorflow():
     code = (
-        "import sys; from pipelines import training; from pipelines.recipe import load_recipe\n"
-        "from tests.pipelines.training.made import labelled\n"
+        "import sys; from pipelines import training; from pipelines.recipes.recipe import load_recipe\n"
+        "from tests.pipelines.training.synthetic_clips import labelled\n"
         "training.make_plan(load_recipe('soap_five'), labelled(None)).document()\n"
         "assert not {'tensorflow', 'keras', 'matplotlib', 'pandas', 'sklearn'} & set(sys.modules), 'heavy'"
     )

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from tests.workbench.builders import study_with_clips
-from tests.workbench.commands import call
-from workbench.label_queue import items
+from tests.workbench.command_line import call
+from tests.workbench.silent_study import study_with_clips
+from workbench.labels.queue import items
 from workbench.store import Event, open_store
 
 COUNTS = """\

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.workbench.app.viewing import Viewed, viewing
+from tests.workbench.app.page_harness import Viewed, viewing
 
 
 @pytest.fixture

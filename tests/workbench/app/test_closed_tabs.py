@@ -10,13 +10,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pipelines.study import ROOT_VARIABLE, Study
-from tests.workbench.app.test_sign_in import ask
-from tests.workbench.builders import study_with_clips
-from workbench import accounts, people
-from workbench.accounts import Role
-from workbench.app import session
-from workbench.app.catalogue import catalogue
-from workbench.app.session import Closed, Session, current, fragment, person_of
+from tests.workbench.app.routes.test_sign_in import ask
+from tests.workbench.silent_study import study_with_clips
+from workbench.app.page import session
+from workbench.app.page.session import Closed, Session, current, fragment, person_of
+from workbench.app.translations import catalogue
+from workbench.people import access_control, invitations
+from workbench.people.access_control import Role
 from workbench.store import open_store
 
 ROUTER = str(files("workbench.app").joinpath("router.py"))
@@ -27,14 +27,14 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     made = study_with_clips(tmp_path)
     with open_store(made) as store:
-        people.add(store, "Cura", "curator")
+        invitations.add(store, "Cura", "curator")
     return made
 
 
 @pytest.fixture
 def jar(study: Study, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the browser sent when the tab was opened: signed in as Cura."""
-    invitation = people.invitation(accounts.secret(study), "Cura", time.time())
+    invitation = invitations.invitation(access_control.secret(study), "Cura", time.time())
     _, headers, _ = ask("GET", f"/sign-in?invitation={invitation}")
     name, _, rest = headers["set-cookie"].partition("=")
     held = {name: rest.partition(";")[0]}
@@ -67,7 +67,7 @@ def test_an_open_page_is_closed_with_a_sentence(study: Study, jar: dict[str, str
 
 
 def test_a_sign_in_ends_for_every_tab_of_its_browser_and_no_other(study: Study, jar: dict[str, str]) -> None:
-    invitation = people.invitation(accounts.secret(study), "Cura", time.time())
+    invitation = invitations.invitation(access_control.secret(study), "Cura", time.time())
     _, headers, _ = ask("GET", f"/sign-in?invitation={invitation}")
     elsewhere = dict([headers["set-cookie"].partition(";")[0].split("=", 1)])
     _, headers, _ = ask(
@@ -78,15 +78,15 @@ def test_a_sign_in_ends_for_every_tab_of_its_browser_and_no_other(study: Study, 
     ask("POST", "/sign-out", "", cookie=cookie(newer))
     assert person_of(newer) is None and person_of(jar) is None, "a cookie of before the change of language too"
     assert person_of(elsewhere) is not None
-    stranger = accounts.seal(b"another key", "session", {"rater": "Cura", "sign_in": "x"}, time.time() + 60)
+    stranger = access_control.seal(b"another key", "session", {"rater": "Cura", "sign_in": "x"}, time.time() + 60)
     ask("POST", "/sign-out", "", cookie=f"{next(iter(jar))}={stranger}")
     assert len(list((study.private / "signed_out").iterdir())) == 1
 
 
 def test_what_was_signed_out_long_ago_is_forgotten(study: Study) -> None:
-    accounts.end_sign_in(study, "old", time.time())
-    accounts.end_sign_in(study, "new", time.time() + accounts.SESSION_S + 60)
-    assert not accounts.has_ended(study, "old") and not accounts.has_ended(study, "another")
+    access_control.end_sign_in(study, "old", time.time())
+    access_control.end_sign_in(study, "new", time.time() + access_control.SESSION_S + 60)
+    assert not access_control.has_ended(study, "old") and not access_control.has_ended(study, "another")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_only_a_lesser_role_closes_a_tab(study: Study, jar: dict[str, str], role
 def test_an_expired_sign_in_closes_a_tab(study: Study, jar: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     state: dict[Any, Any] = {}
     assert isinstance(current(state, jar), Session)
-    later = time.time() + accounts.SESSION_S + 1
+    later = time.time() + access_control.SESSION_S + 1
     monkeypatch.setattr(session.time, "time", lambda: later)
     assert isinstance(current(state, jar), Closed)
 

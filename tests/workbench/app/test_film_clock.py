@@ -7,15 +7,15 @@ import av
 import numpy as np
 import pytest
 
-from pipelines.ingest import run
-from pipelines.ingest.sound import make_sound
-from pipelines.recording import probe
-from tests.builders import voice
-from tests.studies import lenient_study
-from workbench import mining
-from workbench.app import clipper_facts
-from workbench.picks import Desk
-from workbench.recordings import Mined, mineable
+from pipelines.ingest.preview.decoded_audio import make_sound
+from pipelines.ingest.run import run
+from pipelines.media.recording import probe
+from tests.small_study import lenient_study
+from tests.synthetic_audio import voice
+from workbench.app.routes import clipper_json
+from workbench.curation import clipper_source
+from workbench.curation.picks import Desk
+from workbench.curation.recordings import Mined, mineable
 from workbench.store import open_store
 
 HZ, FPS = 16000, 25
@@ -70,13 +70,13 @@ def test_the_clipper_shows_what_is_seen_when_it_is_heard(tmp_path: Path, sound_s
     run.ingest(study, [str(path)], jobs=1)
     mined = mineable(study)["play"]
     assert isinstance(mined, Mined)
-    task = mining.sound_task(study, mined, mining.known(study))
+    task = clipper_source.sound_task(study, mined, clipper_source.known(study))
     assert not isinstance(task, str)
     make_sound(task, lambda *_: None)
-    sound = mining.sound_of(study, mined)
+    sound = clipper_source.sound_of(study, mined)
     assert sound is not None
     with open_store(study) as store:
-        told = clipper_facts.heard(study, Desk(study, store), mined, sound)
+        told = clipper_json.heard(study, Desk(study, store), mined, sound)
     loud = int(np.argmax(np.abs(sound.samples(0, 8 * HZ).astype(int)) > 32000)) / HZ
     assert told["video"] == "/api/clipper/video/play"
     assert flash_of(path) == pytest.approx(loud + told["video_offset_s"], abs=0.021)

@@ -11,13 +11,14 @@ from streamlit.testing.v1 import AppTest
 
 from pipelines.schemes import load_scheme
 from pipelines.study import ROOT_VARIABLE
-from tests.workbench.builders import study_with_clips
-from workbench.accounts import Role
-from workbench.app import console, session
-from workbench.app.catalogue import LANGUAGES, catalogue, nearest_language
-from workbench.app.options import FILE, streamlit_options
-from workbench.app.pages import PAGES, first_for, pages_for
-from workbench.app.session import Person
+from tests.workbench.silent_study import study_with_clips
+from workbench.app.components import console
+from workbench.app.page import session
+from workbench.app.page.session import Person
+from workbench.app.page_registry import PAGES, first_for, pages_for
+from workbench.app.server.streamlit_options import FILE, streamlit_options
+from workbench.app.translations import LANGUAGES, catalogue, nearest_language
+from workbench.people.access_control import Role
 
 ROUTER = str(files("workbench.app").joinpath("router.py"))
 ROOT = Path(__file__).parents[3]
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_streamlit_run_and_serve_have_the_same_options() -> None:
     here = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    assert here == tomllib.loads(files("workbench.app").joinpath(FILE).read_text(encoding="utf-8"))
+    assert here == tomllib.loads(files("workbench.app.server").joinpath(FILE).read_text(encoding="utf-8"))
 
 
 def test_streamlit_knows_every_option() -> None:
@@ -52,7 +53,7 @@ def test_who_sees_more_than_labelling_begins_with_where_the_study_stands() -> No
 
 def test_every_word_the_console_asks_for_is_there() -> None:
     script = "".join(
-        files("workbench.app.console").joinpath(name).read_text(encoding="utf-8") for name in console.SCRIPTS
+        files("workbench.app.components.console").joinpath(name).read_text(encoding="utf-8") for name in console.SCRIPTS
     )
     asked = set(re.findall(r"\b(?:text|say)\(\"(\w+)\"", script)) | set(re.findall(r"\btexts\.(\w+)", script))
     choices = re.findall(r"\btext\([^\"()]*\?[^()]*\)", script)

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines import audio
-from pipelines.ingest import run
-from pipelines.ingest.choose.picks import picks_file
+from pipelines.ingest.run import run
+from pipelines.ingest.selection.manual_picks import picks_file
 from pipelines.manifest import read_clips
+from pipelines.media import audio
 from pipelines.study import ROOT_VARIABLE, Study
-from tests.builders import noise, voice
-from tests.studies import lenient_study
-from workbench import picks
+from tests.small_study import lenient_study
+from tests.synthetic_audio import noise, voice
 from workbench.cli.main import main
-from workbench.picks import Desk
+from workbench.curation import picks
+from workbench.curation.picks import Desk
 from workbench.store import Event, open_store
 from workbench.store.curation import CurationEvent
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.corpora import add
-from tests.corpus_trees import ravdess, tess
-from tests.workbench.commands import call
+from tests.synthetic_corpora import ravdess, tess
+from tests.workbench.command_line import call
 
 
 @pytest.fixture(autouse=True)

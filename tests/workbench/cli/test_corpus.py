@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.corpus_trees import ravdess, tess
-from tests.workbench.commands import call
+from tests.synthetic_corpora import ravdess, tess
+from tests.workbench.command_line import call
 from workbench.cli.main import main
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import audio
 from pipelines.manifest import read_clips
+from pipelines.media import audio
 from pipelines.study import create_study, open_study
-from tests.builders import silence
-from tests.pipelines.ingest.test_run import speech
+from tests.pipelines.ingest.run.test_run import speech
+from tests.synthetic_audio import silence
 from workbench.cli.main import main
 from workbench.store import Event, open_store
 

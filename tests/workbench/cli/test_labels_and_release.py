@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from tests.workbench.builders import study_with_clips
-from tests.workbench.commands import call
-from workbench.label_queue import items
+from tests.workbench.command_line import call
+from tests.workbench.silent_study import study_with_clips
+from workbench.labels.queue import items
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.workbench.commands import call
+from tests.workbench.command_line import call
 from workbench.cli.main import COMMANDS, GROUPS
 
 HEAVY = ("streamlit", "tensorflow", "keras", "librosa", "numba", "pandas", "sqlalchemy", "matplotlib", "scipy", "av")

@@ -12,8 +12,8 @@ from pipelines.progress import Progress
 from pipelines.study import create_study
 from pipelines.training import Run, open_run
 from pipelines.training.run import sealed
-from tests.corpus_trees import ravdess, tess
-from tests.workbench.commands import call
+from tests.synthetic_corpora import ravdess, tess
+from tests.workbench.command_line import call
 
 ESTIMATE = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8}
 RUN_ID = "soap_five-20260504-101500-3f2a"

@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pipelines.study import ROOT_VARIABLE, Study
-from tests.workbench.builders import study_with_clips
-from tests.workbench.commands import call
-from workbench import accounts, people, server
-from workbench.app.serving import STUDY_VARIABLE
+from tests.workbench.command_line import call
+from tests.workbench.silent_study import study_with_clips
+from workbench.app import server_process
+from workbench.app.server.served_study import STUDY_VARIABLE
+from workbench.people import access_control, invitations
 from workbench.store import open_store
 
 
@@ -27,7 +28,7 @@ def test_add_invite_and_list(study: Study, capsys: pytest.CaptureFixture[str]) -
     link = urlsplit(json.loads(out)["link"])
     assert (code, link.netloc, link.path) == (0, "labels.example.org", "/sign-in")
     with open_store(study) as store:
-        invited = people.invited(accounts.secret(study), store, parse_qs(link.query)["invitation"][0], 0)
+        invited = invitations.invited(access_control.secret(study), store, parse_qs(link.query)["invitation"][0], 0)
     assert invited.rater == "美 Lin"
     code, out, _ = call(capsys, "user", "list", "--json")
     assert json.loads(out) == {"people": [{"rater": "美 Lin", "role": "curator", "language": "", "answers": 0}]}
@@ -43,11 +44,11 @@ def test_an_invitation_leads_to_where_the_study_is_served(
         people_at.append(urlsplit(call(capsys, "user", "invite", "Mei")[1].splitlines()[-1]).port)
         listening.close()
 
-    monkeypatch.setattr(server, "_serve", serving)
-    monkeypatch.setattr(server, "_set_up_streamlit", lambda _: None)
+    monkeypatch.setattr(server_process, "_serve", serving)
+    monkeypatch.setattr(server_process, "_set_up_streamlit", lambda _: None)
     monkeypatch.setenv(STUDY_VARIABLE, "")
     call(capsys, "user", "add", "Mei")
-    server.run(study, host="127.0.0.1", port=0, open_browser=False, sign_in=None)
+    server_process.run(study, host="127.0.0.1", port=0, open_browser=False, sign_in=None)
     assert people_at[0] == people_at[1] != 8501
     assert urlsplit(call(capsys, "user", "invite", "Mei")[1]).port == 8501
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.atomic import sha256_file
+from pipelines.atomic_write import sha256_file
 from pipelines.compare import STYLES, compare
 from pipelines.manifest import read_clips
 from pipelines.release import open_release, problems
 from pipelines.study import Study
-from workbench.lookup import labelled_clips
+from workbench.releases.datasets import labelled_clips
 from workbench.store import open_store
 
 pytest.importorskip("espeakng_loader", reason="the extra 'demo' is not installed")

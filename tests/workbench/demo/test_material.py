@@ -5,7 +5,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from pipelines.atomic import sha256_file
+from pipelines.atomic_write import sha256_file
 from pipelines.schema import Clip
 from workbench.demo import script, sound
 from workbench.demo.material import Spoken, episode_file, make_actress, make_episode, true_label, truth_of
@@ -39,7 +39,7 @@ def test_an_episode_holds_five_deliveries_and_several_voices(episode):
 
 
 def test_the_truth_is_where_the_sound_is(episode):
-    from pipelines.audio import read_mono
+    from pipelines.media.audio import read_mono
 
     samples, rate_hz = read_mono(episode_file(episode, 3))
     loud = [np.abs(samples[int(s.start_s * rate_hz) : int(s.end_s * rate_hz)]).mean() for s in truth_of(episode, 3)]

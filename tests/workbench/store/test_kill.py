@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workbench.builders import study_with_clips
+from tests.workbench.silent_study import study_with_clips
 from workbench.store import open_store
 
 REPOSITORY = Path(__file__).parents[3]

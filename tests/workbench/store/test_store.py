@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from tests.workbench.builders import study_with_clips
+from tests.workbench.silent_study import study_with_clips
 from workbench.errors import StoreError
 from workbench.store import Event, Refused, open_store
 from workbench.store import connection as database

@@ -6,10 +6,11 @@ import numpy as np
 import streamlit as st
 
 from pipelines.study import Study
-from workbench.app import charts, clip_panel, doors, parts, reads
-from workbench.app.session import Session
-from workbench.app.words import amount, estimate_text, number, share, share_text
-from workbench.overview import RELIABLE, TENTATIVE, trust
+from workbench.app.charts import charts
+from workbench.app.formatting import amount, estimate_text, number, share, share_text
+from workbench.app.page import cached_reads, clip_panel, links, widgets
+from workbench.app.page.session import Session
+from workbench.status.study_status import RELIABLE, TENTATIVE, trust
 
 if TYPE_CHECKING:
     from pipelines.schema import Estimate, NoEstimate
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def show(study: Study, session: Session) -> None:
     """The page."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        parts.head("Agreement", "Can we trust these labels?")
+        widgets.head("Agreement", "Can we trust these labels?")
         view = st.segmented_control(
             "Seen as",
             list(study.scheme.views),
@@ -28,19 +29,19 @@ def show(study: Study, session: Session) -> None:
             key="scheme",
             bind="query-params",
         )
-    reports = reads.agreement(study)
+    reports = cached_reads.agreement(study)
     report = reports.get(view)
     if report is None or report.paired == 0:
-        parts.empty(
+        widgets.empty(
             "Here you will read whether raters hear the same emotion: one number with its interval, who agrees with "
             "whom, and the clips they differ on most.",
             "It takes two raters who answered the same clips"
             + (f"; so far there are {amount(report.answers, 'answer')}." if report and report.answers else "."),
         )
-        doors.button(session, "label", "Label some clips", key="to-label")
+        links.button(session, "label", "Label some clips", key="to-label")
         return
     _answer(reports, report)
-    parts.simulated_note(reads.counts_machines(study))
+    widgets.simulated_note(cached_reads.counts_machines(study))
     raters, labels, disputed, table = st.tabs(
         ["Who agrees with whom", "Which labels are mixed up", "Clips in dispute", "Table"]
     )
@@ -62,7 +63,7 @@ def show(study: Study, session: Session) -> None:
         st.dataframe([_coefficient_row(name, found) for name, found in report.coefficients.items()], hide_index=True)
         rows = [_pair_row(pair) for pair in report.pairs]
         st.dataframe(rows, hide_index=True)
-        parts.table_download(rows, f"agreement-{view}.csv")
+        widgets.table_download(rows, f"agreement-{view}.csv")
 
 
 def _answer(reports: "dict[str, Agreement]", report: "Agreement") -> None:
@@ -96,7 +97,7 @@ def _disputed(study: Study, report: "Agreement") -> None:
     if not report.disputed:
         st.caption("No clip is in dispute: every clip got the same answer from all who heard it.")
         return
-    rows = {row.clip.clip_id: row for row in reads.clip_rows(study)}
+    rows = {row.clip.clip_id: row for row in cached_reads.clip_rows(study)}
     names = {entry.name: charts.signed(entry) for entry in study.scheme.view_entries(report.view)}
     said = {
         dispute.clip_id: ", ".join(f"{names[label]} × {count}" for label, count in dispute.votes.items())

@@ -7,25 +7,27 @@ import streamlit as st
 
 from pipelines.study import Study
 from pipelines.units import SourceId
-from workbench.app import charts, clip_panel, doors, ingest_reads, parts, reads
-from workbench.app.session import Session
-from workbench.app.words import amount, clock, literal, number, share
-from workbench.clip_table import STATES, ClipRow
+from workbench.app.charts import charts
+from workbench.app.formatting import amount, clock, literal, number, share
+from workbench.app.page import cached_reads, clip_panel, links, widgets
+from workbench.app.page.session import Session
+from workbench.app.views.ingest import ingest_reads
+from workbench.curation.clip_table import STATES, ClipRow
 
 TABLE_HEIGHT = 390
 
 
 def show(study: Study, session: Session) -> None:
     """The page."""
-    parts.head("Clips", "What is there to hear, and what became of the rest?")
-    rows = reads.clip_rows(study)
+    widgets.head("Clips", "What is there to hear, and what became of the rest?")
+    rows = cached_reads.clip_rows(study)
     if not rows:
-        parts.empty(
+        widgets.empty(
             "Here every clip will stand: to hear, to see, with its answers and their history.",
             "Clips are cut from recordings, which come in on the page Ingest or by one command; what is already "
             "there is not done again.",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
-            door=partial(doors.button, session, "ingest", "Add recordings", key="add"),
+            door=partial(links.button, session, "ingest", "Add recordings", key="add"),
         )
         return
     kept, rejected = st.tabs(["Kept", "Not kept, and why"], key="part", bind="query-params")
@@ -66,7 +68,7 @@ def _kept(study: Study, rows: tuple[ClipRow, ...]) -> None:
             key="clips-table",
             placeholder="",
         )
-        parts.table_download(table, "clips.csv")
+        widgets.table_download(table, "clips.csv")
     chosen = _chosen(found, rows, [row for row, _ in event["selection"]["cells"]])
     with right:
         if chosen is None and "clip" in st.query_params:
@@ -100,9 +102,9 @@ def _cells(row: ClipRow, labels: dict[str, str], names: Mapping[SourceId, str]) 
 
 
 def _rejected(study: Study, kept: int) -> None:
-    reasons = reads.rejected(study)
+    reasons = cached_reads.rejected(study)
     if reasons is None:
-        parts.empty(
+        widgets.empty(
             "Here the windows that were not kept will be counted, by reason.",
             "Every ingest keeps all windows with their scores; this study has none on this machine.",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
@@ -112,6 +114,6 @@ def _rejected(study: Study, kept: int) -> None:
     st.markdown(f"Of {amount(total, 'window')}, {number(kept)} were kept ({share(kept / total if total else None)}).")
     if reasons:
         st.plotly_chart(charts.reason_counts(reasons), key="reasons")
-        parts.table_download([{"reason": name, "windows": count} for name, count in reasons.items()], "rejected.csv")
+        widgets.table_download([{"reason": name, "windows": count} for name, count in reasons.items()], "rejected.csv")
     else:
         st.caption("Nothing was rejected.")

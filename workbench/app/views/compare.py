@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pipelines.study import Study
-from workbench.app import charts, parts, reads
-from workbench.app.session import Session
-from workbench.app.words import amount, estimate_text, number
+from workbench.app.charts import charts
+from workbench.app.formatting import amount, estimate_text, number
+from workbench.app.page import cached_reads, widgets
+from workbench.app.page.session import Session
 
 if TYPE_CHECKING:
     from pipelines.compare import Grid
@@ -20,12 +21,12 @@ PER_ROW = 2
 
 def show(study: Study, session: Session) -> None:
     """The page."""
-    parts.head("Compare", "Does this drama sound like acted speech, emotion by emotion?")
-    names = reads.comparable(study)
+    widgets.head("Compare", "Does this drama sound like acted speech, emotion by emotion?")
+    names = cached_reads.comparable(study)
     emotions = study.scheme.label_names
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.multiselect(
-            "Data sets", names, default=[study.name, *reads.corpora(study)][:2], key="sets", width=300
+            "Data sets", names, default=[study.name, *cached_reads.corpora(study)][:2], key="sets", width=300
         )
         emotion = st.segmented_control(
             "Emotion",
@@ -37,7 +38,7 @@ def show(study: Study, session: Session) -> None:
         )
         style = st.segmented_control(
             "Style",
-            list(parts.STYLES),
+            list(widgets.STYLES),
             default="fair",
             required=True,
             key="style",
@@ -47,15 +48,15 @@ def show(study: Study, session: Session) -> None:
             "Seed", 0, 9999, 0, key="seed", bind="query-params", width=120, help="Which nine clips of each are drawn"
         )
     if len(names) == 1:
-        parts.empty(
+        widgets.empty(
             "Here spectrograms of this study will stand beside those of acted speech, nine clips of each emotion.",
-            f"Say where an acted corpus lies on this machine ({', '.join(reads.corpus_titles())}):",
+            f"Say where an acted corpus lies on this machine ({', '.join(cached_reads.corpus_titles())}):",
             "workbench corpus add tess PATH",
         )
     if not chosen:
         st.caption("Choose two or more data sets.")
         return
-    made = reads.comparison(study, chosen, emotion, parts.STYLES[style], int(seed))
+    made = cached_reads.comparison(study, chosen, emotion, widgets.STYLES[style], int(seed))
     for first in range(0, len(made.grids), PER_ROW):
         for column, grid in zip(st.columns(PER_ROW), made.grids[first : first + PER_ROW], strict=False):
             with column:
@@ -78,7 +79,7 @@ def _grid(session: Session, grid: "Grid") -> None:
         if heard is None:
             st.caption("Choose a number, or click ▶ in a panel, to hear it.")
         else:
-            parts.hear(grid.panels[heard].clip.path, autoplay=True)
+            widgets.hear(grid.panels[heard].clip.path, autoplay=True)
     st.plotly_chart(
         charts.spectrogram_grid(grid, chosen=heard),
         key=f"grid-{key}",

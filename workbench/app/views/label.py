@@ -1,11 +1,12 @@
-"""Label: the console that plays clips and takes answers. All of it happens in the browser and in workbench.app.api."""
+"""Label: the console that plays clips and takes answers. All of it happens in the browser and in workbench.app.routes.label_api."""
 
 import streamlit as st
 
 from pipelines.study import Study
-from workbench import accounts
-from workbench.app import console, serving
-from workbench.app.session import Session
+from workbench.app.components import console
+from workbench.app.page.session import Session
+from workbench.app.server import served_study
+from workbench.people import access_control
 
 #: The console fills the page: no room above it, and no words of Streamlit's about a connection that the console
 #: itself tells of (it goes on without one, and says what waits to be sent).
@@ -23,7 +24,7 @@ def show(study: Study, session: Session) -> None:
     st.html(_STYLE)
     told = console.facts(
         study.scheme,
-        person=accounts.person_mark(serving.key(), session.rater),
+        person=access_control.person_mark(served_study.key(), session.rater),
         name=session.person.name,
         language=session.language,
     )

@@ -3,20 +3,20 @@
 import streamlit as st
 
 from pipelines.study import Study
-from workbench import jobs
-from workbench.app import doors, parts, reads
-from workbench.app.session import Session, fragment
-from workbench.app.words import amount, brief, duration, estimate_text, number, share, share_text
-from workbench.overview import NextStep, Standing, next_step, trust
+from workbench.app.formatting import amount, brief, duration, estimate_text, number, share, share_text
+from workbench.app.page import cached_reads, links, widgets
+from workbench.app.page.session import Session, fragment
+from workbench.jobs import jobs
+from workbench.status.study_status import NextStep, Standing, next_step, trust
 
 
 def show(study: Study, session: Session) -> None:
     """The page."""
-    parts.head(study.name, "Where does this study stand, and what holds it back?")
-    now = reads.overview(study)
+    widgets.head(study.name, "Where does this study stand, and what holds it back?")
+    now = cached_reads.overview(study)
     _line(now)
     _next(study, session, next_step(study.name, now))
-    parts.simulated_note(bool(now.simulated))
+    widgets.simulated_note(bool(now.simulated))
     if now.clips:
         _doors(session, now)
     _working(study, session)
@@ -24,10 +24,10 @@ def show(study: Study, session: Session) -> None:
 
 def _doors(session: Session, now: Standing) -> None:
     with st.container(horizontal=True):
-        doors.link(session, "clips", "Hear the clips", icon=":material/library_music:")
-        doors.link(session, "agreement", "Who agrees with whom", icon=":material/handshake:")
+        links.link(session, "clips", "Hear the clips", icon=":material/library_music:")
+        links.link(session, "agreement", "Who agrees with whom", icon=":material/handshake:")
         if now.run:
-            doors.link(session, "runs", "The newest run", icon=":material/leaderboard:", run=now.run.run_id)
+            links.link(session, "runs", "The newest run", icon=":material/leaderboard:", run=now.run.run_id)
 
 
 def _line(now: Standing) -> None:
@@ -74,13 +74,13 @@ def _next(study: Study, session: Session, step: NextStep) -> None:
             _release(study)
             return
         if step.button:
-            doors.button(session, step.action, step.button, key="next")
+            links.button(session, step.action, step.button, key="next")
         if step.command:
             st.code(step.command, language="bash")
 
 
 def _release(study: Study) -> None:
-    taken = reads.releases(study)
+    taken = cached_reads.releases(study)
     free = next(name for name in (f"r{n}" for n in range(1, len(taken) + 2)) if name not in taken)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the release", free, max_chars=64, width=220)
@@ -104,7 +104,7 @@ def _jobs(study: Study, session: Session) -> None:
             eta = f", about {duration(job.eta_s)} left" if job.eta_s is not None else ""
             st.progress(fraction or 0.0, f"{job.title}: running{eta}")
             if job.argv[:1] == ("train",):
-                doors.link(session, "train", "Watch it", job=job.job_id)
+                links.link(session, "train", "Watch it", job=job.job_id)
         elif job is recent[0] and job.state in ("failed", "lost"):
             st.error(f"{job.title}: {job.message or job.state}", icon=":material/error:")
     before: list[str] = session.recall("running jobs", [])

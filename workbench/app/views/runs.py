@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pipelines.study import Study
-from workbench.app import charts, doors, parts, reads
-from workbench.app.session import Session
-from workbench.app.words import ago, amount, duration, number, share, share_text
+from workbench.app.charts import charts
+from workbench.app.formatting import ago, amount, duration, number, share, share_text
+from workbench.app.page import cached_reads, links, widgets
+from workbench.app.page.session import Session
 
 if TYPE_CHECKING:
     from pipelines.training.run import Run
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
 
 def show(study: Study, session: Session) -> None:
     """The page."""
-    parts.head("Runs", "How good is a model, next to people and to chance?")
-    runs = reads.runs(study)
+    widgets.head("Runs", "How good is a model, next to people and to chance?")
+    runs = cached_reads.runs(study)
     if not runs:
-        parts.empty(
+        widgets.empty(
             "Here every trained model will stand with what it reached: its accuracy and interval, what people reach, "
             "which clips it confuses, and whether it was tested on what it had learnt.",
             "Train one: on the Train page, or with",
             f"workbench train soap_five --study {study.name}",
         )
-        doors.button(session, "train", "Train a model", key="to-train")
+        links.button(session, "train", "Train a model", key="to-train")
         return
     named = st.query_params.get("run")
     chosen = _table(runs, named)
-    _one(reads.run(study, chosen))
+    _one(cached_reads.run(study, chosen))
 
 
 def _table(runs: Sequence["Run"], named: str | None) -> str:
@@ -93,7 +94,7 @@ def _one(run: "Run") -> None:
             )
         for note in facts["notes"]:
             st.caption(f"Note: {note}.")
-        parts.simulated_note(bool(ceiling and ceiling["simulated"]))
+        widgets.simulated_note(bool(ceiling and ceiling["simulated"]))
     with curves:
         _curves(run, ceiling)
     entries = _entries(run)
@@ -158,7 +159,7 @@ def _curves(run: "Run", ceiling: Mapping[str, Any] | None) -> None:
 
 
 def _classes(run: "Run", entries: Sequence[Any]) -> None:
-    from pipelines.training.evaluate import table
+    from pipelines.training.evaluation.metrics import table
 
     named = {entry.name: charts.signed(entry) for entry in entries}
     published = run.facts["published"]
@@ -176,13 +177,13 @@ def _classes(run: "Run", entries: Sequence[Any]) -> None:
     if published:
         accuracy = f", accuracy {share(published['accuracy'])}" if published.get("accuracy") is not None else ""
         st.caption(f"Paper: {published['source']}{accuracy}. {published.get('note', '')}. Its clips were other clips.")
-    parts.table_download(rows, f"{run.run_id}-classes.csv")
+    widgets.table_download(rows, f"{run.run_id}-classes.csv")
 
 
 def _sound(run: "Run") -> None:
     folder = run.folder / "comparison"
     if not (folder / "comparison.json").is_file():
-        parts.empty(
+        widgets.empty(
             "Here the spectrograms of what was learnt from will stand beside acted speech.",
             "They are drawn when an acted corpus is known on this machine as a model is trained.",
             "workbench corpus add NAME PATH",
@@ -193,8 +194,8 @@ def _sound(run: "Run") -> None:
         emotion = st.segmented_control(
             "Emotion", made["emotions"], default=made["emotions"][0], required=True, key="sound"
         )
-        style = st.segmented_control("Style", list(parts.STYLES), default="fair", required=True, key="sound-style")
-    grids = [grid for grid in made["grids"] if (grid["style"], grid["emotion"]) == (parts.STYLES[style], emotion)]
+        style = st.segmented_control("Style", list(widgets.STYLES), default="fair", required=True, key="sound-style")
+    grids = [grid for grid in made["grids"] if (grid["style"], grid["emotion"]) == (widgets.STYLES[style], emotion)]
     for column, grid in zip(st.columns(max(1, len(grids))), grids, strict=True):
         with column:
             st.image(str(folder / grid["png"]), caption=grid["caption"])

@@ -7,14 +7,15 @@ from typing import Any
 import streamlit as st
 
 from pipelines.errors import PipelineError
-from pipelines.recipe import Recipe, load_recipe, recipe_names
+from pipelines.recipes.recipe import Recipe, load_recipe, recipe_names
 from pipelines.study import Study
-from workbench import jobs
-from workbench.app import charts, doors, parts, reads
-from workbench.app.session import Session, fragment
-from workbench.app.words import duration, number, share, share_text
-from workbench.jobs import Job
-from workbench.training_choice import Choice, command
+from workbench.app.charts import charts
+from workbench.app.formatting import duration, number, share, share_text
+from workbench.app.page import cached_reads, links, widgets
+from workbench.app.page.session import Session, fragment
+from workbench.jobs import jobs
+from workbench.jobs.jobs import Job
+from workbench.releases.training_data import Choice, command
 
 #: The recipe that is offered first.
 FIRST = "soap_five"
@@ -25,8 +26,8 @@ KINDS = {"labels now": "now", "a release": "release", "acted corpora": "corpora"
 
 def show(study: Study, session: Session) -> None:
     """The page."""
-    parts.head("Train", "What should a model learn from, and would its result mean anything?")
-    running = next((job for job in reads.training_jobs(study) if not job.is_over), None)
+    widgets.head("Train", "What should a model learn from, and would its result mean anything?")
+    running = next((job for job in cached_reads.training_jobs(study) if not job.is_over), None)
     if running and "job" not in st.query_params:
         st.query_params["job"] = running.job_id
     if "job" in st.query_params:
@@ -43,7 +44,7 @@ def _choose(study: Study) -> None:
         overrides, seeds = _settings(recipe)
     with right:
         try:
-            plan, lines = reads.plan(study, choice, recipe.name, overrides)
+            plan, lines = cached_reads.plan(study, choice, recipe.name, overrides)
         except PipelineError as error:
             st.warning(f"This cannot be trained yet: {error}", icon=":material/block:")
             if choice.kind == "now":
@@ -63,7 +64,7 @@ def _choose(study: Study) -> None:
             st.rerun()
         _verdict(plan)
         if choice.kind == "now":
-            parts.simulated_note(reads.counts_machines(study))
+            widgets.simulated_note(cached_reads.counts_machines(study))
         _published(recipe)
 
 
@@ -73,14 +74,14 @@ def _data(study: Study) -> Choice:
     )
     kind = KINDS[said]
     if kind == "release":
-        names = reads.releases(study)
+        names = cached_reads.releases(study)
         if not names:
             st.caption("No release yet: `workbench release create NAME`")
             return Choice("release")
         picked = st.selectbox("Release", list(reversed(names)), key="release", bind="query-params")
         return Choice("release", (picked,))
     if kind == "corpora":
-        known = reads.corpora(study)
+        known = cached_reads.corpora(study)
         if not known:
             st.caption("No corpus is known on this machine yet: `workbench corpus add NAME PATH`")
             return Choice("corpora")
@@ -174,7 +175,7 @@ def _progress(study: Study, session: Session, job_id: str) -> None:
         st.warning("Its process is gone without having ended: the machine or the process was stopped. Start it again.")
     if not job.is_over:
         _bar(job)
-    history = reads.curves(job)
+    history = cached_reads.curves(job)
     if history:
         progress = job.progress
         total = int(progress.total) if progress and progress.total and progress.stage == "train" else None
@@ -208,9 +209,9 @@ def _bar(job: Job) -> None:
 
 
 def _finished(study: Study, session: Session, job: Job) -> None:
-    for run in reads.runs_of(study, job):
+    for run in cached_reads.runs_of(study, job):
         st.markdown(f"### {share_text(run.metrics['accuracy'])}")
-        doors.button(session, "runs", "Open the run", key=f"open-{run.run_id}", run=run.run_id)
+        links.button(session, "runs", "Open the run", key=f"open-{run.run_id}", run=run.run_id)
 
 
 def _state(job: Job) -> str:

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import audio
 from pipelines.errors import Cancelled, MediaError
-from pipelines.ingest import run
+from pipelines.ingest.fetch.allowed_hosts import check_host
 from pipelines.ingest.fetch.download import fetch
-from pipelines.ingest.fetch.hosts import check_host
-from pipelines.ingest.fetch.manners import Manners
+from pipelines.ingest.fetch.fetch_policy import Manners
 from pipelines.ingest.report import IngestReport
+from pipelines.ingest.run import run
 from pipelines.ingest.sources import canonical_url
 from pipelines.manifest import read_clips, read_table
+from pipelines.media import audio
 from pipelines.progress import Progress
 from pipelines.study import Study, create_study
-from tests.builders import video_without_sound
-from tests.pipelines.ingest.test_run import speech
+from tests.pipelines.ingest.run.test_run import speech
+from tests.synthetic_audio import video_without_sound
 
 # yt-dlp leaves some sockets of refused answers to the garbage collector.
 PAGE = b"<!doctype html><html><head><title>A page</title></head><body><p>Nothing to hear.</p></body></html>"

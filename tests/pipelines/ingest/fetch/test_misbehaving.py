@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
-from pipelines import audio
 from pipelines.errors import MediaError
-from pipelines.ingest import run
-from pipelines.ingest.choose.screen import SCREENS
+from pipelines.ingest.failures import TooManyRequests
 from pipelines.ingest.fetch.download import fetch
-from pipelines.ingest.fetch.formats import sound_formats
-from pipelines.ingest.fetch.manners import Manners
-from pipelines.ingest.fetch.site import Site
+from pipelines.ingest.fetch.fetch_policy import Manners
+from pipelines.ingest.fetch.format_selection import sound_formats
+from pipelines.ingest.fetch.ytdlp import Site
 from pipelines.ingest.report import IngestReport, Row
-from pipelines.ingest.trouble import TooManyRequests
+from pipelines.ingest.run import run
+from pipelines.ingest.selection.screens import SCREENS
 from pipelines.manifest import read_clips
+from pipelines.media import audio
 from pipelines.study import Study, create_study
-from tests.pipelines.ingest.misbehaving import Misbehaving, no_connection_left
-from tests.pipelines.ingest.test_run import snapshot, speech
+from tests.pipelines.ingest.misbehaving_server import Misbehaving, no_connection_left
+from tests.pipelines.ingest.run.test_run import snapshot, speech
 
 #: Made voices are no voices to the screens, which are not looked at here.
 SETTINGS = "\n[fetch]\npause_s = 0\nlargest_gb = 0.003\npatience_h = 0.05\nreserve_gb = 0\n" + "".join(

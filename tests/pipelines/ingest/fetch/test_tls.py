@@ -11,11 +11,11 @@ from pathlib import Path
 import certifi
 import pytest
 
-from pipelines import audio
-from pipelines.ingest import run
+from pipelines.ingest.run import run
 from pipelines.manifest import read_clips
+from pipelines.media import audio
 from pipelines.study import Study, create_study
-from tests.pipelines.ingest.test_run import speech
+from tests.pipelines.ingest.run.test_run import speech
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.audio import encode, resample
 from pipelines.errors import Cancelled
-from pipelines.ingest.hear.fingerprint import Fingerprint, fingerprint, fingerprint_blocks
+from pipelines.ingest.analysis.fingerprint import Fingerprint, fingerprint, fingerprint_blocks
 from pipelines.ingest.repeats import Interval, Listen, Repeat, find_repeats, from_files, mask, refine
-from pipelines.ingest.repeats.edges import EDGE_HZ
+from pipelines.ingest.repeats.edge_refinement import EDGE_HZ
 from pipelines.ingest.repeats.model import Kind
+from pipelines.media.audio import encode, resample
 from pipelines.progress import Progress
 from pipelines.units import Audio, Seconds, SourceId
-from tests.builders import noise, silence, tone
-from tests.made_series import RATE_HZ, Plan, Series, make, talk, tune
+from tests.synthetic_audio import noise, silence, tone
+from tests.synthetic_series import RATE_HZ, Plan, Series, make, talk, tune
 
 
 def joined(*sounds: Audio) -> Audio:

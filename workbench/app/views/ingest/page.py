@@ -3,60 +3,62 @@
 import streamlit as st
 
 from pipelines.study import Study
-from workbench import intake
-from workbench.app import doors, ingest_reads, parts
-from workbench.app.ingest_reads import Now
-from workbench.app.session import Session
-from workbench.app.views.ingest import add, attrition, recordings, running, screens, window
-from workbench.app.words import amount, duration
+from workbench.app.formatting import amount, duration
+from workbench.app.page import links, widgets
+from workbench.app.page.session import Session
+from workbench.app.views.ingest import add_sources, current_run, funnel, ingest_reads, screens, source_list, window
+from workbench.app.views.ingest.ingest_reads import Now
+from workbench.status import ingest_status
 
 PARTS = ("Recordings", "Losses", "Screens")
 
 
 def show(study: Study, session: Session) -> None:
     """The page."""
-    parts.head("Ingest", "What have we got, and what holds us back?")
+    widgets.head("Ingest", "What have we got, and what holds us back?")
     now = ingest_reads.now(study)
     has_candidates = ingest_reads.candidates(study) is not None
     clips = sum(now.clips.values())
     looking = now.running is not None and ingest_reads.is_rehearsal(now.running)
     running_now = now.running is not None
-    step = intake.next_step(now.states, clips, running=running_now, has_candidates=has_candidates, looking=looking)
+    step = ingest_status.next_step(
+        now.states, clips, running=running_now, has_candidates=has_candidates, looking=looking
+    )
     is_empty = not now.standings and (now.running is None or looking)
     if not is_empty or looking:
         _top(study, session, now, step)
-    running.show(study, now)
+    current_run.show(study, now)
     if is_empty:
-        parts.empty(
+        widgets.empty(
             "There is no recording here yet. Here each will stand: how far it is, what it gave, and what to do where "
             "it cannot go on.",
             "Give addresses, files or folders of the server, or a table. Nothing is begun before you say so, and "
             "nothing is done twice. The same from a shell:",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
         )
-        add.show(study, session, now)
+        add_sources.show(study, session, now)
         return
     if "clip" in st.query_params:
         window.show(study, session, st.query_params["clip"])
     first = PARTS[2] if "screen" in st.query_params else PARTS[0]
     tabs = st.tabs(PARTS, default=first, key="part", on_change="rerun", bind="query-params")
-    drawn = (recordings.show, attrition.show, screens.show)
+    drawn = (source_list.show, funnel.show, screens.show)
     for tab, draw in zip(tabs, drawn, strict=True):
         if tab.open:
             with tab:
                 draw(study, session, now)
 
 
-def _top(study: Study, session: Session, now: Now, step: intake.NextStep) -> None:
+def _top(study: Study, session: Session, now: Now, step: ingest_status.NextStep) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"{_stock(now)} {step.sentence}", width="stretch")
         if not step.button:
             return
         if step.action == "hear":
-            doors.button(session, "clips", step.button, key="next")
+            links.button(session, "clips", step.button, key="next")
         elif st.button(step.button, type="primary", key="next"):
             if step.action == "start":
-                recordings.start_all(study, session, now)
+                source_list.start_all(study, session, now)
             elif step.action == "mend":
                 st.session_state["part"] = PARTS[0]
                 session.keep("wanted states", ["needs you"])

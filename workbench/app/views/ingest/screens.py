@@ -9,17 +9,22 @@ import streamlit as st
 
 from pipelines.study import Bounds, Study
 from pipelines.units import ClipId, SourceId
-from workbench import intake, jobs, window_sound
-from workbench.answered import leaving_words
-from workbench.app import ingest_charts, ingest_reads, parts, serving
-from workbench.app.ingest_reads import Now
-from workbench.app.listening import Heard, sounds
-from workbench.app.session import Session
-from workbench.app.words import amount, clock, number
-from workbench.jobs import Job
+from workbench.app.charts import ingest_charts
+from workbench.app.components.sound_list import Heard, sounds
+from workbench.app.formatting import amount, clock, number
+from workbench.app.page import widgets
+from workbench.app.page.session import Session
+from workbench.app.server import served_study
+from workbench.app.views.ingest import ingest_reads
+from workbench.app.views.ingest.ingest_reads import Now
+from workbench.curation import window_audio
+from workbench.jobs import jobs
+from workbench.jobs.jobs import Job
+from workbench.labels.answered_clips import leaving_words
+from workbench.status import ingest_status
 
 if TYPE_CHECKING:
-    from pipelines.ingest.choose.thresholds import Candidates, Side
+    from pipelines.ingest.selection.threshold_preview import Candidates, Side
 
 LIMITS: "dict[Side, str]" = {"min": "at least", "max": "at most"}
 EACH_SIDE = 10
@@ -27,11 +32,11 @@ EACH_SIDE = 10
 
 def show(study: Study, session: Session, page: Now) -> None:
     """One screen at a time: its histogram and its limit on the left, what stands beside the limit on the right."""
-    from pipelines.ingest.choose.screen import SCREENS, bounds_of
+    from pipelines.ingest.selection.screens import SCREENS, bounds_of
 
     found = ingest_reads.candidates(study)
     if found is None or not len(found):
-        parts.empty(
+        widgets.empty(
             "Here stands how every window scored, and what would be kept if a limit were moved.",
             "Nothing is decoded for that. Every ingest keeps all windows with their scores; this machine has none of "
             "this study, or of an older version.",
@@ -61,7 +66,7 @@ def show(study: Study, session: Session, page: Now) -> None:
 
 
 def _title(name: str) -> str:
-    from pipelines.ingest.choose.screen import SCREENS
+    from pipelines.ingest.selection.screens import SCREENS
 
     says = SCREENS[name].says
     return f"{says[0].upper()}{says[1:]}"
@@ -84,7 +89,7 @@ def _side(name: str, bounds: Bounds) -> "Side":
 
 def _limit(found: "Candidates", name: str, side: "Side", bounds: Bounds) -> float | None:
     """The slider and the number beside it, kept the same; None where there is no limit."""
-    from pipelines.ingest.choose.thresholds import span
+    from pipelines.ingest.selection.threshold_preview import span
 
     low, high = span(found, name)
     slider, exact = f"slider-{name}-{side}", f"exact-{name}-{side}"
@@ -143,10 +148,10 @@ def _preview(
     limit: float | None,
     now: Bounds,
 ) -> None:
-    from pipelines.ingest.choose.picks import read_picks
-    from pipelines.ingest.choose.screen import SCREENS
-    from pipelines.ingest.choose.speakers import speakers_of
-    from pipelines.ingest.choose.thresholds import histogram, moved, what_if
+    from pipelines.ingest.selection.manual_picks import read_picks
+    from pipelines.ingest.selection.screens import SCREENS
+    from pipelines.ingest.selection.speaker_quotas import speakers_of
+    from pipelines.ingest.selection.threshold_preview import histogram, moved, what_if
 
     bounds = moved(now, side, limit)
     said = speakers_of(study, found.places.keys())
@@ -160,7 +165,7 @@ def _preview(
         _undo(study, page, name, now)
         busy = page.running is not None
         if st.button(
-            f"Apply: {intake.bounds_words(bounds)}", type="primary", key="apply", disabled=busy or bounds == now
+            f"Apply: {ingest_status.bounds_words(bounds)}", type="primary", key="apply", disabled=busy or bounds == now
         ):
             apply(study, name, bounds, now)
             st.rerun()
@@ -169,7 +174,7 @@ def _preview(
         st.warning(words, icon=":material/label:")
     figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
     st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
-    st.caption(f"In force: {intake.bounds_words(now)}.")
+    st.caption(f"In force: {ingest_status.bounds_words(now)}.")
     if bounds.review_min is not None or bounds.review_max is not None:
         left = amount(told.statuses.get("review", 0), "window")
         st.caption(f"Shaded: near enough for a person to decide. All screens together leave {left} so.")
@@ -177,7 +182,7 @@ def _preview(
 
 def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
     """Put the bounds of one screen in force, as a person would type it; nothing is decoded but what is newly kept."""
-    from pipelines.ingest.choose.screen import SCREENS
+    from pipelines.ingest.selection.screens import SCREENS
 
     words = ["clips", "screen", name]
     if bounds == SCREENS[name].bounds:  # then the study has nothing of its own to say
@@ -187,7 +192,7 @@ def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
             words += [f"--{key.replace('_', '-')}", "none" if value is None else repr(value)]
     words += ["--seen", before.model_dump_json()]  # somebody else's page may have moved it since this one was drawn
     about = {"screen": name, "before": before.model_dump(), "after": bounds.model_dump()}
-    title = f"Keep {intake.bounds_words(bounds)}"
+    title = f"Keep {ingest_status.bounds_words(bounds)}"
     return jobs.start(study, [*words, "--set", "--study", study.name, "--json"], title, about=about)
 
 
@@ -199,7 +204,7 @@ def _undo(study: Study, page: Now, name: str, now: Bounds) -> None:
         return
     before = Bounds(**job.about["before"])
     if before != now:
-        words = f"Undo: {intake.bounds_words(before)}"
+        words = f"Undo: {ingest_status.bounds_words(before)}"
         st.button(words, icon=":material/undo:", key="undo", on_click=_take_back, args=(study, name, before, now))
 
 
@@ -212,7 +217,7 @@ def _take_back(study: Study, name: str, before: Bounds, now: Bounds) -> None:
 
 
 def _beside(study: Study, session: Session, found: "Candidates", name: str, side: "Side", limit: float | None) -> None:
-    from pipelines.ingest.choose.thresholds import beside, decided_alone
+    from pipelines.ingest.selection.threshold_preview import beside, decided_alone
 
     if limit is None:  # then nothing is refused: the outermost are heard
         known = [score for score in found.scores[name] if isfinite(score)]
@@ -237,7 +242,7 @@ def _heard(
     source = found.source_ids[row]
     mark = "" if is_alone else "✕ "
     return Heard(
-        url=window_sound.window_url(serving.key(), session.rater, clip_id, time.time()),
+        url=window_audio.window_url(served_study.key(), session.rater, clip_id, time.time()),
         value=number(float(found.scores[name][row])),
         words=f"{clock(float(found.start_s[row]))} {mark}{called.get(source, source)}",
         door=f"/ingest?clip={clip_id}",

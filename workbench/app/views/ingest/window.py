@@ -4,11 +4,13 @@ import streamlit as st
 
 from pipelines.errors import MediaError
 from pipelines.study import Study
-from workbench import intake, window_sound
-from workbench.app import doors, ingest_reads
-from workbench.app.reads import Stamp, stamp
-from workbench.app.session import Session
-from workbench.app.words import duration, literal, number
+from workbench.app.formatting import duration, literal, number
+from workbench.app.page import links
+from workbench.app.page.cached_reads import Stamp, stamp
+from workbench.app.page.session import Session
+from workbench.app.views.ingest import ingest_reads
+from workbench.curation import window_audio
+from workbench.status import ingest_status
 
 ARMS = {"model": "", "random": " It came in by lot.", "picked": " It was picked by hand."}
 
@@ -36,17 +38,19 @@ def show(study: Study, session: Session, clip_id: str) -> None:
                 st.caption(f"{str(error)[0].upper()}{str(error)[1:]}.")
             if found.status[row] == "keep":
                 st.markdown(f"● **Kept.**{ARMS.get(found.arms[row], '')}")
-                doors.link(session, "clips", "Its answers and their history", clip=clip_id)
+                links.link(session, "clips", "Its answers and their history", clip=clip_id)
             else:
                 word = "For a person to decide" if found.status[row] == "review" else "Not kept"
                 st.markdown(f"✕ **{word}:**")
-                st.markdown("\n".join(f"- {intake.reason_words(code, study.settings)}" for code in found.reasons[row]))
+                st.markdown(
+                    "\n".join(f"- {ingest_status.reason_words(code, study.settings)}" for code in found.reasons[row])
+                )
         with right:
             st.dataframe(_scores(study, clip_id, row), hide_index=True, height=190)
 
 
 def _scores(study: Study, _clip_id: str, row: int) -> list[dict[str, str]]:
-    from pipelines.ingest.choose.screen import SCREENS, bounds_of, weigh
+    from pipelines.ingest.selection.screens import SCREENS, bounds_of, weigh
 
     found = ingest_reads.candidates(study)
     if found is None:
@@ -57,7 +61,7 @@ def _scores(study: Study, _clip_id: str, row: int) -> list[dict[str, str]]:
         {
             "what is measured": screen.says,
             "this window": number(found.windows[row].scores[name]),
-            "kept": intake.bounds_words(bounds[name]),
+            "kept": ingest_status.bounds_words(bounds[name]),
             "": "✕" if name in against else "",
         }
         for name, screen in SCREENS.items()
@@ -66,4 +70,4 @@ def _scores(study: Study, _clip_id: str, row: int) -> list[dict[str, str]]:
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _sound(_study: Study, clip_id: str, changed: Stamp) -> bytes:  # noqa: ARG001
-    return window_sound.window_wav(_study, clip_id)
+    return window_audio.window_wav(_study, clip_id)

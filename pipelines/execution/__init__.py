@@ -1,0 +1,1 @@
+"""Tasks run in a local process pool or on a Dask cluster."""

@@ -1,0 +1,1 @@
+"""Long recordings prepared for the clipper: decoded audio and spectrogram tiles."""

@@ -1,0 +1,1 @@
+"""One ingest run: acquire, analyse, finalize, and the tables it writes."""

@@ -1,0 +1,1 @@
+"""What ingest keeps on this machine: its queue, caches, run log, operator requests."""

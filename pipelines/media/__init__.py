@@ -1,0 +1,1 @@
+"""Audio and video files: headers, linear decoding, resampling, encoding."""

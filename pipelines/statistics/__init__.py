@@ -1,0 +1,1 @@
+"""Statistics that several rooms share: bootstrap intervals, vote counts, the human ceiling."""

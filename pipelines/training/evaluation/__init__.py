@@ -1,0 +1,1 @@
+"""How good a fitted model is: metrics with intervals, figures and the report of a run."""

@@ -1,0 +1,1 @@
+"""Models by name: what each is, and the library that fits it."""

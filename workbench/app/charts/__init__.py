@@ -1,0 +1,1 @@
+"""Plotly figures of the pages, drawn from plain numbers."""

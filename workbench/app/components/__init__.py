@@ -1,0 +1,1 @@
+"""Browser components mounted by Streamlit: html, css and js."""

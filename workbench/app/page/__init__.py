@@ -1,0 +1,1 @@
+"""What pages share: session, widgets, links, cached reads."""

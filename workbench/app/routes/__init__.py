@@ -1,0 +1,1 @@
+"""HTTP routes beside Streamlit: labels, clipper, audio, sign-in."""

@@ -1,0 +1,1 @@
+"""Clips picked by hand, and what a curator hears and sees of a source."""

@@ -1,0 +1,1 @@
+"""Long-running jobs outside the app's process."""

@@ -1,0 +1,1 @@
+"""Annotations: the label queue, import and export, which answers count."""

@@ -1,0 +1,1 @@
+"""People of a study: roles, access tokens, invitations."""

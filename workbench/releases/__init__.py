@@ -1,0 +1,1 @@
+"""Releases of a study, and which data can be trained on or compared."""

@@ -1,0 +1,1 @@
+"""Where a study stands: overview, ingest status, past runs, machine check."""

@@ -1,0 +1,1 @@
+"""Withdrawing a source: impact, removal, scrubbing of logs."""
