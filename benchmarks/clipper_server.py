@@ -27,7 +27,7 @@ import av
 import numpy as np
 
 from benchmarks.ingest import decode_only, write_episode
-from pipelines.ingest.preview.decoded_audio import Sound, SoundTask, make_sound
+from pipelines.ingest.preview.decoded_audio import DecodedAudio, DecodeTask, decode_to_cache
 from pipelines.ingest.preview.spectrogram_tiles import COLUMNS, spectrum
 from pipelines.manifest import table_to_csv, write_clips
 from pipelines.media import audio
@@ -61,7 +61,7 @@ def lengthen(short: Path, path: Path, times: int) -> None:
 
 def make(path: str, folder: str) -> int:
     """Everything that opening a source for the first time asks for."""
-    return make_sound(SoundTask("film", Path(path), "ab" * 32, Path(folder)), lambda *_: None).n_samples
+    return decode_to_cache(DecodeTask("film", Path(path), "ab" * 32, Path(folder)), lambda *_: None).n_samples
 
 
 def measured(work: Callable[..., int], *given: str) -> dict[str, float]:
@@ -87,26 +87,26 @@ def decode(path: str) -> int:
 def tiles(folder: str) -> dict[str, list[float]]:
     """Median processor seconds per tile and per naive tile, level by level, at random places."""
     place = Path(folder)
-    sound = Sound(place, make_sound(SoundTask("film", place, "ab" * 32, place), lambda *_: None))
-    view, rng = sound.picture.view, np.random.default_rng(0)
+    sound = DecodedAudio(place, decode_to_cache(DecodeTask("film", place, "ab" * 32, place), lambda *_: None))
+    view, rng = sound.tiles.geometry, np.random.default_rng(0)
     found: dict[str, list[float]] = {"tile": [], "naive": []}
     for level in range(view.levels):
         last = (view.columns(level) - 1) // COLUMNS
         places = [int(rng.integers(0, last + 1)) for _ in range(TILES)]
-        span = COLUMNS * view.per_column(level)
-        sound.picture.tile(level, places[0])
-        found["tile"].append(median_s(lambda index, at=level: sound.picture.tile(at, index), places))
+        span = COLUMNS * view.samples_per_column(level)
+        sound.tiles.tile(level, places[0])
+        found["tile"].append(median_s(lambda index, at=level: sound.tiles.tile(at, index), places))
         if span > LONGEST_NAIVE_S * sound.facts.rate_hz:
             continue  # it only grows from here on
         naive = [int(rng.integers(0, last + 1)) for _ in range(max(1, min(TILES, int(2e8 // span))))]
-        step = min(view.hop, view.per_column(level))
+        step = min(view.hop, view.samples_per_column(level))
         found["naive"].append(median_s(lambda index, n=span, hop=step: look(sound, index * n, n, hop), naive))
     return found
 
 
-def look(sound: Sound, start: int, count: int, hop: int) -> None:
+def look(sound: DecodedAudio, start: int, count: int, hop: int) -> None:
     """A spectrum every `hop` samples of a stretch, 30 s at a time so that memory is no matter."""
-    window, at_once = 2 * sound.picture.view.hop, 30 * sound.facts.rate_hz
+    window, at_once = 2 * sound.tiles.geometry.hop, 30 * sound.facts.rate_hz
     for begin in range(start, min(start + count, sound.facts.n_samples), at_once):
         pcm = sound.samples(begin, min(at_once, start + count - begin))
         padded = np.concatenate([pcm, np.zeros(window, np.int16)]).astype(np.float32) / np.float32(32768)
@@ -133,7 +133,9 @@ def pick(media: str, folder: str, root: str) -> dict[str, float]:
         for n in range(10_000)
     ]
     write_clips(study.clips_csv, clips)
-    sound = Sound(Path(folder), make_sound(SoundTask("film", Path(media), "ab" * 32, Path(folder)), lambda *_: None))
+    sound = DecodedAudio(
+        Path(folder), decode_to_cache(DecodeTask("film", Path(media), "ab" * 32, Path(folder)), lambda *_: None)
+    )
     place = study.cache / "sound" / f"film.{'ab' * 6}"
     place.parent.mkdir(parents=True)
     place.symlink_to(folder)

@@ -22,9 +22,10 @@ import numpy as np
 import soxr
 
 from pipelines.atomic_write import sha256_file, write_text
-from pipelines.ingest.reproduce.clip_checks import check_of, write_checks
-from pipelines.ingest.reproduce.rebuild import Checked, open_manifest, rebuild
-from pipelines.ingest.reproduce.verify import cut
+from pipelines.ingest.reproduce.clip_checks import make_check, write_checks
+from pipelines.ingest.reproduce.clip_cutting import slice_blocks
+from pipelines.ingest.reproduce.rebuild import VerificationReport, rebuild
+from pipelines.ingest.reproduce.shared_manifest import open_manifest
 from pipelines.ingest.sources import Source, sources_to_csv
 from pipelines.manifest import write_clips
 from pipelines.media import audio
@@ -43,9 +44,9 @@ def publish(folder: Path, recording: Path) -> Path:
         for start in range(0, CLIPS * step, step)
     ]
     clips, checks = [], []
-    for clip, pcm in cut(map(audio.to_mono, audio.decode_blocks(recording)), places):
+    for clip, pcm in slice_blocks(map(audio.to_mono, audio.decode_blocks(recording)), places):
         clips.append(replace(clip, pcm_sha256=audio.pcm_sha256(pcm)))
-        checks.append(check_of(clip.clip_id, pcm, RATE_HZ))
+        checks.append(make_check(clip.clip_id, pcm, RATE_HZ))
     facts = {"sha256": sha256_file(recording), "bytes": str(recording.stat().st_size), "status": "ok"}
     write_clips(folder / "clips.csv", clips)
     write_checks(folder / "clips_check.parquet", checks)
@@ -60,7 +61,7 @@ def floor(recording: Path) -> None:
         resampler.resample_chunk(audio.to_mono(block))
 
 
-def made_again(manifest: Path, media: Path) -> Checked:
+def made_again(manifest: Path, media: Path) -> VerificationReport:
     """All clips from `media` into a folder that is taken away."""
     with tempfile.TemporaryDirectory(dir=media) as out:
         return rebuild(open_manifest(manifest), Path(out) / "clips", [media], Path(out), jobs=1)

@@ -36,10 +36,10 @@ from pipelines.ingest.analysis.fingerprint import (
     from_text,
     to_text,
 )
-from pipelines.ingest.repeats import Interval, Repeat, find_repeats, mask, refine
+from pipelines.ingest.repeats import Interval, Repeat, find_repeats, masked_intervals, refine
 from pipelines.ingest.repeats.edge_refinement import EDGE_HZ
 from pipelines.ingest.run.run import ingest
-from pipelines.ingest.series.repeat_masks import read_repeated
+from pipelines.ingest.series.repeat_masks import read_study_repeats
 from pipelines.manifest import table_to_csv
 from pipelines.media.audio import resample
 from pipelines.study import create_study
@@ -127,7 +127,7 @@ def quality(series: Series, repeats: Sequence[Repeat], marks: Sequence[Fingerpri
     edges: list[float] = []
     for mark in marks:
         truth = [(p.start_s, p.end_s) for p in series.planted if p.source == mark.source_id]
-        masked = [(i.start_s, min(i.end_s, mark.duration_s)) for i in mask(repeats, mark.source_id)]
+        masked = [(i.start_s, min(i.end_s, mark.duration_s)) for i in masked_intervals(repeats, mark.source_id)]
         true_lane, masked_lane = _lane(truth), _lane(masked)
         planted += true_lane.sum() / 100
         covered += (true_lane & masked_lane).sum() / 100
@@ -158,7 +158,7 @@ def ingested(folder: Path, series: Series) -> list[Repeat]:
     table = folder / "series.csv"
     table.write_text(table_to_csv(("source_id", "uri", "series", "episode"), rows), encoding="utf-8")
     ingest(study, [str(table)])
-    return list(read_repeated(study).repeats)
+    return list(read_study_repeats(study).repeats)
 
 
 def _lane(spans: Sequence[tuple[Seconds, Seconds]]) -> np.ndarray:

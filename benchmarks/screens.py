@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import screens_real_audio
-from pipelines.ingest.analysis.analyzer import Listener, Tracks
-from pipelines.ingest.analysis.music import Evidence, evidence
-from pipelines.ingest.analysis.speaker_change import change_gain
-from pipelines.ingest.analysis.speech import spans
+from pipelines.ingest.analysis.analyzer import Analyzer, FeatureTracks
+from pipelines.ingest.analysis.music import MusicFeatures, music_features
+from pipelines.ingest.analysis.speaker_change import bic_gain
+from pipelines.ingest.analysis.speech import speech_spans
 from pipelines.ingest.selection.placement import candidates
-from pipelines.ingest.selection.screens import SCREENS, bounds_of, weigh
+from pipelines.ingest.selection.screens import SCREENS, effective_thresholds, failed_screens
 from pipelines.ingest.source_analysis import Task, analyse, scores_at
 from pipelines.media import audio
 from pipelines.media.audio import to_pcm16
@@ -59,8 +59,8 @@ class Judged:
     reasons: tuple[str, ...]
 
 
-def heard(sound: Audio) -> Tracks:
-    listener = Listener(RATE_HZ)
+def heard(sound: Audio) -> FeatureTracks:
+    listener = Analyzer(RATE_HZ)
     listener.feed(sound)
     return listener.finish()
 
@@ -92,13 +92,13 @@ def judged(kind: str, sound: Audio, *, grid: bool, settings: StudySettings = SET
     tracks = heard(sound)
     for start, count in laid(tracks, settings, grid=grid):
         pcm = to_pcm16(sound[start : start + count])
-        scores = scores_at(pcm, RATE_HZ, start, spans(tracks.speech, settings.place), tracks)
-        against = weigh(scores, bounds_of(settings))
+        scores = scores_at(pcm, RATE_HZ, start, speech_spans(tracks.speech, settings.place), tracks)
+        against = failed_screens(scores, effective_thresholds(settings))
         status = "keep" if not against else "review" if all(one.review for one in against) else "reject"
         yield Judged(kind, scores, status, tuple(one.reason for one in against))
 
 
-def laid(tracks: Tracks, settings: StudySettings, *, grid: bool) -> list[tuple[int, int]]:
+def laid(tracks: FeatureTracks, settings: StudySettings, *, grid: bool) -> list[tuple[int, int]]:
     length = round(settings.clip.length_s * tracks.rate_hz)
     if grid:
         return [(at, length) for at in range(0, tracks.samples - length + 1, round(STEP_S * tracks.rate_hz))]
@@ -129,7 +129,7 @@ def on_makings(making: Making, rounds: int) -> dict[str, dict[str, object]]:
     return {kind: shares(rows) for kind, rows in sorted(found.items())}
 
 
-def two_voices(making: Making, synth: Synthesiser, pairs: int) -> Iterator[tuple[Tracks, bool]]:
+def two_voices(making: Making, synth: Synthesiser, pairs: int) -> Iterator[tuple[FeatureTracks, bool]]:
     """Windows of 3 s in which one voice goes on after a cut, or another takes over."""
     rng = np.random.default_rng(making.seed + 7)
     for number in range(pairs):
@@ -171,7 +171,7 @@ def fit(rounds: int) -> str:
     """The text of screens.toml, from the tuned half."""
     from sklearn.linear_model import LogisticRegression
 
-    music: list[tuple[Evidence, int, float]] = []
+    music: list[tuple[MusicFeatures, int, float]] = []
     voices: list[tuple[float, int]] = []
     with synthesiser() as synth:
         for kind, sound in pieces(TUNED, synth, rounds):
@@ -181,7 +181,7 @@ def fit(rounds: int) -> str:
                 weight = 2.0 if kind.startswith("song") else 1.0
                 music += [(one, is_music, weight) for one in _evidence(heard(sound), anywhere=bool(is_music))]
         for tracks, changes in two_voices(TUNED, synth, 20 * rounds):
-            gain = change_gain(tracks, 0, 3)
+            gain = bic_gain(tracks, 0, 3)
             if gain is not None:
                 voices.append((gain, int(changes)))
     x, y, w = np.array([m[0] for m in music]), np.array([m[1] for m in music]), np.array([m[2] for m in music])
@@ -197,7 +197,7 @@ def fit(rounds: int) -> str:
         f"constant = {of_music.intercept_[0]:.3f}",
         "",
         "[music.weights]",
-        *(f"{name} = {value:.3f}" for name, value in zip(Evidence._fields, of_music.coef_[0], strict=True)),
+        *(f"{name} = {value:.3f}" for name, value in zip(MusicFeatures._fields, of_music.coef_[0], strict=True)),
         "",
         "[voices]",
         f"constant = {of_voices.intercept_[0]:.3f}",
@@ -209,20 +209,20 @@ def fit(rounds: int) -> str:
     return "\n".join(lines)
 
 
-def _evidence(tracks: Tracks, *, anywhere: bool) -> list[Evidence]:
+def _evidence(tracks: FeatureTracks, *, anywhere: bool) -> list[MusicFeatures]:
     """Of every window of a grid, or of those in which somebody speaks."""
     found = []
     length_s = min(3.0, tracks.duration_s)
     for at_s in np.arange(0, tracks.duration_s - length_s + 1e-6, STEP_S):
         hops = tracks.speech[int(at_s / 0.032) : int((at_s + length_s) / 0.032)]
         if anywhere or (hops > 0.5).mean() >= 0.4:
-            found.append(evidence(tracks, float(at_s), float(at_s + length_s)))
+            found.append(music_features(tracks, float(at_s), float(at_s + length_s)))
     return found
 
 
 def voices_report(making: Making, pairs: int) -> dict[str, float]:
     with synthesiser() as synth:
-        rows = [(change_gain(tracks, 0, 3) or -1.0, changes) for tracks, changes in two_voices(making, synth, pairs)]
+        rows = [(bic_gain(tracks, 0, 3) or -1.0, changes) for tracks, changes in two_voices(making, synth, pairs)]
     return screens_real_audio.detector(rows)
 
 

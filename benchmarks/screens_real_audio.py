@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.ingest.analysis.analyzer import Listener, Tracks
-from pipelines.ingest.analysis.speaker_change import change_gain, speaker_change_p
-from pipelines.ingest.analysis.speech import HOP_S, spans
+from pipelines.ingest.analysis.analyzer import Analyzer, FeatureTracks
+from pipelines.ingest.analysis.speaker_change import bic_gain, speaker_change_p
+from pipelines.ingest.analysis.speech import HOP_S, speech_spans
 from pipelines.ingest.selection.placement import candidates
-from pipelines.ingest.selection.screens import bounds_of, weigh
+from pipelines.ingest.selection.screens import effective_thresholds, failed_screens
 from pipelines.ingest.source_analysis import scores_at
 from pipelines.media.audio import read_mono, to_pcm16
 from pipelines.study import ClipSettings, StudySettings
@@ -85,18 +85,18 @@ def windows(path: Path, settings: StudySettings) -> list[tuple[str, tuple[str, .
     sound, rate_hz = read_mono(path)
     tracks = heard(sound, rate_hz)
     found = []
-    speech = spans(tracks.speech, settings.place)
+    speech = speech_spans(tracks.speech, settings.place)
     for place in candidates(tracks.speech, tracks.power, tracks.samples, rate_hz, settings.clip, settings.place):
         pcm = to_pcm16(sound[place.start_sample : place.start_sample + place.n_samples])
         scores = scores_at(pcm, rate_hz, place.start_sample, speech, tracks)
-        against = weigh(scores, bounds_of(settings))
+        against = failed_screens(scores, effective_thresholds(settings))
         status = "keep" if not against else "review" if all(one.review for one in against) else "reject"
         found.append((status, tuple(one.reason for one in against), scores["loudness_lufs"]))
     return found
 
 
-def heard(sound: Audio, rate_hz: int) -> Tracks:
-    listener = Listener(rate_hz)
+def heard(sound: Audio, rate_hz: int) -> FeatureTracks:
+    listener = Analyzer(rate_hz)
     listener.feed(sound)
     return listener.finish()
 
@@ -112,7 +112,7 @@ def joins(speakers: Sequence[Sequence[Path]], pairs: int = 240) -> list[tuple[fl
         after = speakers[other if changes else one]
         second = _spoken(after[rng.integers(len(after))])
         joined = one_after_another(first, second, rng.uniform(0.8, 2.2), rng.uniform(0, 0.3), 3)
-        rows.append((change_gain(heard(joined, RATE_HZ), 0, 3) or -1.0, changes))
+        rows.append((bic_gain(heard(joined, RATE_HZ), 0, 3) or -1.0, changes))
     return rows
 
 
@@ -156,7 +156,7 @@ def turns(folder: Path) -> dict[str, object]:
             for start_s, end_s, who in turns_of:
                 shares[who] += max(0.0, min(end_s, at_s + 3) - max(start_s, at_s))  # type: ignore[assignment]
             several = sum(share >= 0.3 for share in shares.values()) >= 2
-            ratio = change_gain(tracks, float(at_s), float(at_s + 3))
+            ratio = bic_gain(tracks, float(at_s), float(at_s + 3))
             chance = speaker_change_p(tracks, float(at_s), float(at_s + 3))
             rows.append((-1.0 if ratio is None else ratio, several))
             flagged[(chance is not None and chance > 0.5, several)] += 1

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.ingest.selection.screens import SCREENS
-from pipelines.ingest.selection.threshold_preview import histogram, read_candidates, what_if
+from pipelines.ingest.selection.threshold_preview import histogram, preview_thresholds, read_candidates
 from pipelines.media.audio import encode, open_recording, to_mono
 from pipelines.schema import clip_id
-from pipelines.study import Bounds, StudySettings
+from pipelines.study import ScreenThresholds, StudySettings
 
 CANDIDATES, SOURCES, EVERY_S, RATE_HZ, ROUNDS = 10_000, 20, 2.2, 48_000, 5
 WANTED_S, WANTED_SHARE, SLACK = 1.0, 0.02, 0.5
@@ -66,7 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="leave with 1 when the claim does not hold")
     asked = parser.parse_args()
-    settings = StudySettings(name="made", screen={name: Bounds() for name in SCREENS})
+    settings = StudySettings(name="made", screen={name: ScreenThresholds() for name in SCREENS})
     reading, deciding, decoding = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         table, sound = Path(folder) / "candidates.parquet", Path(folder) / "minute.m4a"
@@ -78,7 +78,7 @@ def main() -> int:
             candidates = read_candidates(table)
             reading.append(time.perf_counter() - start)
             start = time.perf_counter()
-            told = what_if(candidates, settings, {"speech_ratio": Bounds(min=0.5 + 0.05 * round_)})
+            told = preview_thresholds(candidates, settings, {"speech_ratio": ScreenThresholds(min=0.5 + 0.05 * round_)})
             histogram(candidates, "speech_ratio", told.kept)
             deciding.append(time.perf_counter() - start)
             decoding.append(decode(sound) * CANDIDATES * EVERY_S / 60)

@@ -1,4 +1,4 @@
-"""Columns of Arrow tables without pandas, which pyarrow loads (a second) as soon as it is given a Python list."""
+"""Arrow columns built without pandas, which pyarrow imports (one second) as soon as it gets a Python list."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,24 @@ import numpy.typing as npt
 import pyarrow as pa
 
 
-def strings(values: Sequence[str | None]) -> pa.Array:
-    """Text, None for null."""
+def string_column(values: Sequence[str | None]) -> pa.Array:
+    """A column of text, None for null."""
     raw = [(value or "").encode() for value in values]
     content = pa.py_buffer(b"".join(raw))
-    return pa.Array.from_buffers(pa.string(), len(raw), [_valid(values), _offsets(raw), content])
+    return pa.Array.from_buffers(pa.string(), len(raw), [_validity_bitmap(values), _offsets(raw), content])
 
 
-def numbers(values: Sequence[float | None] | npt.NDArray[np.generic], kind: npt.DTypeLike) -> pa.Array:
-    """Numbers of a numpy type, None for null."""
+def number_column(values: Sequence[float | None] | npt.NDArray[np.generic], kind: npt.DTypeLike) -> pa.Array:
+    """A column of numbers of a numpy type, None for null."""
     column = values if isinstance(values, np.ndarray) else np.array([value or 0 for value in values], kind)
     content = pa.py_buffer(np.ascontiguousarray(column, kind))
-    nulls = None if isinstance(values, np.ndarray) else _valid(values)
+    nulls = None if isinstance(values, np.ndarray) else _validity_bitmap(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(np.dtype(kind)), len(column), [nulls, content])
 
 
-def lists(values: Sequence[npt.NDArray[np.generic]], kind: npt.DTypeLike) -> pa.Array:
-    """Lists of numbers of a numpy type."""
-    flat = numbers(np.concatenate(values) if values else np.zeros(0, kind), kind)
+def list_column(values: Sequence[npt.NDArray[np.generic]], kind: npt.DTypeLike) -> pa.Array:
+    """A column of lists of numbers of a numpy type."""
+    flat = number_column(np.concatenate(values) if values else np.zeros(0, kind), kind)
     return pa.Array.from_buffers(pa.list_(flat.type), len(values), [None, _offsets(values)], children=[flat])
 
 
@@ -32,6 +32,6 @@ def _offsets(parts: Sequence[bytes] | Sequence[npt.NDArray[np.generic]]) -> pa.B
     return pa.py_buffer(np.cumsum([0, *map(len, parts)], dtype=np.int32))
 
 
-def _valid(values: Sequence[object]) -> pa.Buffer | None:
-    there = [value is not None for value in values]
-    return None if all(there) else pa.py_buffer(np.packbits(there, bitorder="little"))
+def _validity_bitmap(values: Sequence[object]) -> pa.Buffer | None:
+    present = [value is not None for value in values]
+    return None if all(present) else pa.py_buffer(np.packbits(present, bitorder="little"))

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under a temporary name, synced, renamed."""
+"""Atomic writes: files that appear whole or not at all, written under a temporary name, synced and renamed."""
 
 import errno
 import hashlib
@@ -13,13 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-#: The temporary names given below.
-_LEFT = re.compile(r"\.(.*)\.[0-9a-f]{12}\.[^.]*", re.DOTALL)
+#: The temporary names used below.
+_TEMPORARY_NAME = re.compile(r"\.(.*)\.[0-9a-f]{12}\.[^.]*", re.DOTALL)
 
 #: Bytes of a file that are read at once for its checksum.
 _BLOCK = 2**18
 
-#: How many files AtomicPaths holds back: more gain nothing.
+#: Files that AtomicPaths syncs together: more bring no gain.
 _BATCH = 64
 
 
@@ -31,14 +31,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 class AtomicPaths:
-    """Many files, each of which appears whole or not at all: synced and renamed by the batch, by the end of a `with`.
+    """Many files, each of which appears whole or not at all: synced and renamed in batches, by the end of a `with`.
 
-    The disk writes one while the next is made, so that waiting for all of them takes little more than for one.
+    The disk writes one file while the next is made, so that waiting for all takes little more than waiting for one.
     """
 
     def __init__(self) -> None:
-        #: Each with an open descriptor, so that an error of the disk while it writes is not forgotten.
-        self._waiting: list[tuple[int, Path, Path]] = []
+        #: Each with an open descriptor, so that a disk error while writing is not lost.
+        self._pending: list[tuple[int, Path, Path]] = []
         self._folders: set[Path] = set()
 
     def __enter__(self) -> Self:
@@ -49,9 +49,9 @@ class AtomicPaths:
     ) -> None:
         try:
             if error is None:
-                self._land()
+                self._commit()
         finally:
-            for descriptor, temporary, _ in self._waiting:
+            for descriptor, temporary, _ in self._pending:
                 os.close(descriptor)
                 temporary.unlink(missing_ok=True)
             for folder in sorted(self._folders):
@@ -59,26 +59,26 @@ class AtomicPaths:
 
     @contextmanager
     def path(self, target: Path) -> Iterator[Path]:
-        """Yield a temporary path beside `target`, which takes its place after a clean exit, else is removed."""
+        """Yield a temporary path beside `target`; after a clean exit it replaces `target`, else it is removed."""
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}{target.suffix or '.tmp'}")
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask takes away
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # minus the umask
         try:
             yield temporary
-            descriptor = _being_written(temporary)
+            descriptor = _start_flush(temporary)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        self._waiting.append((descriptor, temporary, target))
-        if len(self._waiting) == _BATCH:
-            self._land()
+        self._pending.append((descriptor, temporary, target))
+        if len(self._pending) == _BATCH:
+            self._commit()
 
-    def _land(self) -> None:
-        for descriptor, _, _ in self._waiting:
+    def _commit(self) -> None:
+        for descriptor, _, _ in self._pending:
             os.fsync(descriptor)
-        while self._waiting:
-            descriptor, temporary, target = self._waiting.pop(0)
-            os.close(descriptor)  # Windows renames no open file
+        while self._pending:
+            descriptor, temporary, target = self._pending.pop(0)
+            os.close(descriptor)  # Windows cannot rename an open file
             try:
                 temporary.replace(target)
             except BaseException:
@@ -87,11 +87,11 @@ class AtomicPaths:
             self._folders.add(target.parent)
 
 
-def _being_written(path: Path) -> int:
-    """A descriptor of the file, which the disk begins to write, where the system can be told so (Linux)."""
+def _start_flush(path: Path) -> int:
+    """A descriptor of the file; the system starts writing it to disk where it can be asked to (Linux)."""
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     if hasattr(os, "posix_fadvise"):
-        with suppress(OSError):  # a hint, which not every file system takes
+        with suppress(OSError):  # a hint that not every file system supports
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     return descriptor
 
@@ -100,22 +100,22 @@ def _being_written(path: Path) -> int:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `target`; on a clean exit sync its files and rename it to `target`.
 
-    Raises FileExistsError, and leaves both as they were before, when a folder with content is there already.
+    Raises FileExistsError, and changes nothing, when `target` exists and is not empty.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}")
-    temporary.mkdir()  # its mode is that which the user's umask leaves, as for any file and folder made in it
+    temporary.mkdir()  # with the mode of the user's umask, as every file and folder in it
     try:
         yield temporary
         for path in sorted(temporary.rglob("*")):
             if path.is_file():
-                with path.open("rb") as written:
-                    os.fsync(written.fileno())
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
         try:
             temporary.rename(target)
         except OSError as error:
             if target.exists():
-                raise FileExistsError(f"{target} is there already") from error
+                raise FileExistsError(f"{target} already exists") from error
             raise
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -142,24 +142,24 @@ def write_json(target: Path, document: Any) -> bool:
     return write_text(target, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def sweep(folder: Path, *names: str) -> None:
-    """Take away what killed writers of this module left in `folder` of files `names`, or of all of them.
+def remove_leftovers(folder: Path, *names: str) -> None:
+    """Remove temporary files that killed writers left in `folder`: those of the files `names`, or of all files.
 
-    Call it only while nobody else writes those.
+    Call it only while nobody else writes those files.
     """
     for path in folder.glob(".*") if folder.is_dir() else ():
-        left = _LEFT.fullmatch(path.name)
-        if left and (not names or left[1] in names) and not path.is_dir():
+        leftover = _TEMPORARY_NAME.fullmatch(path.name)
+        if leftover and (not names or leftover[1] in names) and not path.is_dir():
             path.unlink(missing_ok=True)
 
 
 def move_into_place(partial: Path, target: Path) -> None:
-    """Give a whole file its name: on disk before it has it, and the name on disk before this returns.
+    """Rename a complete file: its content is synced before the rename, and the new name before this returns.
 
     A rename alone may outlive a loss of power that the bytes do not, and leaves an empty file under a name that says
     that it is whole. `target` may lie on another disk. Raises OSError; then `partial` is still there.
     """
-    descriptor = _being_written(partial)
+    descriptor = _start_flush(partial)
     try:
         os.fsync(descriptor)
     finally:
@@ -176,22 +176,22 @@ def move_into_place(partial: Path, target: Path) -> None:
         sync_folder(target.parent)
 
 
-def sha256_file(path: Path, tell: Callable[[int], None] | None = None) -> str:
-    """Hex SHA-256 of a file, read in blocks. `tell` hears after each how many bytes were read; it may raise to stop."""
-    whole, done = hashlib.sha256(), 0
+def sha256_file(path: Path, on_progress: Callable[[int], None] | None = None) -> str:
+    """Hex SHA-256 of a file, read in blocks. `on_progress` gets the bytes read after each; it may raise to cancel."""
+    checksum, done = hashlib.sha256(), 0
     block = memoryview(bytearray(_BLOCK))
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(block):
-            whole.update(block[:size])
+            checksum.update(block[:size])
             done += size
-            if tell is not None:
-                tell(done)
-    return whole.hexdigest()
+            if on_progress is not None:
+                on_progress(done)
+    return checksum.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the names in `folder` outlive a loss of power."""
-    if os.name == "nt":  # Windows cannot open a folder to sync it, and renames are journalled there
+    """Sync the names in `folder`, so that they survive a power loss."""
+    if os.name == "nt":  # Windows cannot open a folder to sync it, which journals renames
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

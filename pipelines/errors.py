@@ -1,14 +1,14 @@
-"""Every error a caller of `pipelines` may meet. A message says what was given, what was expected and what to do next.
+"""Errors that `pipelines` raises. A message says what was given, what was expected and what to do next.
 
 PipelineError
-├── ConfigError        a setting, recipe, scheme or study file is wrong (nothing was started)
-│   └── UnknownName    a name that no registry or folder holds; suggests the nearest one
+├── ConfigError        a setting, recipe, scheme or study file is wrong (no work was started)
+│   └── UnknownName    a name that no registry or folder has; suggests the nearest one
 ├── TableError         a CSV does not parse: which file, row, column, what was expected
-├── MediaError         one recording cannot be used; carries a class and a reason code
+├── MediaError         one recording cannot be used; has a failure class and a reason code
 ├── DataError          tables and files are well-formed but cannot do what was asked
 │   └── LeakError      test groups touch training groups
-├── ClusterLost        the machines that shared the work went away
-└── Cancelled          the caller asked to stop; nothing half-written is left
+├── ClusterLost        the scheduler or workers of a cluster were lost
+└── Cancelled          the caller cancelled; no half-written file is left
 """
 
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ from typing import Any, Literal
 
 
 class PipelineError(Exception):
-    """Base of all errors raised on purpose by this package. Travels whole out of a worker process."""
+    """Base of all errors raised on purpose by this package. Pickles with all its facts."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revived, (type(self), self.args, self.__dict__)
+        return _restore, (type(self), self.args, self.__dict__)
 
 
-def _revived(kind: type[PipelineError], arguments: tuple[Any, ...], state: dict[str, Any]) -> PipelineError:
+def _restore(kind: type[PipelineError], arguments: tuple[Any, ...], state: dict[str, Any]) -> PipelineError:
     error = kind.__new__(kind)
     error.args = arguments
     error.__dict__.update(state)
@@ -31,11 +31,11 @@ def _revived(kind: type[PipelineError], arguments: tuple[Any, ...], state: dict[
 
 
 class ConfigError(PipelineError):
-    """A setting is wrong; nothing was started."""
+    """A setting is wrong; no work was started."""
 
 
 class UnknownName(ConfigError):
-    """A name that is not there; the message suggests the nearest that is."""
+    """A name that does not exist; the message suggests the nearest one that does."""
 
     def __init__(self, kind: str, given: str, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
@@ -70,8 +70,8 @@ FailureClass = Literal["gone", "defer", "retry", "fix", "bug"]
 class MediaError(PipelineError):
     """One recording cannot be used.
 
-    `failure` says what may help: gone (never retried unless asked), defer (later by itself), retry (with back-off),
-    fix (needs the user), bug (ours).
+    `failure` says what may help: gone (retried only on request), defer (later by itself), retry (with back-off),
+    fix (by the user), bug (in this program).
     """
 
     def __init__(self, reason_code: str, reason: str, failure: FailureClass = "fix") -> None:
@@ -90,8 +90,8 @@ class LeakError(DataError):
 
 
 class ClusterLost(PipelineError):
-    """The scheduler or its workers went away. What was made until then lies in the storage."""
+    """The scheduler or its workers were lost. Results up to then are in the shared storage."""
 
 
 class Cancelled(PipelineError):
-    """The caller asked to stop."""
+    """The caller cancelled."""

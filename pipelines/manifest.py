@@ -1,4 +1,4 @@
-"""clips.csv: an ordered table of clips with a schema version and a digest; text, diff-able, shareable without audio."""
+"""Manifest (clips.csv): an ordered table of clips with a schema version and a digest; text, shareable without audio."""
 
 import csv
 import hashlib
@@ -11,22 +11,22 @@ from pipelines.atomic_write import write_text
 from pipelines.errors import TableError
 from pipelines.schema import Clip
 
-FIXED = (
+FIXED_COLUMNS = (
     "clip_id", "source_id", "track", "start_sample", "n_samples", "rate_hz", "start_s", "end_s",
     "recipe", "pcm_sha256", "group_id",
 )  # fmt: skip
-TAIL = ("text", "speaker", "gender", "arm", "config_hash")
+OPTIONAL_COLUMNS = ("text", "speaker", "gender", "arm", "config_hash")
 
-#: Characters in one cell. Python's own limit is 131,072; the fingerprint of ten hours has ten times as many.
-LONGEST_CELL = 2**26
+#: Python's own limit is 131,072; the fingerprint of ten hours has ten times as many.
+MAX_CELL_CHARS = 2**26
 
 
 def clips_to_csv(clips: Iterable[Clip]) -> str:
-    """The table as text: sorted by source and start, metric columns between the fixed ones, same clips same bytes."""
+    """The table as text: sorted by source and start, metric columns in the middle; same clips, same bytes."""
     ordered = sorted(clips, key=lambda clip: (clip.source_id, clip.track, clip.start_sample, clip.clip_id))
     metrics = list(dict.fromkeys(name for clip in ordered for name in clip.metrics))
     rows = [_row(clip, metrics) for clip in ordered]
-    return table_to_csv((*FIXED, *metrics, *TAIL), rows)
+    return table_to_csv((*FIXED_COLUMNS, *metrics, *OPTIONAL_COLUMNS), rows)
 
 
 def write_clips(path: Path, clips: Iterable[Clip]) -> bool:
@@ -36,10 +36,10 @@ def write_clips(path: Path, clips: Iterable[Clip]) -> bool:
 
 def read_clips(path: Path) -> tuple[Clip, ...]:
     """The clips in `path`. Raises TableError that names row and column."""
-    rows = read_table(path, required=FIXED)
+    rows = read_table(path, required=FIXED_COLUMNS)
     if not rows:
         return ()
-    metrics = [column for column in rows[0] if column not in FIXED and column not in TAIL]
+    metrics = [column for column in rows[0] if column not in FIXED_COLUMNS and column not in OPTIONAL_COLUMNS]
     return tuple(_clip(path.name, number, row, metrics) for number, row in enumerate(rows, start=1))
 
 
@@ -60,28 +60,14 @@ def table_to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -
 
 def read_table(path: Path, *, required: Sequence[str] = ()) -> list[dict[str, str]]:
     """Rows of a CSV (UTF-8, with or without a byte order mark). Raises TableError for what does not parse."""
+    text = _read_text(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise TableError(path.name, f"there is no such file in {path.parent}") from None
-    except UnicodeDecodeError:
-        raise TableError(path.name, "is not UTF-8 text; save it as CSV UTF-8") from None
-    try:
-        if csv.field_size_limit() < LONGEST_CELL:  # a limit of the whole process, so it is only ever raised
-            csv.field_size_limit(LONGEST_CELL)
+        if csv.field_size_limit() < MAX_CELL_CHARS:  # a limit of the whole process, so it is only ever raised
+            csv.field_size_limit(MAX_CELL_CHARS)
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = next(reader, None)
-        if header is None:
-            raise TableError(path.name, f"is empty; expected a header with {', '.join(required) or 'column names'}")
-        header = [name.strip() for name in header]
-        doubled = [name for name in header if header.count(name) > 1]
-        if doubled:
-            raise TableError(path.name, "stands twice in the header", column=doubled[0])
-        for name in required:
-            if name not in header:
-                raise TableError(path.name, f"expected a column '{name}'; found {', '.join(header)}", column=name)
+        header = _checked_header(path.name, next(reader, None), required)
         rows = []
-        for number, cells in enumerate((cells for cells in reader if any(cells)), start=1):
+        for number, cells in enumerate(filter(any, reader), start=1):
             if len(cells) != len(header):
                 raise TableError(path.name, f"expected {len(header)} cells, found {len(cells)}", row=number)
             rows.append(dict(zip(header, cells, strict=True)))
@@ -90,8 +76,32 @@ def read_table(path: Path, *, required: Sequence[str] = ()) -> list[dict[str, st
         raise TableError(path.name, f"is not a CSV table ({error})") from None
 
 
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise TableError(path.name, f"there is no such file in {path.parent}") from None
+    except UnicodeDecodeError:
+        raise TableError(path.name, "is not UTF-8 text; save it as CSV UTF-8") from None
+
+
+def _checked_header(file: str, cells: Sequence[str] | None, required: Sequence[str]) -> list[str]:
+    if cells is None:
+        raise TableError(file, f"is empty; expected a header with {', '.join(required) or 'column names'}")
+    header = [name.strip() for name in cells]
+    duplicate = next((name for name in header if header.count(name) > 1), None)
+    if duplicate is not None:
+        raise TableError(file, "appears twice in the header", column=duplicate)
+    for name in required:
+        if name not in header:
+            raise TableError(file, f"expected a column '{name}'; found {', '.join(header)}", column=name)
+    return header
+
+
 def _row(clip: Clip, metrics: Sequence[str]) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(clip, name) for name in (*FIXED, *TAIL) if name not in ("start_s", "end_s")}
+    row: dict[str, object] = {
+        name: getattr(clip, name) for name in (*FIXED_COLUMNS, *OPTIONAL_COLUMNS) if name not in ("start_s", "end_s")
+    }
     row |= {"start_s": f"{clip.start_s:.6f}", "end_s": f"{clip.end_s:.6f}"}
     row |= {name: clip.metrics.get(name) for name in metrics}
     return row
@@ -127,7 +137,7 @@ def _clip(file: str, number: int, row: Mapping[str, str], metrics: Sequence[str]
         track=whole("track"),
         recipe=row["recipe"],
         metrics={name: real(name) for name in metrics},
-        **{name: row.get(name, "") for name in TAIL},
+        **{name: row.get(name, "") for name in OPTIONAL_COLUMNS},
     )
 
 

@@ -1,4 +1,4 @@
-"""How long work tells its caller where it is. The caller may raise `Cancelled` from the callback to stop it."""
+"""Progress of long work, reported to its caller, who may raise `Cancelled` from the callback to stop the work."""
 
 import math
 import time
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pipelines.errors import Cancelled
 from pipelines.units import Seconds
 
-#: A caller who is told nothing for so long is told once more what is known, so that its wish to stop is heard.
-_ASK_EVERY_S: Seconds = 0.25
+#: After so long without a report the last known progress is reported again, so that the caller can cancel.
+_MAX_SILENCE_S: Seconds = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,45 +31,45 @@ class Progress:
         return min(1.0, max(0.0, self.done / self.total))
 
 
-Report = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
-def silent(_: Progress) -> None:
-    """Report to nobody."""
+def ignore_progress(_: Progress) -> None:
+    """A ProgressCallback that does nothing."""
 
 
-class Listener:
-    """A Report for long work that waits for others: asked often enough to be heard, and never in the middle of a step.
+class ProgressReporter:
+    """A ProgressCallback for work that waits for others: it lets the caller cancel often, but never within a step.
 
-    `report` stands behind it and alone raises Cancelled.
+    `report` is the callback behind it, and the only place that Cancelled comes from.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ProgressCallback) -> None:
         self._report = report
-        self._asked_s = -math.inf
-        self._stopped: Cancelled | None = None
+        self._reported_at_s = -math.inf
+        self._cancelled: Cancelled | None = None
 
     def __call__(self, progress: Progress) -> None:
-        """Report. Raises Cancelled, also one that was held back before."""
-        self.check()
-        self._asked_s = time.monotonic()
+        """Report. Raises Cancelled, also one that was deferred."""
+        self.raise_if_cancelled()
+        self._reported_at_s = time.monotonic()
         self._report(progress)
 
-    def ask(self, progress: Progress) -> None:
-        """Report where nothing was reported for a while: only then can a wish to stop be heard. Raises Cancelled."""
-        self.check()
-        if time.monotonic() - self._asked_s >= _ASK_EVERY_S:
+    def report_if_due(self, progress: Progress) -> None:
+        """Report if nothing was reported for a while, so that the caller can cancel. Raises Cancelled."""
+        self.raise_if_cancelled()
+        if time.monotonic() - self._reported_at_s >= _MAX_SILENCE_S:
             self(progress)
 
-    def check(self) -> None:
-        """Raise the Cancelled that was held back."""
-        if self._stopped is not None:
-            raise self._stopped
+    def raise_if_cancelled(self) -> None:
+        """Raise the Cancelled that was deferred."""
+        if self._cancelled is not None:
+            raise self._cancelled
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold back a Cancelled until the next call outside: what has been done already is written down before."""
+    def cancellation_deferred(self) -> Iterator[None]:
+        """Defer a Cancelled to the next call outside, so that finished work is saved first."""
         try:
             yield
         except Cancelled as error:
-            self._stopped = self._stopped or error
+            self._cancelled = self._cancelled or error

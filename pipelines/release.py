@@ -1,11 +1,11 @@
-"""A Release on disk: an immutable, checksummed cut of clips and labels. Its format is written and read here only.
+"""Release on disk: an immutable, checksummed copy of clips and labels. Only this module reads and writes the format.
 
-release.json     what it is: rule, scheme, human ceiling, counts, digest
-clips.csv        the clips that were answered, as in the study's manifest
+release.json     facts: rule, scheme, human ceiling, counts, digest
+clips.csv        the clips that have answers, as in the study's manifest
 labels.csv       clip_id, label, one column per coarser view, votes, agreement, entropy, rule
 soft_labels.csv  clip_id and one share per label in scheme order
 annotations.csv  clip_id, rater, kind, label, pass, scheme, flags, confidence; raters under pseudonyms, no times
-datasheet.md     the same for people
+datasheet.md     the facts, for readers
 SHA256SUMS       of the four tables
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 from pipelines.atomic_write import atomic_folder, sha256_file, write_json
 from pipelines.errors import DataError, UnknownName
 from pipelines.manifest import clips_to_csv, digest, read_clips, read_table, table_to_csv
-from pipelines.schema import Clip, LabelledClip, LabelledClips, Vote, checked_name
+from pipelines.schema import Clip, LabelledClip, LabelledClips, Vote, validate_name
 from pipelines.study import Study
 from pipelines.units import LabelName
 
@@ -34,11 +34,11 @@ def label_columns(views: Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Content:
-    """What a release is made of. Rows are cells by column.
+class ReleaseContent:
+    """The content of a release. Rows are cells by column.
 
-    `describe` gives what release.json says beside name, time and digest, and the datasheet; it is asked only when
-    something is written.
+    `describe` returns the other facts of release.json (besides name, time and digest) and the datasheet; it is called
+    only when something is written.
     """
 
     clips: Sequence[Clip]
@@ -67,26 +67,26 @@ class Release:
         return str(self.facts["digest"])
 
 
-def write_release(target: Path, name: str | None, content: Content, created: str) -> Release:
+def write_release(target: Path, name: str | None, content: ReleaseContent, created: str) -> Release:
     """Write a release whole or not at all; the same content gives the same tables and digest whenever it is made.
 
-    Without a `name` it is a snapshot: `target` is then the folder of snapshots, and it is named by its digest; one
-    that is there already is returned as it is. Raises FileExistsError when a release of that name is there.
+    Without a `name` it is a snapshot: `target` is then the folder of snapshots, and its name is its digest; an existing
+    snapshot is returned unchanged. Raises FileExistsError when a release of that name exists.
     """
     tables = _tables(content)
-    listed = _sums({table: hashlib.sha256(text.encode()).hexdigest() for table, text in tables.items()})
-    found = digest(listed)
+    sums = _sha256_sums({table: hashlib.sha256(text.encode()).hexdigest() for table, text in tables.items()})
+    found = digest(sums)
     place = target if name is not None else target / found[:12]
     if name is None and (place / "release.json").is_file():
         return _read(place)
-    told, datasheet = content.describe()
+    other_facts, datasheet = content.describe()
     kind = "snapshot" if name is None else "release"
-    facts = {"schema": 1, "kind": kind, "name": place.name, "created": created, **told, "digest": found}
+    facts = {"schema": 1, "kind": kind, "name": place.name, "created": created, **other_facts, "digest": found}
     try:
         with atomic_folder(place) as folder:
             for table, text in tables.items():
                 (folder / table).write_text(text, encoding="utf-8", newline="")
-            (folder / "SHA256SUMS").write_text(listed, encoding="utf-8", newline="")
+            (folder / "SHA256SUMS").write_text(sums, encoding="utf-8", newline="")
             (folder / "datasheet.md").write_text(datasheet, encoding="utf-8", newline="")
             write_json(folder / "release.json", facts)
     except FileExistsError:
@@ -95,8 +95,8 @@ def write_release(target: Path, name: str | None, content: Content, created: str
     return _read(place)
 
 
-def releases(study: Study) -> tuple[Release, ...]:
-    """Releases of the study, oldest first (by the time in release.json), as they lie there: see `problems`."""
+def list_releases(study: Study) -> tuple[Release, ...]:
+    """Releases of the study, oldest first (by the time in release.json), not verified: see `integrity_problems`."""
     found = [
         _read(file.parent) for file in study.releases.glob("*/release.json") if not file.parent.name.startswith(".")
     ]
@@ -105,12 +105,12 @@ def releases(study: Study) -> tuple[Release, ...]:
 
 def release_names(study: Study) -> tuple[str, ...]:
     """Names of the releases of the study, oldest first."""
-    return tuple(release.folder.name for release in releases(study))
+    return tuple(release.folder.name for release in list_releases(study))
 
 
 def find_release(study: Study, name: str) -> Release:
-    """The release `name`, or a snapshot of labels, as it lies there. Raises UnknownName, DataError."""
-    checked_name("release", name)
+    """The release `name`, or a snapshot of that name, not verified. Raises UnknownName, DataError."""
+    validate_name("release", name)
     for place in (study.releases / name, study.cache / SNAPSHOTS / name):
         if (place / "release.json").is_file():
             return _read(place)
@@ -118,19 +118,19 @@ def find_release(study: Study, name: str) -> Release:
 
 
 def open_release(study: Study, name: str) -> Release:
-    """`find_release`, for use. Raises DataError when it is not as it was made."""
+    """`find_release`, verified. Raises DataError when the release was changed after it was made."""
     release = find_release(study, name)
-    broken = problems(release)
+    broken = integrity_problems(release)
     if broken:
         raise DataError(
-            f"release '{name}' was changed after it was made: {broken[0]}; restore its folder from a copy, or cut "
+            f"release '{name}' was changed after it was made: {broken[0]}; restore its folder from a copy, or create "
             "a new one with 'workbench release create NAME'"
         )
     return release
 
 
-def problems(release: Release) -> tuple[str, ...]:
-    """What no longer is as it was made, in words; empty for an intact release."""
+def integrity_problems(release: Release) -> tuple[str, ...]:
+    """What was changed after the release was made, in words; empty for an intact release."""
     found = []
     listed = _listed(release.folder)
     for name in TABLES:
@@ -139,7 +139,7 @@ def problems(release: Release) -> tuple[str, ...]:
             found.append(f"{name} is missing")
         elif listed.get(name) != sha256_file(path):
             found.append(f"{name} does not match SHA256SUMS")
-    if not found and digest(_sums(listed)) != release.digest:
+    if not found and digest(_sha256_sums(listed)) != release.digest:
         found.append("SHA256SUMS does not match the digest in release.json")
     return tuple(found)
 
@@ -193,11 +193,11 @@ def _listed(folder: Path) -> dict[str, str]:
     return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
 
 
-def _sums(checksums: Mapping[str, str]) -> str:
+def _sha256_sums(checksums: Mapping[str, str]) -> str:
     return "".join(f"{checksums[name]}  {name}\n" for name in sorted(checksums))
 
 
-def _tables(content: Content) -> dict[str, str]:
+def _tables(content: ReleaseContent) -> dict[str, str]:
     return {
         "annotations.csv": table_to_csv(ANNOTATION_COLUMNS, content.annotation_rows),
         "clips.csv": clips_to_csv(content.clips),

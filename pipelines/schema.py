@@ -1,4 +1,4 @@
-"""The values that travel between rooms: clips, labelled clips, estimates. Plain and frozen, light to import."""
+"""Schema of the values that packages exchange: clips, labelled clips, votes, estimates. Frozen, quick to import."""
 
 import re
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from pipelines.units import ClipId, Hertz, LabelName, RaterId, RaterKind, Sample
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-def checked_name(kind: str, name: str) -> str:
-    """`name` if it may become a folder: lower-case letters, digits, - and _, at most 64. Raises ConfigError."""
+def validate_name(kind: str, name: str) -> str:
+    """Return `name` if it is a valid folder name: up to 64 lower-case letters, digits, - and _. Raises ConfigError."""
     if not NAME.fullmatch(name):
         raise ConfigError(
-            f"{kind} name {name!r} will not do: use 1 to 64 lower-case letters, digits, '-' or '_', "
-            "beginning with a letter or digit"
+            f"{kind} name {name!r} is not valid: use 1 to 64 lower-case letters, digits, '-' or '_', "
+            "starting with a letter or digit"
         )
     return name
 
@@ -78,7 +78,7 @@ class LabelledClip:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One rater's standing label for one clip, as releases hold it. `kind` tells people from machines."""
+    """One rater's current label for one clip, as in releases. `kind` tells people from machines."""
 
     clip_id: ClipId
     rater: RaterId
@@ -88,9 +88,9 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class LabelledClips:
-    """What training and comparison read, whether it came from a release, from labels as they stand, or from a corpus.
+    """The input of training and comparison: from a release, from a study's current labels, or from a corpus.
 
-    `labels` are in scheme order. `votes` are empty for acted corpora. `origin` says what this is, for provenance
+    `labels` are in scheme order. `votes` are empty for acted corpora. `origin` is the provenance
     (kind, name, digest, rule). `marks`: colour and sign of labels, for figures.
     """
 

@@ -1,9 +1,9 @@
-"""takedowns.csv: what was withdrawn from a study, when and why. Only ever added to; releases made before never change.
+"""Takedowns (takedowns.csv): what was withdrawn from a study, when and why. Append-only; earlier releases never change.
 
 date        UTC, ISO 8601
 source_id   the recording
 clips       ids of its clips at that time, joined by ';'
-reason      in words, may be empty
+reason      free text, may be empty
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Takedown:
 
 
 def read_takedowns(study: Study) -> tuple[Takedown, ...]:
-    """What was withdrawn, oldest first; nothing where there is no table. Raises TableError."""
+    """All takedowns, oldest first; empty where there is no table. Raises TableError."""
     path = study.takedowns_csv
     if not path.is_file():
         return ()
@@ -47,7 +47,7 @@ def write_takedowns(study: Study, rows: Sequence[Takedown]) -> bool:
     return write_text(study.takedowns_csv, table_to_csv(COLUMNS, cells))
 
 
-def withdrawn_among(study: Study, clips: Sequence[ClipId]) -> tuple[Takedown, ...]:
+def takedowns_of_clips(study: Study, clips: Sequence[ClipId]) -> tuple[Takedown, ...]:
     """The takedowns that touch `clips`, each with those of its clips that are among them."""
     asked = frozenset(clips)
     found = [

@@ -1,4 +1,4 @@
-"""TOML read into typed, frozen values; a misspelt key is an error that suggests the nearest one."""
+"""TOML configuration read into typed, frozen values; a misspelt key is an error that suggests the nearest one."""
 
 import tomllib
 from difflib import get_close_matches
@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipelines.errors import ConfigError
 
 
-class Strict(BaseModel):
-    """Base of everything that enters as data: frozen, and no key it does not know."""
+class StrictModel(BaseModel):
+    """Base of all models for external data: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, ser_json_inf_nan="null")
 
 
-Model = TypeVar("Model", bound=Strict)
+Model = TypeVar("Model", bound=StrictModel)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -47,26 +47,26 @@ def _sentence(model: type[BaseModel], error: dict[str, Any], where: str) -> str:
     if error["type"] != "extra_forbidden":
         given = repr(error.get("input"))
         return f"{where}: '{key}': {error['msg'].removeprefix('Value error, ')} (given: {given[:80]})"
-    known = _fields_beside(model, error["loc"][:-1])
+    known = _known_fields(model, error["loc"][:-1])
     near = get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.5)
-    tail = f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}" if known else ""
-    return f"{where}: unknown key '{key}'{tail}"
+    hint = f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}" if known else ""
+    return f"{where}: unknown key '{key}'{hint}"
 
 
-def _fields_beside(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    here: type[BaseModel] | None = model
+def _known_fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    current: type[BaseModel] | None = model
     for part in path:
-        if here is None or isinstance(part, int) or part not in here.model_fields:
+        if current is None or isinstance(part, int) or part not in current.model_fields:
             continue
-        here = _model_within(here.model_fields[part].annotation)
-    return sorted(field.alias or name for name, field in here.model_fields.items()) if here else []
+        current = _nested_model(current.model_fields[part].annotation)
+    return sorted(field.alias or name for name, field in current.model_fields.items()) if current else []
 
 
-def _model_within(annotation: Any) -> type[BaseModel] | None:
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        found = _model_within(inner)
+        found = _nested_model(inner)
         if found is not None:
             return found
     return None

@@ -1,4 +1,4 @@
-"""Names for numbers and strings that cross a border, so that a signature says what it means."""
+"""Units and ids as type aliases, so that a signature says what its numbers and strings mean."""
 
 from typing import Literal, TypeAlias
 
@@ -17,6 +17,6 @@ RaterKind: TypeAlias = Literal["person", "machine", "reference"]
 
 #: float32 samples in [-1, 1], shape [channels, n]; mono views are shape [n] and say so.
 Audio: TypeAlias = npt.NDArray[np.float32]
-Floats: TypeAlias = npt.NDArray[np.float64]
+Float64Array: TypeAlias = npt.NDArray[np.float64]
 #: Features and spectra: float32, any shape.
-Reals: TypeAlias = npt.NDArray[np.float32]
+Float32Array: TypeAlias = npt.NDArray[np.float32]

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import MediaError
-from pipelines.execution.process_pool import Tell
-from pipelines.execution.shipping import Freight
+from pipelines.execution.process_pool import OnProgress
+from pipelines.execution.remote_tasks import TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Shout:
-    """Read `path`, write what it says in capitals to `into` and its length to `file`; `log` hears of every try."""
+    """Read `path`, write its text in capitals to `into` and its length to `file`; `log` gets a line for every try."""
 
     path: Path
     into: Path
@@ -34,15 +34,15 @@ class Shouted:
     unknown: float | None = None
 
 
-def shout(task: Shout, tell: Tell) -> Shouted:
-    """Capitals. What begins with `die` ends its process, `murder` the worker that this belongs to, `fail` raises.
+def shout(task: Shout, on_progress: OnProgress) -> Shouted:
+    """Write capitals. A text that begins with `die` ends its process, `murder` its worker, and `fail` raises.
 
-    What begins with `linger` takes 60 s, unless a file `free` lies beside its log; `hush` does so without a word.
+    `linger` takes 60 s, unless there is a file `free` beside its log; `hush` does so without reporting progress.
     """
     with Path(task.log).open("a") as log:
         log.write(f"{task.path.name} {os.getpid()} {os.getppid()} {task.here_only}\n")
     said = task.path.read_text()
-    tell(1, 2)
+    on_progress(1, 2)
     if said.startswith("die"):
         os._exit(7)
     if said.startswith("murder"):
@@ -57,17 +57,24 @@ def shout(task: Shout, tell: Tell) -> Shouted:
         Path(task.log).with_name(f"turn-{task.path.name}").write_text(str(turn))
         time.sleep(0.1)
         if said.startswith("linger"):
-            tell(turn, 600)
+            on_progress(turn, 600)
     task.scratch.mkdir(parents=True, exist_ok=True)
     (task.scratch / "meanwhile").write_text("to be thrown away")
     task.into.mkdir(parents=True, exist_ok=True)
     (task.into / f"{task.path.stem}.txt").write_text(said.upper())
     task.file.write_text(str(len(said)))
-    tell(2, 2)
+    on_progress(2, 2)
     return Shouted(tuple(said.split()), 1 / 3)
 
 
-SHOUT = Freight(shout, Shouted, folders=("into",), files=("file",), scratch=("scratch",), local=("here_only",))
+SHOUT = TaskSpec(
+    shout,
+    Shouted,
+    output_folders=("into",),
+    output_files=("file",),
+    scratch_folders=("scratch",),
+    local_only=("here_only",),
+)
 
 
 _ALONE = """

@@ -1,4 +1,4 @@
-"""What all tests share: real recordings where the machine has them, and hypothesis without clocks."""
+"""Fixtures that all tests share: databases, shared runs, real recordings where available."""
 
 import os
 import sys
@@ -12,26 +12,26 @@ from xdist.scheduler import LoadScopeScheduling
 
 from pipelines.study import Study
 from tests.postgres_server import Postgres, programs, server
-from tests.shared_runs import Ended, demo, training
+from tests.shared_runs import FinishedRun, run_demo, run_training
 
 # Machines differ in speed, and tests never assert wall-clock times.
 settings.register_profile("steady", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 
-#: Where tests look at what costs a minute to make: they begin first, and go to one process.
-_DEAR = ("tests/pipelines/training", "tests/workbench/demo")
+#: Folders whose tests share a run of a minute: they start first, in one process.
+_SLOW_FOLDERS = ("tests/pipelines/training", "tests/workbench/demo")
 
 
 class _ByFile(LoadScopeScheduling):
-    """A file goes to one process, for the sake of its fixtures, and so does a folder of dear ones."""
+    """Send each file to one process, for its fixtures, and each slow folder too."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in _DEAR if nodeid.startswith(f"{folder}/")), nodeid.partition("::")[0])
+        return next((folder for folder in _SLOW_FOLDERS if nodeid.startswith(f"{folder}/")), nodeid.partition("::")[0])
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process per core for the whole suite; none beside this one for a part of it, which then begins at once."""
+    """A process per core for the whole suite; only this one for a part of it, which then starts at once."""
     return min(os.cpu_count() or 1, 4) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
@@ -43,15 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: Playwright keeps an event loop running in this thread until the session ends."""
 
     def rank(item: pytest.Item) -> int:
-        is_dear = item.nodeid.startswith(tuple(f"{folder}/" for folder in _DEAR))
-        return -1 if is_dear else int("browser" in item.path.parts)
+        is_slow = item.nodeid.startswith(tuple(f"{folder}/" for folder in _SLOW_FOLDERS))
+        return -1 if is_slow else int("browser" in item.path.parts)
 
     items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)
 def _same_main() -> Iterator[None]:
-    """Streamlit's AppTest puts its page in place of `__main__`, which spawned processes would then run."""
+    """Streamlit's AppTest replaces `__main__` with its page, which spawned processes would then run."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
@@ -71,7 +71,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def _each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The study of this test keeps its labels in its own file, and once more in a database of a real PostgreSQL."""
+    """Run the test with its labels in SQLite, and again in a PostgreSQL database."""
     if request.param == "sqlite":
         yield
         return
@@ -83,15 +83,15 @@ def _each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(scope="session")
-def training_ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """What training in a process of its own left; a failure of it fails the tests that look."""
-    return training(tmp_path_factory.mktemp("training"))
+def training_ended(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """The finished training runs; a failure fails the tests that check them."""
+    return run_training(tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture(scope="session")
-def demo_ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """What `workbench demo --check` left."""
-    return demo(tmp_path_factory.mktemp("demo"))
+def demo_ended(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """The finished `workbench demo --check`."""
+    return run_demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +105,7 @@ def real_recordings() -> Path:
 
 @pytest.fixture(scope="session")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A study made by a real ingest of made recordings, once for all: copy it to change it."""
+    """A study made once by a real ingest of synthetic recordings: copy it to change it."""
     from tests.small_study import ingested_study
 
     return ingested_study(tmp_path_factory.mktemp("ingested"))

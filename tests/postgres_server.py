@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: a server of their own on a socket of their own, and a new database whenever asked."""
+"""PostgreSQL server for tests: a server of their own on a socket of their own, with new databases on request."""
 
 import os
 import pwd
@@ -15,10 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-#: Debian keeps a server's programs out of the path.
+#: Debian keeps the server's programs out of PATH.
 _PLACES = "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"
-#: Who may run a server where root may not.
-_SERVANT = "postgres"
+#: The account that runs the server, since root may not.
+_SERVER_ACCOUNT = "postgres"
 _USER = "workbench"
 
 
@@ -32,36 +32,36 @@ class Postgres:
     made: int = 0
 
     def url(self, database: str) -> str:
-        """Of that database on this server, as WORKBENCH_STORE_URL has it."""
+        """The URL of a database on this server, for WORKBENCH_STORE_URL."""
         return f"postgresql+psycopg://{_USER}@/{database}?host={self.folder}"
 
     def new_database(self) -> str:
-        """The URL of an empty one."""
+        """Create an empty database; return its URL."""
         self.made += 1
         name = f"made{self.made}"
-        self.say(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        """Take that database away, whoever is still connected."""
-        self.say(f'DROP DATABASE "{sa.make_url(url).database}" WITH (FORCE)')
+        """Drop a database, whoever is still connected."""
+        self.execute(f'DROP DATABASE "{sa.make_url(url).database}" WITH (FORCE)')
 
-    def say(self, statement: str) -> None:
-        """One statement as the owner of everything. Raises what SQLAlchemy raises."""
+    def execute(self, statement: str) -> None:
+        """Execute one statement as superuser. Raises what SQLAlchemy raises."""
         engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
 
-    def crash_and_return(self) -> None:
-        """End it without a checkpoint, its clients cut off, and begin it again: it recovers what was committed."""
+    def crash_and_restart(self) -> None:
+        """Kill the server without a checkpoint and start it again: it recovers what was committed."""
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait()
-        self.process = _begun(self.programs, self.folder)
+        self.process = _start_server(self.programs, self.folder)
 
 
 def programs() -> Path | None:
-    """The folder of PostgreSQL's programs here, or None; None, too, where root is alone."""
-    if os.geteuid() == 0 and _SERVANT not in {entry.pw_name for entry in pwd.getpwall()}:
+    """The folder of PostgreSQL's programs, or None; None, too, where root has no account to run them."""
+    if os.geteuid() == 0 and _SERVER_ACCOUNT not in {entry.pw_name for entry in pwd.getpwall()}:
         return None
     found = shutil.which("initdb")
     if found:
@@ -74,23 +74,22 @@ def programs() -> Path | None:
 
 @contextmanager
 def server(where: Path) -> Iterator[Postgres]:
-    """One of the programs in `where`, gone with all its databases afterwards.
+    """Run a server with the programs in `where`; afterwards it is removed with all its databases.
 
-    Its folder has a short name, since a socket's path holds no more than 107 bytes. It does not sync to disk: its
-    processes may die, the machine does not.
+    Its folder has a short name, since a socket's path has at most 107 bytes. It does not sync to disk.
     """
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     try:
         if os.geteuid() == 0:
-            shutil.chown(folder, _SERVANT)
+            shutil.chown(folder, _SERVER_ACCOUNT)
         options = ["-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         made = subprocess.run(
             [where / "initdb", "-D", folder / "data", "-U", _USER, *options],
-            capture_output=True, text=True, check=False, **_servant(),
+            capture_output=True, text=True, check=False, **_account_options(),
         )  # fmt: skip
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stderr}")
-        running = Postgres(where, folder, _begun(where, folder))
+        running = Postgres(where, folder, _start_server(where, folder))
         try:
             yield running
         finally:
@@ -100,14 +99,14 @@ def server(where: Path) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _begun(where: Path, folder: Path) -> "subprocess.Popen[bytes]":
-    """A server that answers."""
+def _start_server(where: Path, folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a server and wait until it answers."""
     settings = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "off", "max_connections": 60}
     said = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [where / "postgres", "-D", folder / "data", *said],
-            stdout=log, stderr=log, start_new_session=True, **_servant(),
+            stdout=log, stderr=log, start_new_session=True, **_account_options(),
         )  # fmt: skip
     end = time.monotonic() + 60
     asked = [where / "pg_isready", "-q", "-h", folder, "-U", _USER, "-d", "postgres"]
@@ -115,10 +114,12 @@ def _begun(where: Path, folder: Path) -> "subprocess.Popen[bytes]":
         if process.poll() is not None or time.monotonic() > end:
             process.kill()
             process.wait()
-            raise RuntimeError(f"PostgreSQL does not begin: {(folder / 'log').read_text(errors='replace')[-2000:]}")
+            raise RuntimeError(f"PostgreSQL does not start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
         time.sleep(0.05)
     return process
 
 
-def _servant() -> dict[str, Any]:
-    return {"user": _SERVANT, "group": _SERVANT, "extra_groups": [], "cwd": "/"} if os.geteuid() == 0 else {}
+def _account_options() -> dict[str, Any]:
+    return (
+        {"user": _SERVER_ACCOUNT, "group": _SERVER_ACCOUNT, "extra_groups": [], "cwd": "/"} if os.geteuid() == 0 else {}
+    )

@@ -1,4 +1,4 @@
-"""A real object store on loopback for tests: moto's S3 server in a process of its own, and a bucket in it."""
+"""S3 server for tests: moto's server in a process of its own on loopback, and a bucket in it."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: What every machine that uses it has in its environment.
+#: The environment of every process that uses the server.
 SECRETS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -17,7 +17,7 @@ def object_store() -> Iterator[str]:
     """Yield the URL of an empty bucket; the environment names the server for as long, for child processes too."""
     import s3fs
 
-    server, port = _begun()
+    server, port = _start_server()
     new = {**SECRETS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
     before = {key: os.environ.get(key) for key in new}
     os.environ.update(new)
@@ -36,8 +36,8 @@ def object_store() -> Iterator[str]:
         server.wait(60)
 
 
-def _begun() -> "tuple[subprocess.Popen[bytes], int]":
-    """A server that answers, and its port: another one where somebody took it before the server could."""
+def _start_server() -> "tuple[subprocess.Popen[bytes], int]":
+    """A server that answers, and its port; another port where the first was taken meanwhile."""
     for _ in range(5):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -46,11 +46,11 @@ def _begun() -> "tuple[subprocess.Popen[bytes], int]":
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if _answers(server, port):
             return server, port
-    raise RuntimeError(f"the object store ended again and again, at last with {server.returncode}")
+    raise RuntimeError(f"the S3 server ended five times, the last time with {server.returncode}")
 
 
 def _answers(server: "subprocess.Popen[bytes]", port: int) -> bool:
-    """Whether it answers; False where it has ended."""
+    """Whether the server answers; False where it has ended."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         if server.poll() is not None:
@@ -64,4 +64,4 @@ def _answers(server: "subprocess.Popen[bytes]", port: int) -> bool:
                 return True
     server.kill()
     server.wait()
-    raise RuntimeError("the object store does not answer")
+    raise RuntimeError("the S3 server does not answer")

@@ -1,4 +1,4 @@
-"""Long commands whose traces many tests look at: each is run once, in a process of its own."""
+"""Shared runs of long commands whose results many tests check: each runs once, in a process of its own."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended, what it wrote to standard output and error, and the folder that it worked in."""
+class FinishedRun:
+    """The exit code, output and folder of a finished command."""
 
     folder: Path
     code: int
@@ -20,20 +20,20 @@ class Ended:
     err: str
 
 
-def training(folder: Path) -> Ended:
-    """Every training that the tests of training look at. See tests/pipelines/training/training_process.py."""
+def run_training(folder: Path) -> FinishedRun:
+    """Run every training that the training tests check. See tests/pipelines/training/training_process.py."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     arguments = ["-m", "tests.pipelines.training.training_process", str(folder)]
-    return _ended(folder, arguments, environment | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"})
+    return _run(folder, arguments, environment | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"})
 
 
-def demo(folder: Path) -> Ended:
-    """`workbench demo --check`."""
-    return _ended(folder, ["-m", "workbench", "demo", "--check"], os.environ | {"WORKBENCH_ROOT": str(folder / "root")})
+def run_demo(folder: Path) -> FinishedRun:
+    """Run `workbench demo --check`."""
+    return _run(folder, ["-m", "workbench", "demo", "--check"], os.environ | {"WORKBENCH_ROOT": str(folder / "root")})
 
 
-def _ended(folder: Path, arguments: list[str], environment: Mapping[str, str]) -> Ended:
+def _run(folder: Path, arguments: list[str], environment: Mapping[str, str]) -> FinishedRun:
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    return Ended(folder, done.returncode, done.stdout, done.stderr)
+    return FinishedRun(folder, done.returncode, done.stdout, done.stderr)

@@ -1,4 +1,4 @@
-"""Small makers of synthetic sound and files for tests. No recording of a person is in here."""
+"""Synthetic audio and media files for tests; no recordings of people."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -30,7 +30,7 @@ def silence(seconds: Seconds, rate_hz: Hertz = 16000) -> Audio:
 
 
 def voice(seconds: Seconds, rate_hz: Hertz = 16000, pitch_hz: float = 115.0, seed: int = 0) -> Audio:
-    """Babbled vowels, five syllables a second, near enough to a voice for a speech detector; float32 [n], peak 0.5."""
+    """Vowels at five syllables a second, similar enough to a voice for a speech detector; float32 [n], peak 0.5."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * rate_hz)) / rate_hz
     pitch = pitch_hz * (1 + 0.12 * np.sin(2 * np.pi * 0.7 * t + 1) + 0.05 * np.sin(2 * np.pi * 2.3 * t))

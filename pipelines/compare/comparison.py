@@ -12,7 +12,7 @@ from pipelines.compare import figures, statistics
 from pipelines.compare.grids import Grid, choose, grid, share_limits
 from pipelines.compare.panel_styles import STYLES, Panel, panel, style
 from pipelines.errors import ConfigError
-from pipelines.progress import Progress, Report, silent
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.schema import LabelledClip, LabelledClips
 from pipelines.units import LabelName
 
@@ -72,7 +72,7 @@ def compare(
     styles: Sequence[str] = tuple(STYLES),
     seed: int = 0,
     out: Path | None = None,
-    report: Report = silent,
+    report: ProgressCallback = ignore_progress,
 ) -> Comparison:
     """Grids of up to nine clips for every set, emotion and style; the same nine in each style.
 

@@ -10,7 +10,7 @@ from pipelines.errors import UnknownName
 from pipelines.features.stft import checked_mono, hann, stft
 from pipelines.media.audio import read_mono
 from pipelines.schema import LabelledClip
-from pipelines.units import Audio, Floats, Hertz, Reals, Seconds
+from pipelines.units import Audio, Float32Array, Float64Array, Hertz, Seconds
 
 Limits = tuple[float, float]
 
@@ -25,9 +25,9 @@ class Panel:
 
     clip: LabelledClip
     title: str
-    values: Reals
-    x: Floats
-    y: Floats
+    values: Float32Array
+    x: Float64Array
+    y: Float64Array
 
 
 class Style(Protocol):
@@ -54,7 +54,7 @@ class Style(Protocol):
     @property
     def method(self) -> str: ...
 
-    def spectrogram(self, mono: Audio, rate_hz: Hertz, /) -> tuple[Reals, Floats, Floats]:
+    def spectrogram(self, mono: Audio, rate_hz: Hertz, /) -> tuple[Float32Array, Float64Array, Float64Array]:
         """mono: float32, shape [n]. Returns values [frequency, time] and the axes x [time], y [frequency]."""
         ...
 
@@ -62,7 +62,7 @@ class Style(Protocol):
         """What stands above the clip's panel."""
         ...
 
-    def limits(self, values: Sequence[Reals], /) -> Limits:
+    def limits(self, values: Sequence[Float32Array], /) -> Limits:
         """The ends of the colour scale for these panels."""
         ...
 
@@ -90,7 +90,7 @@ class AsPublished:
     window, n_fft, hop, columns = 255, 256, 240, 199
     floor = float(np.finfo(np.float64).eps)
 
-    def spectrogram(self, mono: Audio, _rate_hz: Hertz, /) -> tuple[Reals, Floats, Floats]:
+    def spectrogram(self, mono: Audio, _rate_hz: Hertz, /) -> tuple[Float32Array, Float64Array, Float64Array]:
         """Values [129, 199], x: index of the column's first element of 25,671, y: bin 0 to 128."""
         samples = (self.columns - 1) * self.hop + self.window
         filled = np.zeros(samples, dtype=np.float32)
@@ -104,7 +104,7 @@ class AsPublished:
         """The label, after the speaker where one is known: the folder names that the published panels bear."""
         return f"{clip.clip.speaker}_{clip.label}" if clip.clip.speaker else clip.label
 
-    def limits(self, values: Sequence[Reals], /) -> Limits:
+    def limits(self, values: Sequence[Float32Array], /) -> Limits:
         """Least and greatest value; digital silence alone still gets a scale."""
         low = min(float(panel.min()) for panel in values)
         high = max(float(panel.max()) for panel in values)
@@ -135,7 +135,7 @@ class Fair:
     window, n_fft, hop = 400, 512, 160
     floor_db, shown_db = -120.0, -70.0
 
-    def spectrogram(self, mono: Audio, rate_hz: Hertz, /) -> tuple[Reals, Floats, Floats]:
+    def spectrogram(self, mono: Audio, rate_hz: Hertz, /) -> tuple[Float32Array, Float64Array, Float64Array]:
         """Values [257, 298] in dB, x: middle of each frame in s, y: middle of each bin in kHz."""
         samples = round(self.seconds * rate_hz)
         filled = np.zeros(samples, dtype=np.float32)
@@ -154,7 +154,7 @@ class Fair:
         source = clip.clip.source_id
         return f"{source if len(source) <= 12 else '…' + source[-11:]}, {clip.clip.start_s:.0f} s"
 
-    def limits(self, _values: Sequence[Reals], /) -> Limits:
+    def limits(self, _values: Sequence[Float32Array], /) -> Limits:
         """70 dB, the same in every comparison."""
         return self.shown_db, 0.0
 

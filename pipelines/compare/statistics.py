@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pipelines.compare.grids import of_emotion
 from pipelines.compare.panel_styles import Panel
 from pipelines.schema import Estimate, LabelledClips, NoEstimate
-from pipelines.units import Floats, LabelName, Reals
+from pipelines.units import Float32Array, Float64Array, LabelName
 
 RESAMPLES = 2000
 #: With fewer groups a bootstrap over groups has too few different samples to mean anything.
@@ -70,7 +70,7 @@ def row(data: LabelledClips, emotion: LabelName, panels: Sequence[Panel], rng: n
     )
 
 
-def correlations(panels: Sequence[Panel]) -> Floats:
+def correlations(panels: Sequence[Panel]) -> Float64Array:
     """How alike each two panels are: Pearson's r over the columns in which both clips have sound.
 
     From each row its mean over those columns is taken first. What stays the same through a clip is the voice and the
@@ -89,13 +89,13 @@ def correlations(panels: Sequence[Panel]) -> Floats:
     return table
 
 
-def _pattern(values: Reals) -> Floats:
+def _pattern(values: Float32Array) -> Float64Array:
     rows = values.astype(np.float64)
     return np.asarray((rows - rows.mean(axis=1, keepdims=True)).ravel())
 
 
 def similarity(
-    table: Floats, counted: npt.NDArray[np.bool_], units: Sequence[object], rng: np.random.Generator
+    table: Float64Array, counted: npt.NDArray[np.bool_], units: Sequence[object], rng: np.random.Generator
 ) -> Estimate | NoEstimate:
     """Mean correlation over the pairs counted, with a 95 % bootstrap interval over `units`.
 

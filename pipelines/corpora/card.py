@@ -11,12 +11,12 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.schema import checked_name
-from pipelines.toml_config import Strict, load
+from pipelines.schema import validate_name
+from pipelines.toml_config import StrictModel, load
 from pipelines.units import LabelName
 
 
-class Files(Strict):
+class Files(StrictModel):
     """How a recording's path is read. `pattern` is a regular expression for the end of the path, with '/' between
     folders and named groups; `speaker` and `emotion` must be among them. `id` and `text` are templates over the groups.
     """
@@ -48,7 +48,7 @@ class Files(Strict):
         return self
 
 
-class Speakers(Strict):
+class Speakers(StrictModel):
     """Who speaks: the gender of each, and misspelt names with the right ones."""
 
     aliases: Mapping[str, str] = {}
@@ -60,7 +60,7 @@ class Speakers(Strict):
         return "female" if speaker in self.female else "male" if speaker in self.male else ""
 
 
-class LabelMap(Strict):
+class LabelMap(StrictModel):
     """Raw emotion codes onto one label scheme. A code that is neither mapped nor dropped is an error, not a loss."""
 
     labels: Mapping[str, LabelName]
@@ -73,14 +73,14 @@ class LabelMap(Strict):
         return self
 
 
-class Expected(Strict):
+class Expected(StrictModel):
     """What the whole corpus holds."""
 
     files: int
     emotions: Mapping[str, int] = {}
 
 
-class Card(Strict):
+class Card(StrictModel):
     """One corpus. `adapter` names the code that reads its layout, for the few that file names do not tell."""
 
     schema_version: Annotated[int, Field(alias="schema")]
@@ -136,7 +136,7 @@ def load_card(name: str) -> Card:
         return load(Card, Path(name))
     if name not in corpus_names():
         raise UnknownName("corpus card", name, corpus_names())
-    card = load(Card, _built_in() / f"{checked_name('corpus card', name)}.toml")
+    card = load(Card, _built_in() / f"{validate_name('corpus card', name)}.toml")
     if card.name != name:
         raise ConfigError(f"{name}.toml: 'name' says '{card.name}'; it must be the file's name")
     return card

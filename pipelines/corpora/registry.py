@@ -9,17 +9,17 @@ from pipelines.atomic_write import write_text
 from pipelines.corpora.adapters import matching_share, read_corpus, sound_files
 from pipelines.corpora.card import Card, corpus_names, load_card
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.schema import checked_name
+from pipelines.schema import validate_name
 from pipelines.study import study_names
-from pipelines.toml_config import Strict, load
+from pipelines.toml_config import StrictModel, load
 
 
-class _Place(Strict):
+class _Place(StrictModel):
     card: str
     path: str
 
 
-class _Places(Strict):
+class _Places(StrictModel):
     corpora: Mapping[str, _Place] = {}
 
 
@@ -67,7 +67,7 @@ def add(root: Path, name: str, path: Path, card: str | None = None, *, replace: 
     `replace`), when there is no such folder, and when the folder holds another corpus or none that is known; DataError
     when a file's emotion code is in no map of the card.
     """
-    checked_name("corpus", name)
+    validate_name("corpus", name)
     path = path.expanduser().resolve()
     if not path.is_dir():
         kind = "a file" if path.is_file() else "not there"

@@ -1,1 +1,1 @@
-"""Tasks run in a local process pool or on a Dask cluster."""
+"""Execution of tasks: in a local process pool, in an isolated process, or on a Dask cluster."""

@@ -1,4 +1,4 @@
-"""How many threads matrix products take. Many small ones are slowed by more than one: measured 8 times the time."""
+"""BLAS threads: run matrix products in one thread. More threads slow many small products: measured 8 times the time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Within, matrix products of the whole process run in the thread that asks for them. 10 us to enter."""
+    """Within this context, matrix products of the whole process run in the calling thread. 10 us to enter."""
     with _controller().limit(limits=1):
         yield
 

@@ -1,4 +1,4 @@
-"""Reaching a Dask scheduler: one sentence where it is not there, or where its machines are not like this one."""
+"""Dask scheduler: connecting to it, and checking that its workers have the same versions as this machine."""
 
 import asyncio
 import logging
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipelines.errors import ConfigError
-from pipelines.execution.shipping import code, differences
+from pipelines.execution.remote_tasks import code_versions, version_differences
 from pipelines.units import Seconds
 
-#: What does not answer in this time is not there.
-ANSWER_S: Seconds = 8.0
+#: A scheduler that does not answer in this time counts as unreachable.
+CONNECT_TIMEOUT_S: Seconds = 8.0
 
 
-def connected(address: str) -> Any:
-    """A client of the scheduler at `address`, whose machines have all been compared with this one.
+def connect_client(address: str) -> Any:
+    """A client of the scheduler at `address`, whose machines all have the versions of this one.
 
-    Raises ConfigError: nobody answers in `ANSWER_S` seconds, there is no worker, or one has other versions.
+    Raises ConfigError: no answer within `CONNECT_TIMEOUT_S` seconds, no worker, or one with other versions.
     """
     try:
         from distributed import Client
@@ -29,26 +29,26 @@ def connected(address: str) -> Any:
             "--scheduler needs one more package: pip install 'drama-emotion-workbench[cluster]'"
         ) from None
 
-    async def knock() -> None:
+    async def handshake() -> None:
         # The handshake has no time limit of its own.
         comm = await asyncio.wait_for(
-            connect(address, timeout=ANSWER_S, **Security().get_connection_args("client")), ANSWER_S
+            connect(address, timeout=CONNECT_TIMEOUT_S, **Security().get_connection_args("client")), CONNECT_TIMEOUT_S
         )
         await comm.close()
 
     try:
         if not address.startswith("inproc://"):
-            with ThreadPoolExecutor(1) as knocking:  # this thread may run an event loop already
-                knocking.submit(asyncio.run, knock()).result()
-        client = Client(address, timeout=ANSWER_S, set_as_default=False, name="workbench")
+            with ThreadPoolExecutor(1) as thread:  # this thread may run an event loop already
+                thread.submit(asyncio.run, handshake()).result()
+        client = Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False, name="workbench")
     except (ValueError, TypeError):
         raise ConfigError(
-            f"--scheduler: '{address}' is no address of a scheduler, such as tcp://10.0.0.5:8786"
+            f"--scheduler: '{address}' is not the address of a scheduler; give one such as tcp://10.0.0.5:8786"
         ) from None
     except (OSError, TimeoutError):
         raise ConfigError(
-            f"no Dask scheduler answers at {address} within {ANSWER_S:g} s; start one with 'dask scheduler', or see "
-            "that its port can be reached from here"
+            f"no Dask scheduler answers at {address} within {CONNECT_TIMEOUT_S:g} s; start one with 'dask scheduler', "
+            "or check that its port can be reached from here"
         ) from None
     try:
         _check_versions(client, address)
@@ -59,33 +59,33 @@ def connected(address: str) -> Any:
 
 
 def _check_versions(client: Any, address: str) -> None:
-    advice = "install the same version of this program, with all that it needs, on every machine"
-    found = {"the scheduler": client.run_on_scheduler(_there)} | client.run(_there, on_error="return")
-    if len(found) == 1:
+    advice = "install the same version of this program and its dependencies on every machine"
+    versions = {"the scheduler": client.run_on_scheduler(_versions)} | client.run(_versions, on_error="return")
+    if len(versions) == 1:
         raise ConfigError(
             f"the scheduler at {address} has no workers; start some with 'dask worker {address} --nthreads 1'"
         )
-    for name, theirs in found.items():
+    for name, theirs in versions.items():
         if isinstance(theirs, Exception):
-            raise ConfigError(f"{name} cannot do this work ({theirs}); {advice}")
-        what = differences(theirs)
-        if what:
-            raise ConfigError(f"{name} has other versions than this machine: {what}; {advice}")
+            raise ConfigError(f"{name} cannot run these tasks ({theirs}); {advice}")
+        differences = version_differences(theirs)
+        if differences:
+            raise ConfigError(f"{name} has other versions than this machine: {differences}; {advice}")
 
 
-def _there() -> Mapping[str, str]:
-    return code()
+def _versions() -> Mapping[str, str]:
+    return code_versions()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """The library tells a lost connection with a traceback; here it is a sentence."""
-    loud = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
-    before = [one.level for one in loud]
-    for one in loud:
-        one.setLevel(logging.CRITICAL)
+def quiet_logging() -> Iterator[None]:
+    """Keep the library from logging a traceback for a lost connection; this program reports it in one sentence."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        for one, level in zip(loud, before, strict=True):
-            one.setLevel(level)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -1,12 +1,12 @@
-"""Where many machines leave things for each other: a shared folder or an object store, by URL (fsspec).
+"""Shared storage through which many machines exchange files: a shared folder or an object store, by URL (fsspec).
 
-Everything lies on the shelf of the recording that it was made of, under the checksum of its own bytes:
+Each object is stored under the recording that it was made from, by the checksum of its own bytes:
 
-    sha256/AB/SHELF/HEX      bytes whose SHA-256 is HEX; the recording itself is HEX = SHELF
-    sha256/AB/SHELF/NAME.is  says which HEX has a name, such as the digest of a task
+    sha256/AB/RECORDING/HEX      bytes whose SHA-256 is HEX; the recording itself is HEX = RECORDING
+    sha256/AB/RECORDING/NAME.is  says which HEX has a name, such as the digest of a task
 
-so that what is there is never written twice, what comes back is known to be whole, nothing is ever listed, and one
-recording with all that was made of it can be taken away. All of it can be made again.
+So no object is written twice, every object that is read is known to be whole, folders are never listed, and one
+recording can be deleted with all that was made from it. Everything here can be made again.
 """
 
 import errno
@@ -28,25 +28,25 @@ from pipelines.study import Study, private_settings
 
 URL_VARIABLE = "WORKBENCH_STORAGE_URL"
 
-#: Stores in which an object appears whole when its upload ends; anywhere else it is renamed into place.
-_APPEARS_WHOLE = frozenset(("memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci"))
+#: Stores whose uploads are atomic; anywhere else an object is renamed into location.
+_ATOMIC_UPLOAD = frozenset(("memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci"))
 _PACKAGE = {"s3": "drama-emotion-workbench[s3]", "s3a": "drama-emotion-workbench[s3]"}
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 class StorageError(PipelineError):
-    """The storage cannot be reached, is full, or forbids it: another try may do."""
+    """The storage cannot be reached, is full, or denies access: a later try may succeed."""
 
 
-class NotThere(StorageError):
-    """Nothing whole lies under this checksum; what was damaged has been taken away."""
+class ObjectMissing(StorageError):
+    """The storage has no intact object under this checksum; a damaged one has been deleted."""
 
 
 class Storage:
-    """Content-addressed bytes under one URL. Cheap to make; travels to other processes as its URL alone.
+    """Content-addressed bytes under one URL. Cheap to create; pickled as its URL alone.
 
-    Credentials are each machine's own, found the way the store's library finds them: no URL holds a secret, and so no
-    message or log can. Raises ConfigError for a URL that will not do or whose library is missing.
+    Each machine has its own credentials, found the way the store's library finds them: no URL holds a secret, and so no
+    message or log can. Raises ConfigError for an invalid URL or a missing library.
     """
 
     def __init__(self, url: str) -> None:
@@ -61,72 +61,72 @@ class Storage:
         return Storage, (self.url,)
 
     def check(self) -> None:
-        """Write a few bytes, read them, take them away. Raises StorageError."""
-        shelf = secrets.token_hex(32)
-        hexadecimal = self.put_bytes(shelf, b"can this be written?")
+        """Write a few bytes, read them, delete them. Raises StorageError."""
+        recording = secrets.token_hex(32)
+        sha256 = self.put_bytes(recording, b"can this be written?")
         try:
-            self.get_bytes(shelf, hexadecimal)
+            self.get_bytes(recording, sha256)
         finally:
-            self.clear(shelf)
+            self.delete(recording)
 
-    def has(self, shelf: str, hexadecimal: str) -> bool:
-        """Whether something lies under a checksum."""
-        place = self._place(shelf, hexadecimal)
-        with self._speaking("looked into"):
-            return bool(self._fs.exists(place))
+    def has(self, recording: str, sha256: str) -> bool:
+        """Whether there is an object under a checksum."""
+        location = self._location(recording, sha256)
+        with self._translated_errors("checked"):
+            return bool(self._fs.exists(location))
 
-    def put_bytes(self, shelf: str, content: bytes) -> str:
-        """Leave bytes; return their checksum."""
-        hexadecimal = hashlib.sha256(content).hexdigest()
-        if not self.has(shelf, hexadecimal):
-            self._write(self._place(shelf, hexadecimal), content)
-        return hexadecimal
+    def put_bytes(self, recording: str, content: bytes) -> str:
+        """Store bytes; return their checksum."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if not self.has(recording, sha256):
+            self._write(self._location(recording, sha256), content)
+        return sha256
 
-    def put_file(self, shelf: str, path: Path, hexadecimal: str = "") -> str:
-        """Leave a file; return its checksum, which is computed unless the caller gives it. Raises OSError of `path`."""
-        hexadecimal = hexadecimal or sha256_file(path)
-        target = self._place(shelf, hexadecimal)
-        if not self.has(shelf, hexadecimal):
+    def put_file(self, recording: str, path: Path, sha256: str = "") -> str:
+        """Store a file; return its checksum, computed unless the caller gives it. Raises OSError of `path`."""
+        sha256 = sha256 or sha256_file(path)
+        target = self._location(recording, sha256)
+        if not self.has(recording, sha256):
             path.stat()
             self._write(target, path)
-        return hexadecimal
+        return sha256
 
-    def get_bytes(self, shelf: str, hexadecimal: str) -> bytes:
-        """The bytes under a checksum. Raises NotThere."""
-        place = self._place(shelf, hexadecimal)
-        with self._speaking("read"):
+    def get_bytes(self, recording: str, sha256: str) -> bytes:
+        """The bytes under a checksum. Raises ObjectMissing."""
+        location = self._location(recording, sha256)
+        with self._translated_errors("read"):
             try:
-                content: bytes = self._fs.cat_file(place)
+                content: bytes = self._fs.cat_file(location)
             except FileNotFoundError:
-                raise self._missing(hexadecimal) from None
-        if hashlib.sha256(content).hexdigest() != hexadecimal:
-            self._remove(place)
-            raise self._missing(hexadecimal)
+                raise self._missing(sha256) from None
+        if hashlib.sha256(content).hexdigest() != sha256:
+            self._remove(location)
+            raise self._missing(sha256)
         return content
 
-    def get_file(self, shelf: str, hexadecimal: str, target: Path) -> None:
-        """Bring what lies under a checksum to `target`, whole or not at all. Raises NotThere, OSError of `target`."""
-        place = self._place(shelf, hexadecimal)
+    def get_file(self, recording: str, sha256: str, target: Path) -> None:
+        """Download an object to `target`, whole or not at all. Raises ObjectMissing, OSError of `target`."""
+        location = self._location(recording, sha256)
         with atomic_path(target) as temporary:
-            with self._speaking("read"):
+            with self._translated_errors("read"):
                 try:
-                    self._fs.get_file(place, str(temporary))
+                    self._fs.get_file(location, str(temporary))
                 except FileNotFoundError:
-                    raise self._missing(hexadecimal) from None
-            if sha256_file(temporary) != hexadecimal:
-                self._remove(place)
-                raise self._missing(hexadecimal)
+                    raise self._missing(sha256) from None
+            if sha256_file(temporary) != sha256:
+                self._remove(location)
+                raise self._missing(sha256)
 
-    def name(self, shelf: str, name: str, hexadecimal: str) -> None:
-        """Let `name` (64 hex digits) stand for what lies under a checksum."""
-        self._write(f"{self._place(shelf, name)}.is", json.dumps({"sha256": hexadecimal}).encode())
+    def set_name(self, recording: str, name: str, sha256: str) -> None:
+        """Give the object under a checksum a `name` (64 hex digits)."""
+        self._write(f"{self._location(recording, name)}.is", json.dumps({"sha256": sha256}).encode())
 
-    def named(self, shelf: str, name: str) -> str | None:
-        """The checksum that a name stands for; None where it has none, or one that makes no sense."""
-        place = f"{self._place(shelf, name)}.is"
-        with self._speaking("read"):
+    def resolve(self, recording: str, name: str) -> str | None:
+        """The checksum of the object of that name; None where there is none, or no valid one."""
+        location = f"{self._location(recording, name)}.is"
+        with self._translated_errors("read"):
             try:
-                content = self._fs.cat_file(place)
+                content = self._fs.cat_file(location)
             except FileNotFoundError:
                 return None
         try:
@@ -135,69 +135,69 @@ class Storage:
             return None
         return found if isinstance(found, str) and _HEX.fullmatch(found) else None
 
-    def clear(self, shelf: str) -> None:
-        """Take away a recording and all that was made of it; nothing where there is nothing."""
-        place = self._shelf(shelf)
-        with self._speaking("cleared"):
+    def delete(self, recording: str) -> None:
+        """Delete a recording and all that was made from it; nothing where there is nothing."""
+        location = self._recording_folder(recording)
+        with self._translated_errors("deleted"):
             try:
-                self._fs.rm(place, recursive=True)
+                self._fs.rm(location, recursive=True)
             except FileNotFoundError:
                 return
 
-    def _shelf(self, shelf: str) -> str:
-        if not _HEX.fullmatch(shelf):
-            raise ValueError(f"a name in the storage has 64 hex digits, not {shelf!r}")
-        return f"{self._root}/sha256/{shelf[:2]}/{shelf}"
+    def _recording_folder(self, recording: str) -> str:
+        if not _HEX.fullmatch(recording):
+            raise ValueError(f"a name in the storage has 64 hex digits, not {recording!r}")
+        return f"{self._root}/sha256/{recording[:2]}/{recording}"
 
-    def _place(self, shelf: str, name: str) -> str:
+    def _location(self, recording: str, name: str) -> str:
         if not _HEX.fullmatch(name):
             raise ValueError(f"a name in the storage has 64 hex digits, not {name!r}")
-        return f"{self._shelf(shelf)}/{name}"
+        return f"{self._recording_folder(recording)}/{name}"
 
-    def _write(self, place: str, content: bytes | Path) -> None:
-        with self._speaking("written"):
+    def _write(self, location: str, content: bytes | Path) -> None:
+        with self._translated_errors("written"):
             if self._protocol == "file":
-                with atomic_path(Path(place)) as temporary:
+                with atomic_path(Path(location)) as temporary:
                     if isinstance(content, Path):
                         shutil.copyfile(content, temporary)
                     else:
                         temporary.write_bytes(content)
                 return
-            whole = self._protocol in _APPEARS_WHOLE
+            whole = self._protocol in _ATOMIC_UPLOAD
             if not whole:
-                self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
-            first = place if whole else f"{place}.{secrets.token_hex(6)}.part"
+                self._fs.makedirs(location.rpartition("/")[0], exist_ok=True)
+            first = location if whole else f"{location}.{secrets.token_hex(6)}.part"
             if isinstance(content, Path):
                 self._fs.put_file(str(content), first)
             else:
                 self._fs.pipe_file(first, content)
             if not whole:
-                self._fs.mv(first, place)
+                self._fs.mv(first, location)
 
-    def _remove(self, place: str) -> None:
-        with self._speaking("written"):
+    def _remove(self, location: str) -> None:
+        with self._translated_errors("written"):
             try:
-                self._fs.rm_file(place)
+                self._fs.rm_file(location)
             except FileNotFoundError:
                 return
 
-    def _missing(self, hexadecimal: str) -> NotThere:
-        return NotThere(f"the storage {self.url} holds nothing whole under {hexadecimal[:12]}; ingest again")
+    def _missing(self, sha256: str) -> ObjectMissing:
+        return ObjectMissing(f"the storage {self.url} has no intact object {sha256[:12]}; ingest again")
 
     @contextmanager
-    def _speaking(self, done: str) -> Iterator[None]:
+    def _translated_errors(self, action: str) -> Iterator[None]:
         try:
             yield
         except _errors() as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            told = str(error) or type(error).__name__
-            advice = "see that it is there and that this machine may use it"
-            raise StorageError(f"the storage {self.url} cannot be {done}: {told}; {advice}") from None
+            reason = str(error) or type(error).__name__
+            advice = "check that it exists and that this machine has access"
+            raise StorageError(f"the storage {self.url} cannot be {action}: {reason}; {advice}") from None
 
 
 def storage_url(study: Study) -> str:
-    """The URL that somebody named for many machines to share, or nothing. Raises ConfigError."""
+    """The URL of the study's shared storage, or an empty string. Raises ConfigError."""
     return os.environ.get(URL_VARIABLE) or private_settings(study).storage_url
 
 
@@ -211,14 +211,16 @@ def _checked(url: str) -> str:
         raise ConfigError(f"{URL_VARIABLE} is not a URL; give file:///a/shared/folder or s3://bucket/prefix")
     if secret or parts.query or parts.fragment:
         raise ConfigError(
-            f"{URL_VARIABLE} holds more than a place ({parts.scheme}://...): names and secrets would travel to every "
-            "machine and into logs; put them into each machine's environment (AWS_ACCESS_KEY_ID and "
+            f"{URL_VARIABLE} holds more than a location ({parts.scheme}://...): user names and passwords would get "
+            "onto every machine and into logs; set them in each machine's environment (AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY for S3)"
         )
     if not url.isprintable() or ".." in parts.path.split("/") or not (parts.netloc + parts.path).strip("/"):
-        raise ConfigError(f"{URL_VARIABLE} names no place: give file:///a/shared/folder or s3://bucket/prefix")
+        raise ConfigError(
+            f"{URL_VARIABLE} names no folder or bucket: give file:///a/shared/folder or s3://bucket/prefix"
+        )
     if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
-        raise ConfigError(f"{URL_VARIABLE}: a folder is written with three slashes: file:///a/shared/folder")
+        raise ConfigError(f"{URL_VARIABLE}: a folder needs three slashes: file:///a/shared/folder")
     return url.rstrip("/")
 
 
@@ -226,20 +228,22 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError:
-        raise ConfigError("storage needs one more package: pip install 'drama-emotion-workbench[cluster]'") from None
+        raise ConfigError(
+            "shared storage needs one more package: pip install 'drama-emotion-workbench[cluster]'"
+        ) from None
     protocol = urlsplit(url).scheme
     try:
         fs, root = url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         wanted = f"pip install '{_PACKAGE[protocol]}'" if protocol in _PACKAGE else str(error)
-        raise ConfigError(f"{URL_VARIABLE}: no library for {protocol}:// here: {wanted}") from None
+        raise ConfigError(f"{URL_VARIABLE}: the library for {protocol}:// is not installed: {wanted}") from None
     except ValueError as error:
         raise ConfigError(f"{URL_VARIABLE}: {error}") from None
     return fs, root.rstrip("/")
 
 
 def _errors() -> tuple[type[BaseException], ...]:
-    """What stores raise when they cannot: most of it OSError, the S3 library some of its own."""
+    """Errors that stores raise: mostly OSError; the S3 library has some of its own."""
     kinds: tuple[type[BaseException], ...] = (OSError, ValueError)
     try:
         from botocore.exceptions import BotoCoreError, ClientError

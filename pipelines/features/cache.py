@@ -14,9 +14,9 @@ from pipelines.atomic_write import sha256_file
 from pipelines.errors import DataError
 from pipelines.features.registry import Extractor
 from pipelines.media.audio import read_mono
-from pipelines.progress import Progress, Report, silent
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.schema import LabelledClip
-from pipelines.units import Audio, Hertz, Reals
+from pipelines.units import Audio, Float32Array, Hertz
 
 
 def content_id(clip: LabelledClip) -> str:
@@ -37,7 +37,7 @@ class FeatureCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def row(self, extractor: Extractor, content: str, audio: Callable[[], tuple[Audio, Hertz]]) -> Reals:
+    def row(self, extractor: Extractor, content: str, audio: Callable[[], tuple[Audio, Hertz]]) -> Float32Array:
         """The features of `content`, from the folder or else made from `audio()` (mono [n], rate) and kept.
 
         content: names the audio exactly; for a changed copy of a clip, `content_id(clip)` and what changed it.
@@ -79,10 +79,10 @@ def features(
     extractor: Extractor,
     clips: Sequence[LabelledClip],
     cache: Path,
-    report: Report = silent,
+    report: ProgressCallback = ignore_progress,
     *,
     workers: int = 2,
-) -> Reals:
+) -> Float32Array:
     """The features of every clip, in order: float32, shape [len(clips), *extractor.shape].
 
     Rows already in the folder `cache` are read, the others made by `workers` threads and kept. Stopping from `report`
@@ -90,7 +90,7 @@ def features(
     """
     kept = FeatureCache(cache)
 
-    def row(clip: LabelledClip) -> Reals:
+    def row(clip: LabelledClip) -> Float32Array:
         return kept.row(extractor, content_id(clip), lambda: read_mono(clip.path, extractor.rate_hz))
 
     table = np.empty((len(clips), *extractor.shape), dtype=np.float32)
@@ -111,7 +111,7 @@ def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _load(file: Path, shape: tuple[int, ...]) -> Reals | None:
+def _load(file: Path, shape: tuple[int, ...]) -> Float32Array | None:
     """The row in `file`; None where there is none or a crash of the machine left it cut short."""
     try:
         row = np.load(file, allow_pickle=False)
@@ -120,7 +120,7 @@ def _load(file: Path, shape: tuple[int, ...]) -> Reals | None:
     return row if row.shape == shape and row.dtype == np.float32 else None
 
 
-def _save(file: Path, row: Reals) -> None:
+def _save(file: Path, row: Float32Array) -> None:
     """Rename without a sync: a row lost to a power cut is only made again, and a sync costs more than making it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.stem}.{os.getpid()}.{threading.get_ident()}.npy")

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pipelines.errors import UnknownName
 from pipelines.features.vectors import Mean162
-from pipelines.units import Audio, Hertz, Reals
+from pipelines.units import Audio, Float32Array, Hertz
 
 
 class Extractor(Protocol):
@@ -24,7 +24,7 @@ class Extractor(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
-    def __call__(self, mono: Audio, rate_hz: Hertz, /) -> Reals:
+    def __call__(self, mono: Audio, rate_hz: Hertz, /) -> Float32Array:
         """mono: shape [n], float32, at `rate_hz`. Returns float32, shape `self.shape`. Raises DataError."""
         ...
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import DataError
-from pipelines.units import Audio, Floats, Samples
+from pipelines.units import Audio, Float64Array, Samples
 
 Spectrum: TypeAlias = npt.NDArray[np.complex64]
 
@@ -28,7 +28,7 @@ def checked_mono(mono: Audio) -> Audio:
 
 
 @lru_cache(maxsize=16)
-def hann(length: Samples, *, symmetric: bool = False) -> Floats:
+def hann(length: Samples, *, symmetric: bool = False) -> Float64Array:
     """Hann window, float64, shape [length]; periodic unless `symmetric`."""
     from scipy.signal import get_window
 
@@ -37,7 +37,7 @@ def hann(length: Samples, *, symmetric: bool = False) -> Floats:
     return window
 
 
-def stft(mono: Audio, *, n_fft: int, hop: Samples, window: Floats) -> Spectrum:
+def stft(mono: Audio, *, n_fft: int, hop: Samples, window: Float64Array) -> Spectrum:
     """Spectrum of the whole frames of `mono`; pad it first where frames should be centred.
 
     X[t, k] = sum over m of mono[t*hop + m] * window[m] * exp(-2i*pi*k*m / n_fft); frames are zero-filled to `n_fft`.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.units import Hertz, Reals
+from pipelines.units import Float32Array, Hertz
 
 FMIN_HZ, FMAX_HZ = 150.0, 4000.0
 PEAK_SHARE = np.float32(0.1)
@@ -10,7 +10,7 @@ RESOLUTION = 0.01
 A440_HZ = 440.0
 
 
-def estimate_tuning(magnitude: Reals, rate_hz: Hertz, n_fft: int, bins_per_octave: int = 12) -> float:
+def estimate_tuning(magnitude: Float32Array, rate_hz: Hertz, n_fft: int, bins_per_octave: int = 12) -> float:
     """Tuning that most strong spectral peaks agree on.
 
     Peaks are local maxima over frequency, above a tenth of their frame's maximum, between 150 and 4,000 Hz, placed

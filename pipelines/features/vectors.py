@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.errors import DataError
 from pipelines.features.stft import checked_mono, hann, stft
 from pipelines.features.tuning import estimate_tuning
-from pipelines.units import Audio, Hertz, Reals
+from pipelines.units import Audio, Float32Array, Hertz
 
 N_FFT, HOP = 2048, 512
 N_CHROMA, N_MFCC, N_MELS = 12, 20, 128
@@ -31,7 +31,7 @@ class Mean162:
     rate_hz: ClassVar[Hertz | None] = 22_050
     shape: ClassVar[tuple[int, ...]] = (162,)
 
-    def __call__(self, mono: Audio, rate_hz: Hertz) -> Reals:
+    def __call__(self, mono: Audio, rate_hz: Hertz) -> Float32Array:
         """mono: shape [n], float32, n >= 1; rate_hz: 22,050. Returns float32, shape [162].
 
         Raises DataError for another rate or shape, for no samples, for NaN.
@@ -64,7 +64,7 @@ def zero_crossing_rate(mono: Audio) -> float:
     return float((crossings[starts + N_FFT] - crossings[starts + 1]).mean() / N_FFT)
 
 
-def _mean_chroma(magnitude: Reals, rate_hz: Hertz) -> Reals:
+def _mean_chroma(magnitude: Float32Array, rate_hz: Hertz) -> Float32Array:
     tuning = estimate_tuning(magnitude, rate_hz, N_FFT, N_CHROMA)
     raw = magnitude @ _chroma_bank(rate_hz, tuning)
     largest = raw.max(axis=1, keepdims=True)
@@ -72,7 +72,7 @@ def _mean_chroma(magnitude: Reals, rate_hz: Hertz) -> Reals:
     return np.asarray((raw / largest).mean(axis=0))
 
 
-def _mean_mfcc(mel: Reals) -> Reals:
+def _mean_mfcc(mel: Float32Array) -> Float32Array:
     import scipy.fft
 
     decibel = np.float32(10) * np.log10(np.maximum(AMIN, mel))
@@ -96,7 +96,7 @@ def _mel_bank(rate_hz: Hertz) -> Any:
 
 
 @lru_cache(maxsize=128)
-def _chroma_bank(rate_hz: Hertz, tuning: float) -> Reals:
+def _chroma_bank(rate_hz: Hertz, tuning: float) -> Float32Array:
     """Chroma filters, transposed, [1025, 12]; there are a hundred possible tunings."""
     from librosa.filters import chroma
 

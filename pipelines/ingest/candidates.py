@@ -42,7 +42,7 @@ def _write(path: Path, queue: Queue, heard: Sequence[Item]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from pipelines.arrow_columns import numbers, strings
+    from pipelines.arrow_columns import number_column, string_column
 
     rows = [row for item in heard for row in _rows(item, queue)]
     stays = {row["pcm_sha256"]: row["clip_id"] for row in rows if row["status"] == "keep"}
@@ -53,7 +53,9 @@ def _write(path: Path, queue: Queue, heard: Sequence[Item]) -> None:
         "arm": str, "pcm_sha256": str, "same_as": str,
     }  # fmt: skip
     columns = {
-        name: strings([row[name] for row in rows]) if kind is str else numbers([row[name] for row in rows], kind)
+        name: string_column([row[name] for row in rows])
+        if kind is str
+        else number_column([row[name] for row in rows], kind)
         for name, kind in kinds.items()
     }
     with atomic_path(path) as temporary:

@@ -20,16 +20,16 @@ import numpy as np
 
 from pipelines.errors import MediaError
 from pipelines.execution.blas_threads import one_blas_thread
-from pipelines.execution.process_pool import Tell
-from pipelines.ingest.analysis.analyzer import Listener, Tracks
+from pipelines.execution.process_pool import OnProgress
+from pipelines.ingest.analysis.analyzer import Analyzer, FeatureTracks
 from pipelines.ingest.analysis.fingerprint import ALGORITHM as FP_ALGORITHM
 from pipelines.ingest.analysis.fingerprint import Fingerprint, to_text
-from pipelines.ingest.analysis.speech import Span, spans, speech_between
+from pipelines.ingest.analysis.speech import SpeechSpan, spans_between, speech_spans
 from pipelines.ingest.analysis.track_language import tracks_to_text
-from pipelines.ingest.analysis.track_reader import Reading, State, open_reading
-from pipelines.ingest.reproduce.clip_checks import checks_to_text
-from pipelines.ingest.reproduce.cut import ClipWriter
-from pipelines.ingest.selection.decision import Decision, Scored, decide, named
+from pipelines.ingest.analysis.track_reader import FileState, TrackReader, open_track
+from pipelines.ingest.reproduce.clip_checks import serialize_checks
+from pipelines.ingest.reproduce.clip_cutting import ClipWriter
+from pipelines.ingest.selection.decision import Decision, ScoredWindow, decide, with_clip_ids
 from pipelines.ingest.selection.placement import candidates
 from pipelines.ingest.selection.screens import SCORES_VERSION, SCREENS, Window, scores_of
 from pipelines.manifest import digest
@@ -58,7 +58,7 @@ class Task:
     tracks: Path | None = None
     language: str = ""
     salvage: bool = False
-    state: State | None = None
+    state: FileState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Analysed:
     decoded_samples: Samples
     pcm_sha256: str
     speech_s: Seconds
-    windows: tuple[Scored, ...]
+    windows: tuple[ScoredWindow, ...]
     decisions: tuple[Decision, ...]
     fingerprint: tuple[str, str]
     checks: str = ""
@@ -103,7 +103,7 @@ def analysis_hash(settings: StudySettings) -> str:
     return digest(json.dumps(deciding, sort_keys=True))[:16]
 
 
-def analyse(task: Task, tell: Tell) -> Analysed:
+def analyse(task: Task, tell: OnProgress) -> Analysed:
     """Decode, find speech, place, score, cut. Memory does not grow with the recording; a scratch file holds its sound.
 
     Raises MediaError (as pipelines.ingest.analysis.track_reader does, and too_short), and Cancelled out of `tell`.
@@ -115,12 +115,12 @@ def analyse(task: Task, tell: Tell) -> Analysed:
         facts, seconds = heard.reading.facts, heard.tracks.duration_s
         if seconds < settings.clip.length_s:
             raise too_short(task.path, seconds, settings)
-        speech = spans(heard.tracks.speech, settings.place)
+        speech = speech_spans(heard.tracks.speech, settings.place)
         windows = _scored(spool, heard.tracks, speech, settings)
-        free = settings.model_copy(update={"select": settings.select.model_copy(update={"most_per_source": None})})
+        free = settings.model_copy(update={"select": settings.select.model_copy(update={"max_per_source": None})})
         decisions = decide(windows, facts.rate_hz, free, source_id=task.source_id)
         with ClipWriter(task.clips, settings.clip.format, facts.rate_hz) as writer:
-            for one in named(windows, decisions, task.source_id, facts.rate_hz):
+            for one in with_clip_ids(windows, decisions, task.source_id, facts.rate_hz):
                 if one.decision.kept:
                     pcm = _samples(spool, one.window.start_sample, one.window.n_samples)
                     writer.write(one.clip_id, pcm, one.window.pcm_sha256)
@@ -138,7 +138,7 @@ def analyse(task: Task, tell: Tell) -> Analysed:
         windows=windows,
         decisions=decisions,
         fingerprint=(FP_ALGORITHM, to_text(Fingerprint(task.source_id, seconds, heard.tracks.items))),
-        checks=checks_to_text(writer.checks),
+        checks=serialize_checks(writer.checks),
         first_pts_s=facts.first_pts_s,
         track=heard.reading.track,
         all_tracks=tracks_to_text(facts.tracks) if len(facts.tracks) > 1 else "",
@@ -160,16 +160,16 @@ def too_short(path: Path, seconds: Seconds, settings: StudySettings) -> MediaErr
 class _Heard:
     """What stays of a recording besides the scratch file."""
 
-    reading: Reading
+    reading: TrackReader
     pcm_sha256: str
-    tracks: Tracks
+    tracks: FeatureTracks
 
 
-def _heard(task: Task, spool: IO[bytes], tell: Tell) -> _Heard:
+def _heard(task: Task, spool: IO[bytes], tell: OnProgress) -> _Heard:
     """Decode the whole into `spool` and listen to it."""
     whole = hashlib.sha256()
-    with open_reading(task.path, language=task.language, salvage=task.salvage, state=task.state) as reading:
-        listener = Listener(reading.facts.rate_hz)
+    with open_track(task.path, language=task.language, salvage=task.salvage, state=task.state) as reading:
+        listener = Analyzer(reading.facts.rate_hz)
         for mono in reading.mono(tell):
             raw = to_pcm16(mono).astype("<i2", copy=False).data
             spool.write(raw)
@@ -184,7 +184,7 @@ def tracks_file(study: Study, source_id: SourceId) -> Path:
 
 
 def scores_at(
-    pcm: Pcm16, rate_hz: Hertz, start_sample: Samples, speech: Sequence[Span], tracks: Tracks | None
+    pcm: Pcm16, rate_hz: Hertz, start_sample: Samples, speech: Sequence[SpeechSpan], tracks: FeatureTracks | None
 ) -> dict[str, float | None]:
     """Every screen's score of the samples `pcm` [n] that stand at `start_sample` of what `tracks` were heard of.
 
@@ -192,7 +192,7 @@ def scores_at(
     whoever decides from there decides the same.
     """
     start_s = start_sample / rate_hz
-    inside = speech_between(speech, start_s, start_s + len(pcm) / rate_hz)
+    inside = spans_between(speech, start_s, start_s + len(pcm) / rate_hz)
     scores = scores_of(Window(pcm, rate_hz, inside, start_s=start_s, tracks=tracks))
     known = SCREENS if tracks is not None else _OF_SAMPLES_ALONE
     return {
@@ -200,13 +200,15 @@ def scores_at(
     }
 
 
-def _scored(spool: IO[bytes], tracks: Tracks, speech: Sequence[Span], settings: StudySettings) -> tuple[Scored, ...]:
+def _scored(
+    spool: IO[bytes], tracks: FeatureTracks, speech: Sequence[SpeechSpan], settings: StudySettings
+) -> tuple[ScoredWindow, ...]:
     places = candidates(tracks.speech, tracks.power, tracks.samples, tracks.rate_hz, settings.clip, settings.place)
-    found: list[Scored] = []
+    found: list[ScoredWindow] = []
     for place in places:
         pcm = _samples(spool, place.start_sample, place.n_samples)
         scores = scores_at(pcm, tracks.rate_hz, place.start_sample, speech, tracks)
-        found.append(Scored(place.start_sample, place.n_samples, place.onset_s, scores, pcm_sha256(pcm)))
+        found.append(ScoredWindow(place.start_sample, place.n_samples, place.onset_s, scores, pcm_sha256(pcm)))
     return tuple(found)
 
 

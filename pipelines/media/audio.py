@@ -1,6 +1,6 @@
-"""Sound as numbers and as files: whole recordings, mono, resampling, exact PCM16 clips, encoding.
+"""Audio as arrays and as files: whole recordings, mono, resampling, exact PCM16 clips, encoding.
 
-Reading is that of pipelines.media.recording: a linear decode from the first sample, never a seek.
+Reading uses pipelines.media.recording: a linear decode from the first sample, never a seek.
 """
 
 import hashlib
@@ -80,9 +80,9 @@ def pcm_sha256(pcm: Pcm16) -> str:
 
 
 def write_pcm16(path: Path, pcm: Pcm16, rate_hz: Hertz, files: AtomicPaths | None = None) -> None:
-    """Write mono s16 [n] as WAV, or FLAC for a name that ends so; the file appears whole or not at all.
+    """Write mono s16 [n] as WAV, or as FLAC for a name that ends in .flac; the file appears whole or not at all.
 
-    It is there when this returns, or as one of `files` when those are.
+    It exists when this returns, or, with `files`, when those are complete.
     """
     with files.path(path) if files is not None else atomic_path(path) as temporary:
         if path.suffix == ".flac":
@@ -108,9 +108,9 @@ _ENCODERS: Mapping[Codec, tuple[str, str]] = {
 
 
 def encode(path: Path, audio: Audio, rate_hz: Hertz, codec: Codec) -> None:
-    """Encode float32 [n] or [channels, n] (1 or 2 channels) into the container that the name of `path` asks for.
+    """Encode float32 [n] or [channels, n] (1 or 2 channels) into the container that the suffix of `path` names.
 
-    Opus knows few rates: other sound is resampled to 48 kHz first. Same input, same bytes on one machine.
+    Opus supports few rates: other audio is resampled to 48 kHz first. Same input, same bytes on one machine.
     """
     channels = np.atleast_2d(audio)
     if codec == "opus" and rate_hz not in (8000, 12000, 16000, 24000, 48000):
@@ -128,10 +128,8 @@ def encode(path: Path, audio: Audio, rate_hz: Hertz, codec: Codec) -> None:
         resampler = av.AudioResampler(format=sample_format, layout=layout, rate=rate_hz, frame_size=size)
         sent = 0
         for part in (*resampler.resample(frame), *resampler.resample(None)):
-            part.pts, part.time_base = (
-                sent,
-                Fraction(1, rate_hz),
-            )  # without a clock, the encoder's priming is not trimmed
+            # Without time stamps, the encoder's priming is not trimmed.
+            part.pts, part.time_base = sent, Fraction(1, rate_hz)
             sent += part.samples
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))

@@ -1,16 +1,16 @@
-"""What the first bytes of a recording promise, where the demuxer takes the file's present size for its length."""
+"""Container headers: lengths and indexes that the demuxer does not report, read from the first bytes of a file."""
 
 import struct
 from pathlib import Path
 
-#: Writers that cannot go back put one of these, or something just below them, as the size of their sound.
+#: Writers that cannot seek back write one of these, or a little less, as the size of their audio.
 _UNKNOWN_SIZES = ((0, 1), (0x7FFF0000, 0x80000000), (0xFFFF0000, 0x100000000))
 
 
-def wav_share_here(path: Path) -> float | None:
-    """How much of the sound that a RIFF WAVE header announces the file holds, in (0, 1].
+def wav_complete_fraction(path: Path) -> float | None:
+    """The fraction of the audio declared by a RIFF WAVE header that the file contains, in (0, 1].
 
-    None where it is no such file, or where the size is that of a stream whose end nobody knew (0, 2^31, 2^32).
+    None for other files, and where the declared size is that of a stream of unknown length (0, 2^31, 2^32).
     """
     size_of_file = path.stat().st_size
     with path.open("rb") as file:
@@ -26,12 +26,12 @@ def wav_share_here(path: Path) -> float | None:
     return None
 
 
-def mp3_counts_its_frames(path: Path) -> bool:
-    """Whether the first frame of an MP3 holds a table with the count of all frames (Xing, Info, VBRI)."""
+def mp3_has_frame_count(path: Path) -> bool:
+    """Whether the first frame of an MP3 holds a table with the number of frames (Xing, Info, VBRI)."""
     with path.open("rb") as file:
         head = file.read(10)
         at = 0
-        if len(head) == 10 and head[:3] == b"ID3":  # its size is written in four times seven bits
+        if len(head) == 10 and head[:3] == b"ID3":  # its size has four times seven bits
             at = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
         file.seek(at)
         frame = file.read(512)
@@ -39,7 +39,7 @@ def mp3_counts_its_frames(path: Path) -> bool:
 
 
 def is_mp4_without_index(path: Path) -> bool:
-    """Whether the file begins as an MP4 does and its boxes end before the one that says where its sound is (moov)."""
+    """Whether the file starts like an MP4 but its boxes end before the index (moov)."""
     size = path.stat().st_size
     at = 0
     with path.open("rb") as file:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.toml_config import Strict, parse, read_toml
+from pipelines.toml_config import StrictModel, parse, read_toml
 from pipelines.units import LabelName
 
 Form = Literal["corrected", "as_published"]
@@ -23,7 +23,7 @@ Settings = Mapping[str, Any]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class DataSettings(Strict):
+class DataSettings(StrictModel):
     """Which labels are learnt: a view of the scheme (the scheme itself or a collapse), and what is left out."""
 
     scheme: str = "five"
@@ -32,14 +32,14 @@ class DataSettings(Strict):
     min_clips_per_label: Annotated[int, Field(ge=2)] = 3
 
 
-class FeatureSettings(Strict):
+class FeatureSettings(StrictModel):
     """Which numbers a clip becomes. A standard scaler is fitted on training rows only."""
 
     extractor: str
     scaling: Literal["standard", "none"] = "standard"
 
 
-class AugmentationSettings(Strict):
+class AugmentationSettings(StrictModel):
     """Copies made of each clip; a copy is a chain of methods, such as "stretch+pitch".
 
     `apply_to` "train" leaves copies of validation and test clips out; "all" keeps them on every side, as papers did.
@@ -52,7 +52,7 @@ class AugmentationSettings(Strict):
     settings: Mapping[str, Settings] = {}
 
 
-class SplitSettings(Strict):
+class SplitSettings(StrictModel):
     """A named rule of `pipelines.training.splits` with its settings."""
 
     rule: str
@@ -60,14 +60,14 @@ class SplitSettings(Strict):
     settings: Settings = {}
 
 
-class ModelSettings(Strict):
+class ModelSettings(StrictModel):
     """A named model of `pipelines.training.models.registry` with its settings."""
 
     name: str
     settings: Settings = {}
 
 
-class ReduceOnPlateau(Strict):
+class ReduceOnPlateau(StrictModel):
     """Multiply the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
 
     monitor: Literal["loss", "val_loss"] = "loss"
@@ -76,13 +76,13 @@ class ReduceOnPlateau(Strict):
     min_learning_rate: Annotated[float, Field(gt=0)] = 1e-7
 
 
-class EarlyStopping(Strict):
+class EarlyStopping(StrictModel):
     """Stop when the validation loss has not improved for `patience` epochs, and take the best epoch's weights."""
 
     patience: Annotated[int, Field(ge=1)] = 10
 
 
-class TrainingSettings(Strict):
+class TrainingSettings(StrictModel):
     """How the model is fitted: categorical cross-entropy with Adam."""
 
     epochs: Annotated[int, Field(ge=1, le=5000)] = 50
@@ -93,7 +93,7 @@ class TrainingSettings(Strict):
     early_stopping: EarlyStopping | None = None
 
 
-class PublishedClass(Strict):
+class PublishedClass(StrictModel):
     """One row of a printed per-class table."""
 
     label: LabelName
@@ -102,7 +102,7 @@ class PublishedClass(Strict):
     f1: Share
 
 
-class Published(Strict):
+class Published(StrictModel):
     """What the paper reported, to stand beside our numbers; `note` says what it left unstated."""
 
     source: str
@@ -112,7 +112,7 @@ class Published(Strict):
     note: str = ""
 
 
-class Example(Strict):
+class Example(StrictModel):
     """Something the recipe must give, run by the test suite.
 
     Either `parameters` of the model for `labels` outputs, or `rows` per part for equal groups, and whether clips leak.
@@ -127,7 +127,7 @@ class Example(Strict):
     leaks: bool | None = None
 
 
-class Recipe(Strict):
+class Recipe(StrictModel):
     """One TOML file: everything from labelled clips to numbers.
 
     In words: `flaws` that are on, `corrections` that were made, and what the paper left `unstated` and is our choice.
@@ -241,11 +241,11 @@ def _value(text: str) -> Any:
 _FIXED = frozenset(Recipe.model_fields) - {"data", "features", "augmentation", "split", "model", "training"}
 
 
-def _keys(model: type[Strict], prefix: str = "") -> list[str]:
+def _keys(model: type[StrictModel], prefix: str = "") -> list[str]:
     keys = []
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Strict)), None)
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, StrictModel)), None)
         if inner is not None and not (prefix == "" and name in _FIXED):
             keys += _keys(inner, f"{prefix}{name}.")
         elif prefix or name not in _FIXED:

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.toml_config import Strict, load
+from pipelines.toml_config import StrictModel, load
 from pipelines.units import LabelName
 
 Texts = Mapping[str, str]
@@ -18,7 +18,7 @@ Texts = Mapping[str, str]
 PAGE_KEYS = frozenset({" ", "backspace", ",", "e", "?", "enter", "escape", "tab", "c", "r"})
 
 
-class Label(Strict):
+class Label(StrictModel):
     """One emotion: its keys, colour, sign for those who cannot use colour, names and definition by language."""
 
     name: LabelName
@@ -29,7 +29,7 @@ class Label(Strict):
     definition: Texts = {}
 
 
-class Flag(Strict):
+class Flag(StrictModel):
     """Something said about a clip that is no emotion. `answers`: pressing it ends the clip, else it toggles.
 
     `unplayable`: it is also what one says of a clip that cannot be played.
@@ -50,7 +50,7 @@ class Flag(Strict):
         return self
 
 
-class CollapsedLabel(Strict):
+class CollapsedLabel(StrictModel):
     """A coarse label and the labels it stands for."""
 
     name: LabelName
@@ -60,14 +60,14 @@ class CollapsedLabel(Strict):
     text: Texts
 
 
-class Collapse(Strict):
+class Collapse(StrictModel):
     """A coarser view of a scheme, such as `binary`."""
 
     name: str
     labels: tuple[CollapsedLabel, ...]
 
 
-class LabelScheme(Strict):
+class LabelScheme(StrictModel):
     """Labels in their fixed order, flags, and collapses."""
 
     schema_version: Annotated[int, Field(alias="schema")] = 1

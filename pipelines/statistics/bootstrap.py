@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.schema import Estimate, NoEstimate
-from pipelines.units import Floats
+from pipelines.units import Float64Array
 
 #: Below this many groups a percentile interval is rough, and reports say so.
 FEW_GROUPS = 5
@@ -24,9 +24,9 @@ def mean(
 
 
 def of_sums(
-    summands: Floats,
+    summands: Float64Array,
     groups: Sequence[str],
-    statistic: Callable[[Floats], Floats],
+    statistic: Callable[[Float64Array], Float64Array],
     rng: np.random.Generator,
     *,
     n_boot: int = 2000,
@@ -49,7 +49,9 @@ def of_sums(
     return spread(value, statistic(resampled(summands, groups, rng, n_boot=n_boot)), n)
 
 
-def resampled(summands: Floats, groups: Sequence[str], rng: np.random.Generator, *, n_boot: int = 2000) -> Floats:
+def resampled(
+    summands: Float64Array, groups: Sequence[str], rng: np.random.Generator, *, n_boot: int = 2000
+) -> Float64Array:
     """Sums [n_boot, ...] of `summands` [n, ...] over groups drawn with replacement; many statistics may share them."""
     n = len(summands)
     names, inverse = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
@@ -68,7 +70,7 @@ def resampled(summands: Floats, groups: Sequence[str], rng: np.random.Generator,
     return drawn
 
 
-def spread(value: float, drawn: Floats, n: int) -> Estimate:
+def spread(value: float, drawn: Float64Array, n: int) -> Estimate:
     """`value` with the 2.5 and 97.5 percentiles of what the draws [n_boot] gave; undefined draws are left out."""
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return {"value": value, "low": float(low), "high": float(high), "n": n}

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from pipelines.errors import UnknownName
-from pipelines.toml_config import Strict, parse
+from pipelines.toml_config import StrictModel, parse
 from pipelines.units import Audio, Hertz
 
 #: The name of the row that is the clip itself.
@@ -26,7 +26,7 @@ class Method(Protocol):
     def __call__(self, mono: Audio, rate_hz: Hertz, rng: np.random.Generator) -> Audio: ...
 
 
-class Noise(Strict):
+class Noise(StrictModel):
     """White noise: x + amount · U(0, 1) · max(x) · N(0, 1). Source: the public code family of system 1 (RECIPES)."""
 
     amount: Annotated[float, Field(gt=0)] = 0.035
@@ -36,7 +36,7 @@ class Noise(Strict):
         return (mono + level * rng.standard_normal(len(mono))).astype(np.float32)
 
 
-class Stretch(Strict):
+class Stretch(StrictModel):
     """Slower (rate < 1) or faster at the same pitch, by a phase vocoder; length n / rate."""
 
     rate: Annotated[float, Field(gt=0.1, lt=10)] = 0.8
@@ -47,7 +47,7 @@ class Stretch(Strict):
         return np.asarray(time_stretch(mono, rate=self.rate), dtype=np.float32)
 
 
-class Shift(Strict):
+class Shift(StrictModel):
     """Circular shift by int(U(-1, 1) · max_samples) samples."""
 
     max_samples: Annotated[int, Field(ge=1)] = 5000
@@ -56,7 +56,7 @@ class Shift(Strict):
         return np.roll(mono, int(rng.uniform(-1, 1) * self.max_samples))
 
 
-class Pitch(Strict):
+class Pitch(StrictModel):
     """Pitch moved by `semitones` (twelve per octave) at the same length."""
 
     semitones: Annotated[float, Field(ge=-24, le=24)] = 0.7
@@ -67,7 +67,7 @@ class Pitch(Strict):
         return np.asarray(pitch_shift(mono, sr=rate_hz, n_steps=self.semitones), dtype=np.float32)
 
 
-METHODS: Mapping[str, type[Strict]] = {
+METHODS: Mapping[str, type[StrictModel]] = {
     "noise": Noise,
     "stretch": Stretch,
     "shift": Shift,
@@ -86,7 +86,9 @@ class Chain:
     @property
     def digest(self) -> str:
         """16 hex digits over everything that decides the copy, for caches."""
-        steps = [[type(method).__name__, method.model_dump()] for method in self.methods if isinstance(method, Strict)]
+        steps = [
+            [type(method).__name__, method.model_dump()] for method in self.methods if isinstance(method, StrictModel)
+        ]
         return hashlib.sha256(json.dumps([steps, self.seed]).encode()).hexdigest()[:16]
 
     def __call__(self, mono: Audio, rate_hz: Hertz) -> Audio:

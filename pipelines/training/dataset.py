@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.features import Extractor, features
-from pipelines.progress import Report
+from pipelines.progress import ProgressCallback
 from pipelines.training.augmentation import CLEAN, Chain
 from pipelines.training.plan import Plan
-from pipelines.units import Audio, Floats, Hertz, Reals
+from pipelines.units import Audio, Float32Array, Float64Array, Hertz
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class CopyExtractor:
     def shape(self) -> tuple[int, ...]:
         return self.original.shape
 
-    def __call__(self, mono: Audio, rate_hz: Hertz, /) -> Reals:
+    def __call__(self, mono: Audio, rate_hz: Hertz, /) -> Float32Array:
         return self.original(self.chain(mono, rate_hz), rate_hz)
 
 
@@ -46,11 +46,11 @@ class CopyExtractor:
 class Scaler:
     """z = (x - mean) / scale per feature. A feature that does not vary keeps scale 1."""
 
-    mean: Floats
-    scale: Floats
+    mean: Float64Array
+    scale: Float64Array
 
     @classmethod
-    def fit(cls, values: Reals) -> "Scaler":
+    def fit(cls, values: Float32Array) -> "Scaler":
         """Mean and (population) standard deviation over the rows [n, ...] given: training rows, and no others."""
         mean = values.mean(axis=0, dtype=np.float64)
         deviation = values.std(axis=0, dtype=np.float64)
@@ -62,7 +62,7 @@ class Scaler:
         """Changes nothing: for recipes without scaling."""
         return cls(np.zeros(shape), np.ones(shape))
 
-    def __call__(self, values: Reals) -> Reals:
+    def __call__(self, values: Float32Array) -> Float32Array:
         return ((values - self.mean) / self.scale).astype(np.float32)
 
     def document(self) -> dict[str, Any]:
@@ -79,12 +79,12 @@ def scaler_of(document: dict[str, Any]) -> Scaler:
 class Dataset:
     """Scaled features [rows, *shape of the extractor] and label numbers [rows], in the plan's order."""
 
-    inputs: Reals
+    inputs: Float32Array
     truth: npt.NDArray[np.int64]
     scaler: Scaler
 
 
-def make_dataset(plan: Plan, cache: Path, report: Report, workers: int) -> Dataset:
+def make_dataset(plan: Plan, cache: Path, report: ProgressCallback, workers: int) -> Dataset:
     """Extract what is not cached, fit the scaler on training rows, scale everything. Raises MediaError."""
     values = np.empty((len(plan.rows), *plan.extractor.shape), dtype=np.float32)
     by_copy: defaultdict[str, list[int]] = defaultdict(list)

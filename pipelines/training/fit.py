@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.progress import Progress, Report
+from pipelines.progress import Progress, ProgressCallback
 from pipelines.training.dataset import Dataset
 from pipelines.training.models.model import Rows
 from pipelines.training.plan import Plan
 from pipelines.training.splits import Part
-from pipelines.units import Reals
+from pipelines.units import Float32Array
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Fitted:
     seed: int
     history: tuple[Mapping[str, float], ...]
     kept_epoch: int
-    probabilities: Reals
+    probabilities: Float32Array
     parameters: int
 
     @property
@@ -32,7 +32,7 @@ class Fitted:
         return codes
 
 
-def fit(plan: Plan, dataset: Dataset, seed: int, report: Report, folder: Path | None) -> Fitted:
+def fit(plan: Plan, dataset: Dataset, seed: int, report: ProgressCallback, folder: Path | None) -> Fitted:
     """Train with `seed` and predict the test rows. Saves the model into `folder` when one is given.
 
     Reports epochs with the last one's numbers; stops at once when `report` raises.

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from pipelines.errors import DataError, UnknownName
-from pipelines.toml_config import Strict, parse
+from pipelines.toml_config import StrictModel, parse
 from pipelines.training.augmentation import CLEAN
 from pipelines.units import ClipId, LabelName
 
@@ -47,7 +47,7 @@ class SplitRule(Protocol):
     def assign(self, rows: Sequence[Row], seed: int) -> tuple[Part, ...]: ...
 
 
-class ByGroup(Strict):
+class ByGroup(StrictModel):
     """Whole groups to one part each, class shares kept as near as a search from `draws` random deals finds.
 
     Groups that hold the same audio under two names are kept together. Every part gets at least one group.
@@ -85,7 +85,7 @@ class ByGroup(Strict):
         return tuple(PARTS[best[place[bundle_of[row.group_id]]]] for row in rows)
 
 
-class RandomRows(Strict):
+class RandomRows(StrictModel):
     """Rows dealt at random after copies were made, as published: copies of one clip land on both sides.
 
     There is no validation part of its own: the curves' validation is the test part.
@@ -111,7 +111,7 @@ class RandomRows(Strict):
         return tuple("test" if row.key in chosen else "train" for row in rows)
 
 
-SPLITS: Mapping[str, type[Strict]] = {
+SPLITS: Mapping[str, type[StrictModel]] = {
     "by_group": ByGroup,
     "random_rows": RandomRows,
 }

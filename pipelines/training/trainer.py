@@ -18,7 +18,7 @@ import pipelines
 from pipelines.atomic_write import write_json, write_text
 from pipelines.errors import ConfigError
 from pipelines.manifest import table_to_csv
-from pipelines.progress import Progress, Report, silent
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.recipes.recipe import Recipe
 from pipelines.schema import LabelledClips
 from pipelines.schemes import LabelScheme
@@ -44,7 +44,7 @@ def train(
     out: Path,
     cache: Path,
     seeds: Sequence[int] | None = None,
-    report: Report = silent,
+    report: ProgressCallback = ignore_progress,
     against: LabelledClips | None = None,
     scheme: LabelScheme | None = None,
     workers: int = 2,

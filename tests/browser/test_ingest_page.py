@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipelines.ingest.selection.threshold_preview import read_candidates, what_if
+from pipelines.ingest.selection.threshold_preview import preview_thresholds, read_candidates
 from pipelines.manifest import read_clips
-from pipelines.study import Bounds, Study
+from pipelines.study import ScreenThresholds, Study
 from tests.browser.app_server import App, serving
 from tests.browser.wait_conditions import LONGEST_S, wait_still
 from tests.small_study import lenient_study, recordings
@@ -102,9 +102,9 @@ def losing_only(study: Study) -> tuple[float, int]:
     """A least share of speech that turns clips away and lets no other in, which would have to be cut first."""
     candidates = read_candidates(study.candidates)
     for hundredths in range(61, 100):
-        told = what_if(candidates, study.settings, {"speech_ratio": Bounds(min=hundredths / 100)})
-        if told.loses and not told.gains:
-            return hundredths / 100, told.keeps
+        told = preview_thresholds(candidates, study.settings, {"speech_ratio": ScreenThresholds(min=hundredths / 100)})
+        if told.lost and not told.gained:
+            return hundredths / 100, told.n_kept
     raise AssertionError("no such limit")
 
 

@@ -14,7 +14,7 @@ def test_a_folder_appears_whole(tmp_path):
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["it"]
 
 
-def test_or_not_at_all(tmp_path):
+def test_a_failure_leaves_no_folder(tmp_path):
     def fill():
         with atomic_folder(tmp_path / "it") as folder:
             (folder / "a").write_text("a")
@@ -25,10 +25,10 @@ def test_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_that_is_there_is_left_alone(tmp_path):
+def test_an_existing_folder_is_not_changed(tmp_path):
     (tmp_path / "it").mkdir()
     (tmp_path / "it" / "a").write_text("old")
-    with pytest.raises(FileExistsError, match="there already"), atomic_folder(tmp_path / "it") as folder:
+    with pytest.raises(FileExistsError, match="already exists"), atomic_folder(tmp_path / "it") as folder:
         (folder / "a").write_text("new")
     assert (tmp_path / "it" / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["it"]
@@ -36,7 +36,7 @@ def test_one_that_is_there_is_left_alone(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a umask")
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-def test_who_may_read_it_is_for_the_umask_to_say(tmp_path, mask):
+def test_permissions_follow_the_umask(tmp_path, mask):
     before = os.umask(mask)
     try:
         with atomic_folder(tmp_path / "it") as folder:

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.atomic_write import AtomicPaths, atomic_path, move_into_place, sha256_file, sweep, write_json, write_text
+from pipelines.atomic_write import (
+    AtomicPaths,
+    atomic_path,
+    move_into_place,
+    remove_leftovers,
+    sha256_file,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
@@ -30,7 +38,7 @@ def test_the_same_content_is_not_written_again(tmp_path):
     assert write_json(target, {"a": 2}) is True
 
 
-def test_a_number_that_json_cannot_hold_is_refused(tmp_path):
+def test_a_number_that_json_cannot_represent_is_rejected(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "a.json", {"a": float("nan")})
 
@@ -40,7 +48,7 @@ def test_sha256_is_that_of_the_standard(tmp_path):
     assert sha256_file(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
-def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
+def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
     kept = [tmp_path / name for name in ("a.csv", ".hidden", ".a.csv.txt", ".b.0123456789ab.csv")]
     names = ("a.csv", "odd [name]\n.wav", "l" * 200 + ".mp4", "bare")
     for number, name in enumerate(names):
@@ -49,15 +57,15 @@ def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
         (tmp_path / temporary.name).write_text(str(number))
     for file in kept:
         file.touch()
-    sweep(tmp_path, "a.csv")
+    remove_leftovers(tmp_path, "a.csv")
     assert len(list(tmp_path.iterdir())) == len(kept) + 3
     kept.pop().rename(tmp_path / "b.csv")
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", ".hidden", ".a.csv.txt", "b.csv"}
-    sweep(tmp_path / "nowhere")
+    remove_leftovers(tmp_path / "nowhere")
 
 
-def test_many_files_are_whole_at_the_end_and_after_a_failure_none_is_half(tmp_path):
+def test_many_files_are_whole_at_the_end_and_none_is_half_written_after_a_failure(tmp_path):
     names = [f"{number}.wav" for number in range(150)]
     with AtomicPaths() as files:
         for name in names:
@@ -143,7 +151,7 @@ def refused(*_):
     raise OSError("not on this file system")
 
 
-def test_one_that_fails_leaves_the_others_of_its_batch(tmp_path):
+def test_a_failed_file_does_not_affect_the_others_of_its_batch(tmp_path):
     with AtomicPaths() as files:
         with files.path(tmp_path / "a") as temporary:
             temporary.write_text("a")

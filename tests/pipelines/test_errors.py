@@ -17,7 +17,7 @@ from pipelines.errors import MediaError, PipelineError, TableError, UnknownName
         (MediaError("empty", "a.wav: is empty", "gone"), "a.wav: is empty"),
     ],
 )
-def test_an_error_keeps_its_words_and_facts_through_pickle(error: PipelineError, words: str) -> None:
+def test_an_error_keeps_its_message_and_facts_through_pickle(error: PipelineError, words: str) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error) == words

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import TableError
-from pipelines.manifest import LONGEST_CELL, clips_to_csv, read_clips, read_table, table_to_csv, write_clips
+from pipelines.manifest import MAX_CELL_CHARS, clips_to_csv, read_clips, read_table, table_to_csv, write_clips
 from pipelines.schema import Clip, clip_id
 
 names = st.text("abcdefgh0123456789-", min_size=1, max_size=12)
@@ -72,7 +72,7 @@ def test_writing_the_same_clips_again_touches_nothing(tmp_path):
     [
         ("", "is empty"),
         ("clip_id\n", "expected a column 'source_id'"),
-        ("a,a\n1,2\n", "stands twice"),
+        ("a,a\n1,2\n", "appears twice"),
         ("a,b\n1\n", r"row 1: expected 2 cells, found 1"),
         ('a,b\n"1,2\n', "not a CSV table"),
     ],
@@ -85,7 +85,7 @@ def test_a_table_that_does_not_parse_says_where(tmp_path, text, words):
         read_table(path, required=required)
 
 
-def test_a_number_that_is_none_is_named_by_row_and_column(tmp_path):
+def test_an_invalid_number_is_named_by_row_and_column(tmp_path):
     path = tmp_path / "clips.csv"
     write_clips(path, [Clip("a-000000000", "a", 0, 48_000, 16_000, "a")])
     path.write_text(path.read_text().replace("48000", "many"))
@@ -101,12 +101,12 @@ def test_a_cell_may_hold_the_fingerprint_of_a_hundred_hours(tmp_path):
     path.write_text(table_to_csv(("source_id", "fp_b64"), [{"source_id": "a", "fp_b64": longest}]))
     (row,) = read_table(path)
     assert row["fp_b64"] == longest
-    path.write_text('source_id\n"' + "A" * (LONGEST_CELL + 1) + '"\n')
+    path.write_text('source_id\n"' + "A" * (MAX_CELL_CHARS + 1) + '"\n')
     with pytest.raises(TableError, match="field larger than field limit"):
         read_table(path)
 
 
-def test_latin_1_is_refused_in_words(tmp_path):
+def test_latin_1_is_rejected_in_words(tmp_path):
     path = tmp_path / "clips.csv"
     path.write_bytes("clip_id\nä\n".encode("latin-1"))
     with pytest.raises(TableError, match="UTF-8"):

@@ -1,11 +1,11 @@
-"""pipelines.progress: who is told hears often enough to stop the work, and never in the middle of a step."""
+"""pipelines.progress: the caller can cancel often enough, and never in the middle of a step."""
 
 from collections.abc import Callable
 
 import pytest
 
 from pipelines.errors import Cancelled
-from pipelines.progress import Listener, Progress
+from pipelines.progress import Progress, ProgressReporter
 
 ONE, OTHER = Progress("one", 1), Progress("other", 1)
 
@@ -16,25 +16,25 @@ def test_a_fraction_is_within_its_bounds_and_unknown_without_a_total() -> None:
     ]  # fmt: skip
 
 
-def test_asks_only_who_was_told_nothing_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_again_only_after_a_while_without_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 100.0
     monkeypatch.setattr("pipelines.progress.time.monotonic", lambda: now_s)
     told: list[Progress] = []
-    listener = Listener(told.append)
-    listener.ask(OTHER)
-    listener.ask(OTHER)
+    reporter = ProgressReporter(told.append)
+    reporter.report_if_due(OTHER)
+    reporter.report_if_due(OTHER)
     assert told == [OTHER]
     now_s += 0.2
-    listener(ONE)
+    reporter(ONE)
     now_s += 0.2
-    listener.ask(OTHER)
+    reporter.report_if_due(OTHER)
     assert told == [OTHER, ONE]
     now_s += 0.1
-    listener.ask(OTHER)
+    reporter.report_if_due(OTHER)
     assert told == [OTHER, ONE, OTHER]
 
 
-def test_a_stop_that_is_held_back_comes_with_the_next_call() -> None:
+def test_a_deferred_cancellation_is_raised_by_the_next_call() -> None:
     told: list[Progress] = []
     enough = Cancelled("enough")
 
@@ -43,15 +43,19 @@ def test_a_stop_that_is_held_back_comes_with_the_next_call() -> None:
         if len(told) == 1:
             raise enough
 
-    calls: list[Callable[[Listener], None]] = [Listener.check, lambda one: one(OTHER), lambda one: one.ask(OTHER)]
+    calls: list[Callable[[ProgressReporter], None]] = [
+        ProgressReporter.raise_if_cancelled,
+        lambda one: one(OTHER),
+        lambda one: one.report_if_due(OTHER),
+    ]
     for call in calls:
-        listener = Listener(report)
+        reporter = ProgressReporter(report)
         told.clear()
-        with listener.held():
-            listener(ONE)
-        with listener.held():
-            listener(OTHER)
+        with reporter.cancellation_deferred():
+            reporter(ONE)
+        with reporter.cancellation_deferred():
+            reporter(OTHER)
         with pytest.raises(Cancelled) as raised:
-            call(listener)
+            call(reporter)
         assert raised.value is enough and told == [ONE]
-    Listener(report).check()
+    ProgressReporter(report).raise_if_cancelled()

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.units import Floats
+from pipelines.units import Float64Array
 from workbench.agreement.ratings import Ratings
 
 
@@ -20,7 +20,7 @@ class Aggregated:
     """
 
     codes: npt.NDArray[np.int16]
-    shares: Floats
+    shares: Float64Array
     parameters: Mapping[str, float | str] = field(default_factory=dict)
 
 

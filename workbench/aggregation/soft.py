@@ -1,7 +1,7 @@
 """A distribution per clip that does not trust three raters blindly."""
 
 from pipelines.statistics.vote_counts import single_best
-from pipelines.units import Floats
+from pipelines.units import Float64Array
 from workbench.aggregation.rule import Aggregated
 from workbench.agreement.ratings import Ratings
 
@@ -25,7 +25,7 @@ class Soft:
         answers = counts.sum(axis=1, keepdims=True)
         total = counts.sum()
         prior = counts.sum(axis=0) / (total if total else 1)
-        shares: Floats = (counts + WEIGHT * prior) / (answers + WEIGHT)
+        shares: Float64Array = (counts + WEIGHT * prior) / (answers + WEIGHT)
         shares[answers[:, 0] == 0] = 0
         return Aggregated(single_best(shares), shares, {"prior_weight": WEIGHT, "prior": "shares over all clips"})
 

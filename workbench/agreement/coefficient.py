@@ -5,7 +5,7 @@ Sums over items are all that is needed, so an interval resamples sums of groups 
 
 from typing import Literal, Protocol, TypeAlias
 
-from pipelines.units import Floats
+from pipelines.units import Float64Array
 
 Scale: TypeAlias = Literal["nominal", "ordinal", "interval"]
 SCALES: tuple[Scale, ...] = ("nominal", "ordinal", "interval")
@@ -18,10 +18,10 @@ class Coefficient(Protocol):
     source: str
     corrected: bool
 
-    def summands(self, counts: Floats) -> Floats:
+    def summands(self, counts: Float64Array) -> Float64Array:
         """What each item adds, [items, m], from how many raters gave it each label, [items, labels]."""
         ...
 
-    def value(self, sums: Floats, scale: Scale, numbers: Floats) -> Floats:
+    def value(self, sums: Float64Array, scale: Scale, numbers: Float64Array) -> Float64Array:
         """Values [draws] from sums [draws, m]; NaN where undefined. `numbers` [labels]: the labels as numbers."""
         ...

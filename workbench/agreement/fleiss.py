@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.units import Floats
+from pipelines.units import Float64Array
 from workbench.agreement.coefficient import Scale
 from workbench.agreement.percent import pair_agreement
 
@@ -19,19 +19,19 @@ class FleissKappa:
     corrected = True
     source = "Fleiss (1971), doi:10.1037/h0031619"
 
-    def summands(self, counts: Floats) -> Floats:
+    def summands(self, counts: Float64Array) -> Float64Array:
         """[items, 2 + labels]: the share of agreeing pairs, whether the item counts, its answers."""
         share, is_paired = pair_agreement(counts)
         return np.concatenate([share[:, None], is_paired[:, None], counts * is_paired[:, None]], axis=1)
 
-    def value(self, sums: Floats, scale: Scale, numbers: Floats) -> Floats:
+    def value(self, sums: Float64Array, scale: Scale, numbers: Float64Array) -> Float64Array:
         """Kappa [draws]; nominal whatever the scale. NaN where only one label was given."""
         del scale, numbers
         with np.errstate(divide="ignore", invalid="ignore"):
             observed = sums[:, 0] / sums[:, 1]
             shares = sums[:, 2:] / sums[:, 2:].sum(axis=1, keepdims=True)
             expected = (shares**2).sum(axis=1)
-            kappa: Floats = (observed - expected) / (1 - expected)
+            kappa: Float64Array = (observed - expected) / (1 - expected)
         return np.where(1 - expected > 1e-12, kappa, np.nan)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.units import Floats
+from pipelines.units import Float64Array
 from workbench.agreement.coefficient import Scale
 
 
@@ -22,17 +22,17 @@ class Alpha:
     corrected = True
     source = "Krippendorff (2011), Computing Krippendorff's Alpha-Reliability"
 
-    def summands(self, counts: Floats) -> Floats:
+    def summands(self, counts: Float64Array) -> Float64Array:
         """Coincidences of each item, [items, labels²], from counts [items, labels]."""
         answers = counts.sum(axis=1)
         share = np.where(answers > 1, 1 / np.maximum(answers - 1, 1), 0.0)
         pairs = counts[:, :, None] * counts[:, None, :]
         diagonal = np.arange(counts.shape[1])
         pairs[:, diagonal, diagonal] -= counts
-        coincidences: Floats = pairs * share[:, None, None]
+        coincidences: Float64Array = pairs * share[:, None, None]
         return coincidences.reshape(len(counts), counts.shape[1] ** 2)
 
-    def value(self, sums: Floats, scale: Scale, numbers: Floats) -> Floats:
+    def value(self, sums: Float64Array, scale: Scale, numbers: Float64Array) -> Float64Array:
         """Alpha [draws] from coincidences [draws, labels²]; NaN where only one label was ever given."""
         labels = len(numbers)
         observed = sums.reshape(len(sums), labels, labels)
@@ -42,21 +42,21 @@ class Alpha:
         disagreed = (observed * distance).sum(axis=(1, 2))
         expected = np.einsum("di,dij,dj->d", margins, distance, margins)
         with np.errstate(divide="ignore", invalid="ignore"):
-            alpha: Floats = 1 - (total - 1) * disagreed / expected
+            alpha: Float64Array = 1 - (total - 1) * disagreed / expected
         return np.where(expected > 0, alpha, np.nan)
 
 
-def _distances(margins: Floats, scale: Scale, numbers: Floats) -> Floats:
+def _distances(margins: Float64Array, scale: Scale, numbers: Float64Array) -> Float64Array:
     """Squared differences between labels, [draws or 1, labels, labels]."""
     labels = len(numbers)
     if scale == "nominal":
         return (1 - np.eye(labels))[None]
     if scale == "interval":
-        between: Floats = (numbers[:, None] - numbers[None, :]) ** 2
+        between: Float64Array = (numbers[:, None] - numbers[None, :]) ** 2
         return between[None]
     upto = margins.cumsum(axis=1)
     middle = upto - margins / 2  # the mean rank of each label
-    ranks: Floats = (middle[:, :, None] - middle[:, None, :]) ** 2
+    ranks: Float64Array = (middle[:, :, None] - middle[:, None, :]) ** 2
     return ranks
 
 

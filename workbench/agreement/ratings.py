@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipelines.errors import DataError
 from pipelines.schema import Vote
-from pipelines.units import ClipId, Floats, LabelName, RaterId
+from pipelines.units import ClipId, Float64Array, LabelName, RaterId
 
 Codes: TypeAlias = npt.NDArray[np.int16]
 
@@ -25,7 +25,7 @@ class Ratings:
 
     items: tuple[ClipId, ...]
     labels: tuple[LabelName, ...]
-    counts: Floats
+    counts: Float64Array
     groups: tuple[str, ...]
     group_word: str = "clip"
     raters: tuple[RaterId, ...] = ()

@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.schema import Estimate, NoEstimate
 from pipelines.statistics import bootstrap
 from pipelines.statistics.vote_counts import entropy_bits
-from pipelines.units import ClipId, Floats, LabelName, RaterId
+from pipelines.units import ClipId, Float64Array, LabelName, RaterId
 from workbench.agreement import cohen
 from workbench.agreement.coefficient import Scale
 from workbench.agreement.ratings import Ratings
@@ -29,7 +29,7 @@ class Pair:
     b: RaterId
     n: int
     kappa: Estimate | NoEstimate
-    table: Floats
+    table: Float64Array
 
     def document(self) -> dict[str, Any]:
         return {"a": self.a, "b": self.b, "n": self.n, "kappa": self.kappa}
@@ -107,7 +107,7 @@ def agreement(
     answers = ratings.counts.sum(axis=1)
     is_paired = answers > 1
     numbers = _numbers(ratings.labels)
-    blocks: dict[str, Floats] = {name: each.summands(ratings.counts) for name, each in COEFFICIENTS.items()}
+    blocks: dict[str, Float64Array] = {name: each.summands(ratings.counts) for name, each in COEFFICIENTS.items()}
     pairs, left_out = _pairs(ratings)
     tables = [cohen.confusions(_column(ratings, a), _column(ratings, b), len(ratings.labels)) for a, b, _ in pairs]
     found = _estimates([*blocks.values(), *tables], ratings.groups, rng, n_boot)
@@ -145,8 +145,8 @@ def agreement(
 
 
 def _estimates(
-    blocks: Sequence[Floats], groups: Sequence[str], rng: np.random.Generator, n_boot: int
-) -> list[tuple[Floats, Floats]]:
+    blocks: Sequence[Float64Array], groups: Sequence[str], rng: np.random.Generator, n_boot: int
+) -> list[tuple[Float64Array, Float64Array]]:
     """(sums [1, m], sums of the draws [n_boot, m]) of each block."""
     stacked = np.concatenate(blocks, axis=1)
     drawn = bootstrap.resampled(stacked, groups, rng, n_boot=n_boot) if groups else stacked
@@ -155,7 +155,7 @@ def _estimates(
     return list(zip(np.split(totals, ends, axis=1), np.split(drawn, ends, axis=1), strict=True))
 
 
-def _estimate(value: Floats, drawn: Floats, n: int) -> Estimate | NoEstimate:
+def _estimate(value: Float64Array, drawn: Float64Array, n: int) -> Estimate | NoEstimate:
     if n == 0:
         return {"value": None, "reason": "no item was answered by two raters", "n": 0}
     if np.isnan(value[0]):
@@ -197,7 +197,7 @@ def _disputed(ratings: Ratings, count: int) -> tuple[Dispute, ...]:
     )
 
 
-def _numbers(labels: Sequence[LabelName]) -> Floats:
+def _numbers(labels: Sequence[LabelName]) -> Float64Array:
     try:
         return np.array([float(label) for label in labels])
     except ValueError:

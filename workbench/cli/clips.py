@@ -9,7 +9,7 @@ from workbench.cli import picks, repeats, screens
 from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say, show
 
 if TYPE_CHECKING:
-    from pipelines.ingest.reproduce.rebuild import Checked
+    from pipelines.ingest.reproduce.rebuild import VerificationReport
     from pipelines.study import Study
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The clips of a study.")
@@ -93,12 +93,13 @@ def verify(
     """
     from pipelines.errors import ConfigError
     from pipelines.ingest.reproduce import rebuild as rebuilding
+    from pipelines.ingest.reproduce.shared_manifest import open_manifest
     from pipelines.study import open_study
 
     if media and not sources:
         raise ConfigError("--media goes with --sources: without it only the clips' own files are read")
     opened = open_study(study)
-    manifest = rebuilding.open_manifest(opened.manifests)
+    manifest = open_manifest(opened.manifests)
     with reporter() as report:
         if sources:
             done = rebuilding.verify_sources(
@@ -137,13 +138,14 @@ def rebuild(
     """
     from pipelines.errors import ConfigError
     from pipelines.ingest.reproduce import rebuild as rebuilding
+    from pipelines.ingest.reproduce.shared_manifest import open_manifest
     from pipelines.study import Study, StudySettings, project_root, study_names
 
     root = project_root()
     path = Path(manifest)
     if not path.exists() and manifest in study_names(root):
         path = root / "data_manifests" / manifest
-    opened = rebuilding.open_manifest(path)
+    opened = open_manifest(path)
     home = next(
         (
             Study(root, name)
@@ -165,7 +167,7 @@ def rebuild(
             home.cache / "scratch" if home is not None else target,
             suffix=settings.clip.format,
             remembered=_remembered(home) if home is not None else {},
-            fetch=rebuilding.fetch_into(private / "media", settings),
+            fetch=rebuilding.source_fetcher(private / "media", settings),
             retime=retime,
             jobs=jobs,
             report=report,
@@ -176,7 +178,7 @@ def rebuild(
     leave(done.exit_code)
 
 
-def _say(done: "Checked", hint: str) -> None:
+def _say(done: "VerificationReport", hint: str) -> None:
     for one in done.findings:
         if not one.is_same:
             say(f"{one.level:8} {one.clip.clip_id}: {one.reason}")

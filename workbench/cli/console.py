@@ -16,7 +16,7 @@ import typer
 
 from pipelines.atomic_write import write_json
 from pipelines.errors import Cancelled
-from pipelines.progress import Progress, Report
+from pipelines.progress import Progress, ProgressCallback
 from workbench.jobs.jobs import PROGRESS_VARIABLE
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def leave(code: int) -> None:
 
 
 @contextmanager
-def reporter() -> Iterator[Report]:
+def reporter() -> Iterator[ProgressCallback]:
     """A Report that draws a bar with ETA per item on standard error and tells a watching job.
 
     Ctrl-C and SIGTERM become `Cancelled` at the next report.

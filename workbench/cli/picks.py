@@ -124,7 +124,7 @@ def sound(
 
     from pipelines.errors import MediaError, PipelineError, UnknownName
     from pipelines.execution.process_pool import Failed, run_each
-    from pipelines.ingest.preview.decoded_audio import SoundTask, make_sound
+    from pipelines.ingest.preview.decoded_audio import DecodeTask, decode_to_cache
     from pipelines.study import open_study
     from workbench.curation.clipper_source import known as look
     from workbench.curation.clipper_source import sound_of, sound_task
@@ -133,7 +133,7 @@ def sound(
     opened = open_study(study)
     known, seen = mineable(opened), look(opened)
     names = list(dict.fromkeys(sources or [name for name, one in known.items() if isinstance(one, Mined)]))
-    tasks: dict[str, SoundTask] = {}
+    tasks: dict[str, DecodeTask] = {}
     failed: dict[str, str] = {}
     there = []
     for name in names:
@@ -149,7 +149,7 @@ def sound(
             tasks[name] = task
     made = []
     with reporter() as report:
-        for name, outcome in run_each(make_sound, tasks, jobs=jobs, stage="sound", report=report):
+        for name, outcome in run_each(decode_to_cache, tasks, jobs=jobs, stage="sound", report=report):
             if isinstance(now := mineable(opened).get(name), str):  # taken down while this went on
                 shutil.rmtree(tasks[name].folder, ignore_errors=True)
                 failed[name] = now

@@ -48,14 +48,14 @@ def list_releases(study: StudyOption = None, as_json: JsonOption = False) -> Non
 
     Example: workbench release list --study night
     """
-    from pipelines.release import problems, releases
+    from pipelines.release import integrity_problems, list_releases
     from pipelines.study import open_study
 
     opened = open_study(study)
     rows = [
         {key: each.facts[key] for key in ("name", "created", "rule", "counts", "digest")}
-        | {"problems": list(problems(each))}
-        for each in releases(opened)
+        | {"problems": list(integrity_problems(each))}
+        for each in list_releases(opened)
     ]
 
     def people() -> None:

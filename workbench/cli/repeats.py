@@ -20,13 +20,13 @@ def repeats(
     Example: workbench clips repeats --picture repeats.png --study night
     """
     from pipelines.ingest.repeats import figure_files
-    from pipelines.ingest.repeats.timeline import clock, picture_of
-    from pipelines.ingest.series.repeat_masks import read_repeated
+    from pipelines.ingest.repeats.timeline import clock, repeat_timeline
+    from pipelines.ingest.series.repeat_masks import read_study_repeats
     from pipelines.study import open_study
 
     opened = open_study(study)
-    found = read_repeated(opened)
-    shown = picture_of(found.order, found.seconds, found.repeats, found.masks)
+    found = read_study_repeats(opened)
+    shown = repeat_timeline(found.order, found.seconds, found.repeats, found.masks)
     if picture is not None:
         figure_files.save(shown, picture)
     masked = {row.source_id: row.masked_s for row in shown.rows}
@@ -53,27 +53,27 @@ def repeats(
                         "end_s": round(place.end_s, 3),
                         "masked": place.is_masked,
                     }
-                    for place in group.places
+                    for place in group.occurrences
                 ],
             }
             for group in shown.groups
         ],
-        "not_compared": list(found.unread),
+        "not_compared": list(found.not_compared),
         "picture": str(picture) if picture is not None else None,
     }
 
     def people() -> None:
         for group in shown.groups:
-            say(f"{group.name}, {max(place.end_s - place.start_s for place in group.places):.1f} s:")
-            for place in group.places:
+            say(f"{group.name}, {max(place.end_s - place.start_s for place in group.occurrences):.1f} s:")
+            for place in group.occurrences:
                 fate = "" if place.is_masked else "  kept"
                 say(f"  {place.source_id}  {clock(place.start_s)} to {clock(place.end_s)}{fate}")
         if found.order:
             say(figure_files.title(shown))
         else:
             say("Nothing was compared yet: workbench ingest looks for repeats when it ends.")
-        if found.unread:
-            say(f"Not compared, for want of a fingerprint of this version: {', '.join(found.unread)}")
+        if found.not_compared:
+            say(f"Not compared, for want of a fingerprint of this version: {', '.join(found.not_compared)}")
         if picture is not None:
             say(f"Written: {picture}")
 

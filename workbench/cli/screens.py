@@ -10,7 +10,7 @@ from workbench.cli.console import JsonOption, StudyOption, leave, reporter, say,
 if TYPE_CHECKING:
     from pipelines.ingest.selection.funnel import Funnel
     from pipelines.ingest.selection.threshold_preview import Candidates
-    from pipelines.study import Bounds, Study
+    from pipelines.study import ScreenThresholds, Study
     from pipelines.units import ClipId
 
 WIDTH = 48
@@ -79,9 +79,9 @@ def screen(
     """
     from pipelines.errors import ConfigError, UnknownName
     from pipelines.ingest.selection.manual_picks import read_picks
-    from pipelines.ingest.selection.screens import SCREENS, bounds_of
-    from pipelines.ingest.selection.speaker_quotas import speakers_of
-    from pipelines.ingest.selection.threshold_preview import read_candidates, what_if
+    from pipelines.ingest.selection.screens import SCREENS, effective_thresholds
+    from pipelines.ingest.selection.speaker_quotas import read_clip_speakers
+    from pipelines.ingest.selection.threshold_preview import preview_thresholds, read_candidates
     from pipelines.study import open_study
     from workbench.labels.answered_clips import answered_in, leaving_words
 
@@ -96,23 +96,23 @@ def screen(
         raise UnknownName("screen", name, SCREENS)
     if default and asked:
         raise ConfigError("--default goes without other bounds")
-    now = bounds_of(opened.settings)[name]
-    wanted = SCREENS[name].bounds if default else _moved(now, asked)
+    now = effective_thresholds(opened.settings)[name]
+    wanted = SCREENS[name].thresholds if default else _moved(now, asked)
     candidates = read_candidates(opened.candidates)
-    said = speakers_of(opened, candidates.places.keys())
-    told = what_if(candidates, opened.settings, {name: wanted}, picks=read_picks(opened), speakers=said)
+    said = read_clip_speakers(opened, candidates.rows_by_source.keys())
+    told = preview_thresholds(candidates, opened.settings, {name: wanted}, picks=read_picks(opened), speakers=said)
     with_answers = answered_in(opened)
     document: dict[str, Any] = {
         "study": opened.name,
         "screen": name,
-        "says": SCREENS[name].says,
+        "says": SCREENS[name].description,
         "bounds": now.model_dump(),
         "asked": wanted.model_dump(),
-        "keeps": told.keeps,
-        "was": told.was,
-        "gains": len(told.gains),
-        "loses": len(told.loses),
-        "loses_answered": len(with_answers.intersection(told.loses)),
+        "keeps": told.n_kept,
+        "was": told.n_kept_before,
+        "gains": len(told.gained),
+        "loses": len(told.lost),
+        "loses_answered": len(with_answers.intersection(told.lost)),
         "status": told.statuses,
         "reasons": told.reasons,
         "set": put,
@@ -124,8 +124,8 @@ def screen(
     def people() -> None:
         _say_histogram(candidates, told.kept, name, wanted)
         verb = "Keeps" if put else "Would keep"
-        say(f"{verb} {told.keeps} clips (was {told.was}): gains {len(told.gains)}, loses {len(told.loses)}.")
-        if words := leaving_words(len(told.loses), document["loses_answered"], is_done=put):
+        say(f"{verb} {told.n_kept} clips (was {told.n_kept_before}): gains {len(told.gained)}, loses {len(told.lost)}.")
+        if words := leaving_words(len(told.lost), document["loses_answered"], is_done=put):
             say(words)
         if put:
             say(document["told"])
@@ -136,21 +136,21 @@ def screen(
     leave(code)
 
 
-def _moved(now: "Bounds", asked: Mapping[str, str]) -> "Bounds":
-    from pipelines.ingest.selection.threshold_preview import moved
-    from pipelines.study import Bounds
+def _moved(now: "ScreenThresholds", asked: Mapping[str, str]) -> "ScreenThresholds":
+    from pipelines.ingest.selection.threshold_preview import move_limit
+    from pipelines.study import ScreenThresholds
     from pipelines.toml_config import parse
 
     bounds = now
     for key, text in asked.items():
         limit = _number(key, text)
         if key == "min":
-            bounds = moved(bounds, "min", limit)
+            bounds = move_limit(bounds, "min", limit)
         elif key == "max":
-            bounds = moved(bounds, "max", limit)
+            bounds = move_limit(bounds, "max", limit)
         else:
             bounds = bounds.model_copy(update={key: limit})
-    return parse(Bounds, bounds.model_dump(), "workbench clips screen")
+    return parse(ScreenThresholds, bounds.model_dump(), "workbench clips screen")
 
 
 def _number(key: str, text: str) -> float | None:
@@ -164,17 +164,17 @@ def _number(key: str, text: str) -> float | None:
         raise ConfigError(f"--{key.replace('_', '-')}: expected a number or 'none', found '{text}'") from None
 
 
-def _seen(text: str | None) -> "Bounds | None":
+def _seen(text: str | None) -> "ScreenThresholds | None":
     """What a page showed when somebody asked for other bounds there."""
     from pydantic import ValidationError
 
     from pipelines.errors import ConfigError
-    from pipelines.study import Bounds
+    from pipelines.study import ScreenThresholds
 
     if text is None:
         return None
     try:
-        return Bounds.model_validate_json(text)
+        return ScreenThresholds.model_validate_json(text)
     except ValidationError:
         raise ConfigError('--seen: expected bounds as JSON, such as {"max": 0.7}') from None
 
@@ -182,18 +182,18 @@ def _seen(text: str | None) -> "Bounds | None":
 def _put(
     study: "Study",
     name: str,
-    bounds: "Bounds | None",
-    seen: "Bounds",
+    bounds: "ScreenThresholds | None",
+    seen: "ScreenThresholds",
     document: dict[str, Any],
     with_answers: frozenset["ClipId"],
 ) -> int:
     """Write the bounds, then make the tables and clips so. Where a run is under way, that one does it at its end."""
     from pipelines.errors import ConfigError
     from pipelines.ingest.run.run import retable
-    from pipelines.ingest.selection.threshold_edit import set_bounds
+    from pipelines.ingest.selection.threshold_edit import set_thresholds
     from pipelines.study import open_study
 
-    before = set_bounds(study, name, bounds, seen=seen)
+    before = set_thresholds(study, name, bounds, seen=seen)
     document["before"] = before.model_dump() if before is not None else None
     with reporter() as report:
         try:
@@ -209,12 +209,12 @@ def _put(
 
 
 def _all(study: "Study", as_json: bool) -> None:
-    from pipelines.ingest.selection.screens import SCREENS, bounds_of
+    from pipelines.ingest.selection.screens import SCREENS, effective_thresholds
     from pipelines.ingest.selection.threshold_preview import read_candidates
     from workbench.status.ingest_status import bounds_words
 
     candidates = read_candidates(study.candidates)
-    bounds = bounds_of(study.settings)
+    bounds = effective_thresholds(study.settings)
     against = {
         name: sum(any(reason.rpartition("_")[0] == name for reason in reasons) for reasons in candidates.reasons)
         for name in SCREENS
@@ -224,27 +224,27 @@ def _all(study: "Study", as_json: bool) -> None:
         "windows": len(candidates),
         "clips": int(candidates.kept.sum()),
         "screens": [
-            {"screen": name, "says": one.says, "bounds": bounds[name].model_dump(), "against": against[name]}
+            {"screen": name, "says": one.description, "bounds": bounds[name].model_dump(), "against": against[name]}
             for name, one in SCREENS.items()
         ],
     }
 
     def people() -> None:
         for name, one in SCREENS.items():
-            say(f"{name:18} {bounds_words(bounds[name]):32} refuses {against[name]:6}  {one.says}")
+            say(f"{name:18} {bounds_words(bounds[name]):32} refuses {against[name]:6}  {one.description}")
         say(f"{document['clips']} clips of {document['windows']} windows in study '{study.name}'.")
 
     show(document, as_json=as_json, people=people)
 
 
-def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "Bounds") -> None:
+def _say_histogram(candidates: "Candidates", kept: Any, name: str, bounds: "ScreenThresholds") -> None:
     from pipelines.ingest.selection.screens import SCREENS
     from pipelines.ingest.selection.threshold_preview import histogram
     from workbench.status.ingest_status import bounds_words
 
     made = histogram(candidates, name, kept, bins=BINS)
     most = max(1, int((made.kept + made.others).max()))
-    say(f"{name}: {SCREENS[name].says}; {bounds_words(bounds)}. # kept, . not kept")
+    say(f"{name}: {SCREENS[name].description}; {bounds_words(bounds)}. # kept, . not kept")
     for low, inside, outside in zip(made.edges, made.kept, made.others, strict=False):
         bar = "#" * round(WIDTH * inside / most) + "." * round(WIDTH * outside / most)
         say(f"{low:10.3g} | {bar} {inside + outside}")
@@ -261,11 +261,11 @@ def say_funnel(found: "Funnel", study: "Study") -> None:
     for step in found.steps:
         say(f"{step.name:22} {duration(step.seconds):>12}  {100 * step.seconds / first:5.1f} %")
     say("Windows that pass every screen, by loudness:")
-    for one in found.quarters:
+    for one in found.loudness_quartiles:
         share = 100 * one.passing / one.windows
         say(f"  {one.low:6.1f} to {one.high:6.1f} LUFS: {share:5.1f} % of {one.windows}")
     say("Not kept, by the first reason:")
     for code, count in found.reasons.items():
         say(f"  {count:7} {reason_words(code, study.settings)}")
     arms = ", ".join(f"{count} {arm}" for arm, count in found.arms.items())
-    say(f"Kept: {arms or 'none'}. A screen would have refused {found.random_saved} of those drawn at random.")
+    say(f"Kept: {arms or 'none'}. A screen would have refused {found.random_would_fail} of those drawn at random.")

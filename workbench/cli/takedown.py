@@ -9,7 +9,7 @@ import typer
 from workbench.cli.console import JsonOption, StudyOption, say, show, warn
 
 if TYPE_CHECKING:
-    from pipelines.ingest.series.shared_audio import Kin
+    from pipelines.ingest.series.shared_audio import RelatedSource
 
 
 def takedown(
@@ -64,7 +64,7 @@ def takedown(
     show({"ok": True, "study": opened.name, **done.document()}, as_json=as_json, people=people)
 
 
-def kin_lines(kin: "Sequence[Kin]", study: str) -> Iterator[str]:
+def kin_lines(kin: "Sequence[RelatedSource]", study: str) -> Iterator[str]:
     """What is to be said of other sources with the same sound, and how those are withdrawn too."""
     close = [one for one in kin if one.is_close]
     for one in close:
@@ -75,7 +75,7 @@ def kin_lines(kin: "Sequence[Kin]", study: str) -> Iterator[str]:
         yield f"{are} short stretches of it: with --json each is named."
 
 
-def _holds(one: "Kin") -> str:
+def _holds(one: "RelatedSource") -> str:
     if one.why == "copy":
         return (
             f"is a re-upload of it: {one.own_share or 0:.0%} of this one is the same sound. No clip was made of it "

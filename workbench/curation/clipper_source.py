@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.errors import DataError
-from pipelines.ingest.preview.decoded_audio import Sound, SoundTask, open_sound, sound_folder
-from pipelines.ingest.selection.manual_picks import Pick, meets
+from pipelines.ingest.preview.decoded_audio import DecodedAudio, DecodeTask, decoded_audio_folder, open_decoded_audio
+from pipelines.ingest.selection.manual_picks import Pick, overlaps_any
 from pipelines.ingest.selection.screens import SCREENS
-from pipelines.ingest.series.repeat_masks import read_repeated, repeats_file
+from pipelines.ingest.series.repeat_masks import read_study_repeats, repeats_file
 from pipelines.ingest.source_analysis import tracks_file
 from pipelines.ingest.state.queue import Item
 from pipelines.ingest.state.status import opened_beside
 from pipelines.schema import clip_id
-from pipelines.study import PlaceSettings, Study
+from pipelines.study import PlacementSettings, Study
 from pipelines.units import ClipId, Hertz, Samples, Seconds, SourceId
 from workbench.curation.current_picks import Curated
 from workbench.curation.recordings import Mined, Stamp, all_clips, clips_of, mineable, stamp
@@ -60,9 +60,9 @@ class ShownClip:
     is_waiting: bool
 
 
-def sound_of(study: Study, mined: Mined) -> Sound | None:
+def sound_of(study: Study, mined: Mined) -> DecodedAudio | None:
     """The source's exact sound, opened once for as long as it is the same; None while it is not made."""
-    facts = sound_folder(study, mined.source_id, mined.sha256) / "facts.json"
+    facts = decoded_audio_folder(study, mined.source_id, mined.sha256) / "facts.json"
     return _sound(study, mined.source_id, mined.sha256, stamp(facts))
 
 
@@ -89,7 +89,7 @@ def recording_of(known: Known, mined: Mined) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def sound_task(study: Study, mined: Mined, known: Known) -> SoundTask | str:
+def sound_task(study: Study, mined: Mined, known: Known) -> DecodeTask | str:
     """What has to be made so that the source can be heard, or the sentence that says why it cannot be."""
     item = known.items.get(mined.source_id)
     if item is None or not item.path:
@@ -99,11 +99,11 @@ def sound_task(study: Study, mined: Mined, known: Known) -> SoundTask | str:
     path = Path(item.path)
     if not path.is_file():
         return f"the recording of '{mined.source_id}', {path.name}, is no longer where it was ingested: put it back"
-    return SoundTask(
+    return DecodeTask(
         mined.source_id,
         path,
         mined.sha256,
-        sound_folder(study, mined.source_id, mined.sha256),
+        decoded_audio_folder(study, mined.source_id, mined.sha256),
         mined.n_samples,
         track=int(item.facts.get("track") or 0),
         salvage=item.reason_code == "salvaged",
@@ -160,7 +160,7 @@ def shown_clips(study: Study, stands: Curated, source_id: SourceId, rate_hz: Her
     ]
     for clip in listed.values():
         stretch = Pick(clip.start_sample, clip.n_samples)
-        if clip.arm != "picked" and not meets(stretch, picks):
+        if clip.arm != "picked" and not overlaps_any(stretch, picks):
             found.append(ShownClip(clip.clip_id, stretch, clip.arm or "model", is_waiting=False))
     return sorted(found, key=lambda one: one.stretch)
 
@@ -168,7 +168,7 @@ def shown_clips(study: Study, stands: Curated, source_id: SourceId, rate_hz: Her
 def proposals(windows: Sequence[Proposal], clips: Sequence[ShownClip]) -> list[Proposal]:
     """Those of the candidate windows that meet no clip, best first."""
     taken = [clip.stretch for clip in clips]
-    free = [one for one in windows if not meets(Pick(one.start_sample, one.n_samples), taken)]
+    free = [one for one in windows if not overlaps_any(Pick(one.start_sample, one.n_samples), taken)]
     return sorted(free, key=lambda one: (-one.score, one.start_sample))
 
 
@@ -193,14 +193,14 @@ def speech(study: Study, mined: Mined) -> list[tuple[Samples, Samples]]:
     try:
         return _speech(path, stamp(path), mined.rate_hz, study.settings.place)
     except DataError:
-        spans: list[tuple[Samples, Samples]] = []
+        speech_spans: list[tuple[Samples, Samples]] = []
         for one in candidates(study, mined.source_id):
             end = one.start_sample + one.n_samples
-            if spans and one.start_sample <= spans[-1][1]:
-                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+            if speech_spans and one.start_sample <= speech_spans[-1][1]:
+                speech_spans[-1] = (speech_spans[-1][0], max(end, speech_spans[-1][1]))
             else:
-                spans.append((one.start_sample, end))
-        return spans
+                speech_spans.append((one.start_sample, end))
+        return speech_spans
 
 
 def repeated(study: Study, mined: Mined) -> list[tuple[Samples, Samples, str]]:
@@ -228,8 +228,8 @@ def nominated(study: Study, stands: Curated) -> dict[str, int]:
 
 
 @lru_cache(maxsize=16)
-def _sound(study: Study, source_id: SourceId, sha256: str, _facts: Stamp) -> Sound | None:
-    return open_sound(study, source_id, sha256)
+def _sound(study: Study, source_id: SourceId, sha256: str, _facts: Stamp) -> DecodedAudio | None:
+    return open_decoded_audio(study, source_id, sha256)
 
 
 @lru_cache(maxsize=4)
@@ -247,24 +247,24 @@ def _candidates(path: Path, changed: Stamp, only: SourceId | None) -> Mapping[So
         worth = float(spoken or 0)
         for code in codes:
             screen = SCREENS.get(code.rpartition("_")[0])
-            worth *= _HARD if code == "repeated" or (screen is not None and screen.hard) else _SOFT
+            worth *= _HARD if code == "repeated" or (screen is not None and screen.is_hard) else _SOFT
         found.setdefault(name, []).append(Proposal(start, count, status, codes, round(min(1.0, max(0.0, worth)), 4)))
     return {name: tuple(sorted(windows, key=lambda one: one.start_sample)) for name, windows in found.items()}
 
 
 @lru_cache(maxsize=8)
-def _speech(path: Path, _changed: Stamp, rate_hz: Hertz, place: PlaceSettings) -> list[tuple[Samples, Samples]]:
+def _speech(path: Path, _changed: Stamp, rate_hz: Hertz, place: PlacementSettings) -> list[tuple[Samples, Samples]]:
     from pipelines.ingest.analysis.analyzer import load
-    from pipelines.ingest.analysis.speech import spans
+    from pipelines.ingest.analysis.speech import speech_spans
 
-    heard = spans(load(path).speech, place)
+    heard = speech_spans(load(path).speech, place)
     return [(round(span.start_s * rate_hz), round(span.end_s * rate_hz)) for span in heard]
 
 
 @lru_cache(maxsize=2)
 def _repeats(study: Study, _changed: Stamp) -> Mapping[SourceId, Sequence[tuple[Seconds, Seconds, str]]]:
     found: dict[SourceId, set[tuple[Seconds, Seconds, str]]] = {}
-    for one in read_repeated(study).repeats:
+    for one in read_study_repeats(study).repeats:
         found.setdefault(one.source_a, set()).add((one.start_a_s, one.end_a_s, one.kind))
         found.setdefault(one.source_b, set()).add((one.start_b_s, one.end_b_s, one.kind))
     return {name: sorted(stretches) for name, stretches in found.items()}

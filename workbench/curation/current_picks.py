@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
-from pipelines.ingest.selection.manual_picks import Pick, Speaker, meets
+from pipelines.ingest.selection.manual_picks import Pick, Speaker, overlaps_any
 from pipelines.schema import Clip
 from pipelines.units import ClipId, LabelName, Samples, SourceId
 from workbench.store.curation import CurationEvent
@@ -160,7 +160,7 @@ def withheld(stands: Curated, clips: Mapping[SourceId, Iterable[Clip]], *, only_
             if clip.arm == "picked":
                 is_gone = not only_here and stretch not in picks
             else:
-                is_gone = meets(stretch, picks) and stretch not in picks
+                is_gone = overlaps_any(stretch, picks) and stretch not in picks
             if is_gone:
                 gone.add(clip.clip_id)
     return frozenset(gone)

@@ -13,9 +13,9 @@ from typing import get_args
 
 import sqlalchemy as sa
 
-from pipelines.atomic_write import sweep, write_text
+from pipelines.atomic_write import remove_leftovers, write_text
 from pipelines.errors import DataError, TableError
-from pipelines.ingest.preview.decoded_audio import open_sound
+from pipelines.ingest.preview.decoded_audio import open_decoded_audio
 from pipelines.ingest.selection.manual_picks import (
     Pick,
     gender_problem,
@@ -152,7 +152,9 @@ class Desk:
             for name in picks:
                 _check_apart(name, stands.picks_of(name))
             speakers = {name: one for name, one in stands.speakers.items() if name.rpartition("-")[0] not in gone}
-            sweep(study.manifests, "picks.csv", "speakers.csv")  # of a server that was killed while it wrote them
+            remove_leftovers(
+                study.manifests, "picks.csv", "speakers.csv"
+            )  # of a server that was killed while it wrote them
             changed = False
             if any(picks.values()) or picks_file(study).is_file():
                 changed |= write_text(picks_file(study), picks_to_csv(picks))
@@ -252,7 +254,7 @@ def cut(study: Study, mined: Mined, pick: Pick) -> bool:
 
     Raises MediaError, OSError.
     """
-    sound = open_sound(study, mined.source_id, mined.sha256)
+    sound = open_decoded_audio(study, mined.source_id, mined.sha256)
     if sound is None:
         return False
     path = study.clip_path(clip_id(mined.source_id, pick.start_sample, mined.rate_hz))

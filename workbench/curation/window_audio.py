@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.errors import MediaError
-from pipelines.ingest.preview.isolated_process import Beside, answer
+from pipelines.execution.isolated_process import IsolatedProcess, serve_requests
 from pipelines.units import Audio, ClipId, Hertz, Seconds
 from workbench.errors import AccessError
 from workbench.people import access_control
@@ -49,7 +49,7 @@ def window_wav(study: "Study", clip_id: ClipId) -> bytes:
 
 def _beside_wav(path: Path, start_s: Seconds, length_s: Seconds) -> bytes:
     """What `near` gives, as WAV bytes, read where a decoder that crashes or hangs takes nobody with it."""
-    said = _beside().ask(json.dumps([str(path), start_s, length_s]).encode())
+    said = _beside().request(json.dumps([str(path), start_s, length_s]).encode())
     if said is None:
         raise MediaError("crashed", f"{path.name}: whatever reads it there crashes or hangs", "fix")
     told = json.loads(said)
@@ -59,8 +59,8 @@ def _beside_wav(path: Path, start_s: Seconds, length_s: Seconds) -> bytes:
 
 
 @cache
-def _beside() -> Beside:
-    return Beside(__name__)
+def _beside() -> IsolatedProcess:
+    return IsolatedProcess(__name__)
 
 
 def _reply(question: bytes) -> bytes:
@@ -147,4 +147,4 @@ def _wav(mono: Audio, rate_hz: Hertz) -> bytes:
 
 
 if __name__ == "__main__":
-    answer(_reply, silence_s=LONGEST_S, memory_bytes=MEMORY_BYTES)
+    serve_requests(_reply, timeout_s=LONGEST_S, memory_bytes=MEMORY_BYTES)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.atomic_write import atomic_path, write_json
-from pipelines.progress import Progress, Report
+from pipelines.progress import Progress, ProgressCallback
 from pipelines.schema import Clip
 from pipelines.units import Audio, Hertz, LabelName, Seconds
 from workbench.demo import script
@@ -34,7 +34,7 @@ class Spoken:
     speaker: str
 
 
-def make_material(folder: Path, report: Report) -> None:
+def make_material(folder: Path, report: ProgressCallback) -> None:
     """Make `folder/episodes` and `folder/acted`, each piece in a fresh process; what is there already is left alone."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         futures = [pool.submit(make_episode, folder, number) for number in range(1, EPISODES + 1)]

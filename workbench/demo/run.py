@@ -18,7 +18,7 @@ from pipelines import corpora
 from pipelines.atomic_write import write_text
 from pipelines.errors import Cancelled, DataError, PipelineError
 from pipelines.manifest import read_clips, read_table, table_to_csv
-from pipelines.progress import Progress, Report, silent
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.study import DEMO, Study, create_study, open_study, study_names
 from workbench.demo import material
 from workbench.demo.server import serving
@@ -39,7 +39,7 @@ class Demo:
 
     root: Path
     study: Study
-    report: Report = silent
+    report: ProgressCallback = ignore_progress
     done: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -48,7 +48,7 @@ class Demo:
         return self.study.private / "made"
 
 
-def run_demo(root: Path, report: Report = silent) -> dict[str, Any]:
+def run_demo(root: Path, report: ProgressCallback = ignore_progress) -> dict[str, Any]:
     """Run the whole loop under `root` and say what each step gave; what is there already is not made again.
 
     The document has `ok`, `steps`, `versions`, and where a step failed `failed` with its name and reason.

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.errors import TableError
 from pipelines.manifest import read_clips
-from pipelines.progress import Progress, Report, silent
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.study import Study
 from pipelines.units import RaterId
 from workbench.errors import StoreError
@@ -43,7 +43,7 @@ class Imported:
 
 
 def import_labels(
-    study: Study, store: Store, path: Path, *, kind: RaterKind | None = None, report: Report = silent
+    study: Study, store: Store, path: Path, *, kind: RaterKind | None = None, report: ProgressCallback = ignore_progress
 ) -> Imported:
     """Read `path` (see workbench.labels.annotation_table.read) and record what the store does not hold yet, all of it or nothing.
 

@@ -14,15 +14,15 @@ from pipelines.errors import ConfigError, DataError, UnknownName
 from pipelines.manifest import read_table
 from pipelines.release import (
     SNAPSHOTS,
-    Content,
     Release,
+    ReleaseContent,
     find_release,
+    integrity_problems,
     open_release,
-    problems,
     release_names,
     write_release,
 )
-from pipelines.schema import Vote, checked_name
+from pipelines.schema import Vote, validate_name
 from pipelines.statistics import vote_counts
 from pipelines.statistics.human_ceiling import human_ceiling
 from pipelines.study import Study
@@ -64,7 +64,7 @@ def create_release(study: Study, name: str, rule: str = "majority", *, pass_: st
 
     Raises ConfigError for the name, UnknownName for the rule, DataError while no clip has a label.
     """
-    checked_name("release", name)
+    validate_name("release", name)
     taken = ConfigError(f"there is already a release '{name}', and releases never change: choose another name")
     if (study.releases / name).exists():
         raise taken
@@ -85,7 +85,7 @@ def snapshot(study: Study, rule: str = "majority", *, pass_: str = "audio") -> R
 
 def verify(study: Study, name: str) -> tuple[str, ...]:
     """What is wrong with a release, in words; empty when it is as it was made. Raises UnknownName."""
-    return problems(find_release(study, name))
+    return integrity_problems(find_release(study, name))
 
 
 def difference(study: Study, older: str, newer: str) -> Difference:
@@ -105,7 +105,7 @@ def latest(study: Study) -> Release:
     return open_release(study, names[-1]) if names else snapshot(study)
 
 
-def gather(study: Study, rule: str, *, pass_: str = "audio") -> Content:
+def gather(study: Study, rule: str, *, pass_: str = "audio") -> ReleaseContent:
     """Everything a release of the labels as they stand would hold. Raises UnknownName, DataError."""
     if rule not in RULES:
         raise UnknownName("rule", rule, RULES)
@@ -127,7 +127,7 @@ def gather(study: Study, rule: str, *, pass_: str = "audio") -> Content:
         facts = _facts(study, rule, pass_, found, names, ratings, made, given)
         return facts, datasheet(study, facts, clips)
 
-    return Content(
+    return ReleaseContent(
         clips=clips,
         labels=ratings.labels,
         views=_coarser(study),

@@ -11,7 +11,7 @@ from pipelines.units import SourceId
 
 if TYPE_CHECKING:
     from pipelines.ingest.state.status import SourceStanding
-    from pipelines.study import Bounds, Study, StudySettings
+    from pipelines.study import ScreenThresholds, Study, StudySettings
 
 #: How a source is said to stand, in the order of what asks for attention first.
 State = Literal["needs you", "broke off", "waits", "paused", "not begun", "fetched", "unusable", "our error", "done",
@@ -162,20 +162,20 @@ _DECIDED = {
 
 def reason_words(code: str, settings: "StudySettings") -> str:
     """A reason code of a window in words: `longest stretch without speech, in seconds: over 1`."""
-    from pipelines.ingest.selection.screens import SCREENS, bounds_of
+    from pipelines.ingest.selection.screens import SCREENS, effective_thresholds
 
     name, _, side = code.rpartition("_")
     if name not in SCREENS:
         return _DECIDED.get(code, code.replace("_", " "))
-    bounds = bounds_of(settings)[name]
+    bounds = effective_thresholds(settings)[name]
     limit = bounds.min if side == "low" else bounds.max
     beyond = "too low" if side == "low" else "too high"
     if limit is not None:
         beyond = f"under {limit:g}" if side == "low" else f"over {limit:g}"
-    return f"{SCREENS[name].says}: {beyond}"
+    return f"{SCREENS[name].description}: {beyond}"
 
 
-def bounds_words(bounds: "Bounds") -> str:
+def bounds_words(bounds: "ScreenThresholds") -> str:
     """`at least 0.6 and at most 0.9`, `no limit`."""
     parts = []
     if bounds.min is not None:

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.ingest.series.shared_audio import Kin, kin_of
+from pipelines.ingest.series.shared_audio import RelatedSource, related_sources
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips
 from pipelines.schema import Clip
 from pipelines.study import Study
-from pipelines.takedowns import Takedown, read_takedowns, withdrawn_among
+from pipelines.takedowns import Takedown, read_takedowns, takedowns_of_clips
 from pipelines.units import ClipId, SourceId
 
 
@@ -31,7 +31,7 @@ class Withdrawal:
     feature_rows: int = 0
     kept_files: tuple[str, ...] = ()
     releases: dict[str, int] = field(default_factory=dict)
-    kin: tuple[Kin, ...] = ()
+    kin: tuple[RelatedSource, ...] = ()
     running: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -72,7 +72,11 @@ def outlook(study: Study, name: str) -> Withdrawal:
     clips = tuple(clip.clip_id for clip in listed_clips(study) if clip.source_id == source_id)
     earlier = [row for row in read_takedowns(study) if row.source_id == source_id]
     return Withdrawal(
-        source_id, clips, is_again=bool(earlier), releases=releases_with(study, clips), kin=kin_of(study, source_id)
+        source_id,
+        clips,
+        is_again=bool(earlier),
+        releases=releases_with(study, clips),
+        kin=related_sources(study, source_id),
     )
 
 
@@ -83,12 +87,12 @@ def listed_clips(study: Study) -> tuple[Clip, ...]:
 
 def releases_with(study: Study, clips: Sequence[ClipId]) -> dict[str, int]:
     """How many of `clips` each release holds."""
-    from pipelines.release import releases
+    from pipelines.release import list_releases
 
     asked = frozenset(clips)
     counts = {
         release.name: sum(clip.clip_id in asked for clip in read_clips(release.folder / "clips.csv"))
-        for release in releases(study)
+        for release in list_releases(study)
         if (release.folder / "clips.csv").is_file()
     }
     return {name: count for name, count in counts.items() if count}
@@ -99,4 +103,4 @@ def withdrawn_from(study: Study, release: str) -> tuple[Takedown, ...]:
     from pipelines.release import find_release
 
     table = find_release(study, release).folder / "clips.csv"
-    return withdrawn_among(study, [clip.clip_id for clip in read_clips(table)] if table.is_file() else [])
+    return takedowns_of_clips(study, [clip.clip_id for clip in read_clips(table)] if table.is_file() else [])

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipelines.atomic_write import write_text
 from pipelines.errors import ConfigError
 from pipelines.execution.shared_storage import Storage, storage_url
-from pipelines.ingest.reproduce.clip_checks import checks_file, read_checks, write_checks
+from pipelines.ingest.reproduce.clip_checks import checks_path, read_checks, write_checks
 from pipelines.ingest.selection.manual_picks import (
     picks_file,
     picks_to_csv,
@@ -22,8 +22,8 @@ from pipelines.ingest.selection.manual_picks import (
     speakers_file,
     speakers_to_csv,
 )
-from pipelines.ingest.series.repeat_masks import forget
-from pipelines.ingest.series.shared_audio import kin_of
+from pipelines.ingest.series.repeat_masks import forget_source
+from pipelines.ingest.series.shared_audio import related_sources
 from pipelines.ingest.sources import FINGERPRINT, TAKEN_DOWN, Source, read_sources, sources_to_csv
 from pipelines.ingest.state.queue import Item, Queue, open_queue, path_text
 from pipelines.manifest import write_clips
@@ -86,7 +86,7 @@ def _work(study: Study, queue: Queue, source_id: SourceId, reason: str, now: dat
         date=earlier[0].date if earlier else now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         is_again=bool(earlier),
         releases=releases_with(study, clips),
-        kin=kin_of(study, source_id),
+        kin=related_sources(study, source_id),
     )
     rows = read_sources(study.sources_csv) if study.sources_csv.is_file() else ()
     row = next((row for row in rows if row.source_id == source_id), None)
@@ -153,7 +153,7 @@ def _clear_storage(work: _Work) -> None:
         listed = read_sources(work.study.sources_csv)
         known |= {one.measured.get("sha256", "") for one in listed if one.source_id == work.source_id}
     for sha256 in sorted(known - {""}) if url else ():
-        Storage(url).clear(sha256)
+        Storage(url).delete(sha256)
 
 
 def _remove_candidates(work: _Work) -> None:
@@ -184,7 +184,7 @@ def _remove_picks(work: _Work) -> None:
 
 
 def _remove_repeats(work: _Work) -> None:
-    forget(work.study, work.source_id)
+    forget_source(work.study, work.source_id)
 
 
 def _remove_clips(work: _Work) -> None:
@@ -193,10 +193,10 @@ def _remove_clips(work: _Work) -> None:
     if not study.clips_csv.is_file():
         return
     rest = [clip for clip in listed_clips(study) if clip.source_id != work.source_id]
-    checks = read_checks(checks_file(study.clips_csv))
+    checks = read_checks(checks_path(study.clips_csv))
     if checks:
         staying = {clip.clip_id for clip in rest}
-        write_checks(checks_file(study.clips_csv), [check for name, check in checks.items() if name in staying])
+        write_checks(checks_path(study.clips_csv), [check for name, check in checks.items() if name in staying])
     write_clips(study.clips_csv, rest)
 
 

@@ -1,1 +1,1 @@
-"""One recording on its way to numbers: decoded once, and what it is heard to be."""
+"""Analysis of a recording: one decode gives speech, level, pitch, bands, tones, fingerprint; scores build on them."""

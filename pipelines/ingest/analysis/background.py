@@ -1,12 +1,12 @@
-"""What a stretch of a recording sounds like beside its words: noise, colour, pitch, and what stands at its edges."""
+"""Background scores of a stretch of a recording: noise level, spectral flatness, pitch, and speech cut at its edges."""
 
 import numpy as np
 
-from pipelines.ingest.analysis.analyzer import SUM_S, Tracks
+from pipelines.ingest.analysis.analyzer import SUM_S, FeatureTracks
 from pipelines.ingest.analysis.speech import HOP_S, edge_power
 from pipelines.units import Decibels, Seconds
 
-#: What the estimate of noise needs: shorter, and it follows the words more than the noise.
+#: Context for the noise estimate: with less, it follows the words more than the noise.
 SNR_CONTEXT_S: Seconds = 6.0
 #: ln of the mean over the mean of ln of amplitudes, by signal-to-noise ratio from -10 to 60 dB in steps of 2. Speech:
 #: gamma distribution of shape 0.4; noise: Gaussian. Integrated here; the authors' own table differs by 0.001 at most.
@@ -16,15 +16,15 @@ _WADA = (
     1.3299, 1.3572, 1.3823, 1.4052, 1.4262, 1.4453, 1.4628, 1.4788, 1.4934, 1.5067, 1.5189, 1.5300,
 )  # fmt: skip
 _WADA_DB = np.arange(-10, 61, 2)
-#: An edge is where two hops (64 ms) on both sides are loud, against the speech of the stretch; silence reads this.
+#: An edge cuts speech if two hops (64 ms) on both sides are loud relative to the speech; silence gives this value.
 QUIETEST_DB: Decibels = -60.0
 
 
-def snr_wada_db(tracks: Tracks, start_s: Seconds, end_s: Seconds) -> Decibels | None:
+def snr_wada_db(tracks: FeatureTracks, start_s: Seconds, end_s: Seconds) -> Decibels | None:
     """Signal-to-noise ratio of the six seconds or more around a stretch, -10 to 60 dB; None for shorter recordings.
 
     Kim and Stern (2008), Robust signal-to-noise ratio estimation based on waveform amplitude distribution analysis,
-    Interspeech. It takes noise for Gaussian, and reads music under speech as some noise.
+    Interspeech. It assumes Gaussian noise and counts music under speech as some noise.
     """
     if tracks.duration_s < SNR_CONTEXT_S:
         return None
@@ -36,7 +36,7 @@ def snr_wada_db(tracks: Tracks, start_s: Seconds, end_s: Seconds) -> Decibels | 
     return float(np.interp(np.log(mean) - logarithm, _WADA, _WADA_DB))
 
 
-def flatness(tracks: Tracks, start_s: Seconds, end_s: Seconds) -> float | None:
+def flatness(tracks: FeatureTracks, start_s: Seconds, end_s: Seconds) -> float | None:
     """Geometric over arithmetic mean of the power in bands, the median over frames: 0 (one band) to 1 (white)."""
     levels = tracks.bands_db(start_s, end_s)
     if not len(levels):
@@ -46,17 +46,17 @@ def flatness(tracks: Tracks, start_s: Seconds, end_s: Seconds) -> float | None:
     return float(np.median(frames))
 
 
-def f0_med_hz(tracks: Tracks, start_s: Seconds, end_s: Seconds) -> float | None:
-    """The median pitch of what is clearly voiced, in Hz; None for less than 0.2 s of it."""
+def f0_med_hz(tracks: FeatureTracks, start_s: Seconds, end_s: Seconds) -> float | None:
+    """Median pitch of clearly voiced frames, in Hz; None for less than 0.2 s of them."""
     hz, periodic = tracks.pitch_hz(start_s, end_s)
     voiced = hz[periodic > 0.75]
     return float(np.median(voiced)) if len(voiced) > 6 else None
 
 
-def cut_edge_db(tracks: Tracks, start_s: Seconds, end_s: Seconds) -> Decibels | None:
-    """How loud the speech is that an edge of the stretch cuts through, against the speech within: 0 is as loud.
+def cut_edge_db(tracks: FeatureTracks, start_s: Seconds, end_s: Seconds) -> Decibels | None:
+    """Level of speech that an edge of the stretch cuts through, relative to the speech within: 0 is equally loud.
 
-    The softer side of the louder edge, two hops (64 ms) each; -60 where neither edge stands in speech. None without
+    The softer side of the louder edge, two hops (64 ms) each; -60 if neither edge lies in speech. None without
     speech.
     """
     first, last = round(start_s / HOP_S), round(end_s / HOP_S)

@@ -1,4 +1,4 @@
-"""A spectral fingerprint of a recording: 8 numbers of 32 bits a second, alike for the same sound through any codec.
+"""Fingerprint of a recording: 8 items of 32 bits per second, similar for the same audio through any codec.
 
 Each bit says whether the difference between two neighbouring bands (33 bands, 300 to 3500 Hz) rises or falls around
 its time. Gain and equalisation cancel, a codec flips few, and a shift by half an item flips about one bit in eight.
@@ -18,23 +18,31 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import DataError
-from pipelines.ingest.analysis.power_spectrum import FRAME, FULL_SCALE, MODEL_HZ, STEP, Spectra, To16k, power_of
+from pipelines.ingest.analysis.power_spectrum import (
+    FRAME,
+    FULL_SCALE,
+    MODEL_HZ,
+    STEP,
+    Resampler16k,
+    SpectrumStream,
+    power_spectra,
+)
 from pipelines.media.audio import decode_blocks, probe, resample, to_mono
-from pipelines.units import Audio, Floats, Hertz, Reals, Samples, Seconds, SourceId
+from pipelines.units import Audio, Float32Array, Float64Array, Hertz, Samples, Seconds, SourceId
 
 Items = npt.NDArray[np.uint32]
 
-#: Names the form of the bits. Saved tables carry it: any change to the numbers below asks for a new name.
+#: Version of the bits, written to saved tables: change it with any of the constants below.
 ALGORITHM = "slopes-1"
-ITEM: Samples = 2000
-ITEM_S: Seconds = ITEM / MODEL_HZ
-#: Written where nothing changes (silence, a steady tone): such an item is no evidence of anything.
-NOTHING = 0
+ITEM_SAMPLES: Samples = 2000
+ITEM_S: Seconds = ITEM_SAMPLES / MODEL_HZ
+#: Item of audio that does not change (silence, a steady tone): it is no evidence of a match.
+NO_EVIDENCE = 0
 
-_FRAMES_PER_ITEM = ITEM // STEP
+_FRAMES_PER_ITEM = ITEM_SAMPLES // STEP
 _SLOPE_FRAMES = 5.0  # standard deviation of the Gaussian whose derivative is the slope: 156 ms
 _REACH = 15
-#: How far within a stretch its own sound alone decides an item.
+#: Distance from the edge of a stretch at which only its own audio affects an item.
 INNER_S: Seconds = (_REACH * STEP + FRAME // 2) / MODEL_HZ
 _BANDS, _LOW_HZ, _HIGH_HZ = 33, 300.0, 3500.0
 #: Power to this is near loudness; unlike a logarithm it keeps signs free of gain and quiet noise without weight.
@@ -52,14 +60,14 @@ class Fingerprint:
     items: Items
 
 
-class Slopes:
-    """Items from power spectra, pass by pass as `spectra.Spectra` gives them; memory grows by 32 bytes a second."""
+class SpectrumFingerprinter:
+    """Items from power spectra, pass by pass as `SpectrumStream` gives them; memory grows by 32 bytes per second."""
 
     def __init__(self) -> None:
         self._levels = np.zeros((_REACH, _BANDS), np.float32)
         self._items: list[Items] = []
 
-    def take(self, power: Reals) -> None:
+    def take(self, power: Float32Array) -> None:
         """One pass of power, float32 [BATCH, BINS]."""
         levels = np.concatenate([self._levels, _levels(power)])
         items = (len(levels) - 2 * _REACH - 1) // _FRAMES_PER_ITEM + 1
@@ -72,16 +80,16 @@ class Slopes:
 
 
 class Fingerprinter:
-    """Feed a recording block by block, float32 [n] at `rate_hz`."""
+    """Fingerprints a recording block by block, float32 [n] at `rate_hz`."""
 
     def __init__(self, rate_hz: Hertz) -> None:
         self._rate_hz = rate_hz
-        self._resampler, self._spectra, self._slopes = To16k(rate_hz), Spectra(), Slopes()
-        self._heard: Samples = 0
+        self._resampler, self._spectra, self._slopes = Resampler16k(rate_hz), SpectrumStream(), SpectrumFingerprinter()
+        self._samples: Samples = 0
 
     def feed(self, mono: Audio) -> None:
         """One block of the channel mean."""
-        self._heard += len(mono)
+        self._samples += len(mono)
         self._take(self._resampler.take(mono))
 
     def finish(self, source_id: SourceId) -> Fingerprint:
@@ -89,11 +97,11 @@ class Fingerprinter:
         self._take(self._resampler.finish())
         for power in self._spectra.finish():
             self._slopes.take(power)
-        duration_s = self._heard / self._rate_hz
+        duration_s = self._samples / self._rate_hz
         return Fingerprint(source_id, duration_s, self._slopes.items(duration_s))
 
-    def _take(self, heard: Audio) -> None:
-        for power in self._spectra.take(heard):
+    def _take(self, audio: Audio) -> None:
+        for power in self._spectra.take(audio):
             self._slopes.take(power)
 
 
@@ -111,7 +119,7 @@ def fingerprint_blocks(blocks: Iterable[Audio], rate_hz: Hertz, source_id: Sourc
 
 
 def inner_items(mono: Audio, rate_hz: Hertz) -> Items:
-    """Items of a short stretch, float32 [n] at `rate_hz`, as far as nothing outside it has a say in them.
+    """Items of a short stretch, float32 [n] at `rate_hz`, that depend on nothing outside it.
 
     The first is centred on INNER_S after its beginning, and so on each 0.125 s; none under 1.01 s.
     """
@@ -120,17 +128,17 @@ def inner_items(mono: Audio, rate_hz: Hertz) -> Items:
     count = (frames - 2 * _REACH - 1) // _FRAMES_PER_ITEM + 1
     if count < 1:
         return np.zeros(0, np.uint32)
-    return _bits(_levels(power_of(sound[: (frames - 1) * STEP + FRAME])), count)
+    return _bits(_levels(power_spectra(sound[: (frames - 1) * STEP + FRAME])), count)
 
 
-def bit_errors(a: Items, b: Items) -> Floats:
-    """Share of unequal bits, item by item, for `a` and `b` of one shape; 0.5 where either says nothing."""
+def bit_errors(a: Items, b: Items) -> Float64Array:
+    """Share of unequal bits, item by item, for `a` and `b` of one shape; 0.5 where either is NO_EVIDENCE."""
     unequal = np.bitwise_count(a ^ b) / 32.0
-    return np.where((a == NOTHING) | (b == NOTHING), 0.5, unequal)
+    return np.where((a == NO_EVIDENCE) | (b == NO_EVIDENCE), 0.5, unequal)
 
 
 def to_text(mark: Fingerprint) -> str:
-    """Base64 of deflated bits, band by band along time: about 35 characters a second, told apart by `ALGORITHM`."""
+    """Base64 of deflated bits, band by band along time: about 35 characters per second; `ALGORITHM` is the version."""
     planes = np.unpackbits(mark.items.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1).T
     packed = np.packbits(planes, axis=1).tobytes()
     head = struct.pack("<Id", len(mark.items), mark.duration_s)
@@ -173,10 +181,10 @@ _SLOPE = (_TIMES * _BELL / np.abs(_TIMES * _BELL).sum()).astype(np.float32)
 _PLACES = (np.uint32(1) << np.arange(_BANDS - 1, dtype=np.uint32)).astype(np.uint32)
 
 
-def _levels(power: Reals) -> Reals:
+def _levels(power: Float32Array) -> Float32Array:
     """Compressed power in each band, [frames, bands], of power spectra [frames, BINS]."""
-    scaled: Reals = power[:, : len(_WEIGHTS)] @ _WEIGHTS / np.float32(FULL_SCALE) + np.float32(_FLOOR)
-    levels: Reals = scaled ** np.float32(_COMPRESSION)
+    scaled: Float32Array = power[:, : len(_WEIGHTS)] @ _WEIGHTS / np.float32(FULL_SCALE) + np.float32(_FLOOR)
+    levels: Float32Array = scaled ** np.float32(_COMPRESSION)
     return levels
 
 
@@ -186,4 +194,4 @@ def _bits(levels: npt.NDArray[np.float32], items: int) -> Items:
     contrast = slopes[:, 1:] - slopes[:, :-1]
     still = np.abs(slopes).mean(axis=1) < _STILL * (around @ _BELL).mean(axis=1)
     bits = ((contrast > 0) * _PLACES).sum(axis=1, dtype=np.uint32)
-    return np.where(still, np.uint32(NOTHING), bits).astype(np.uint32)
+    return np.where(still, np.uint32(NO_EVIDENCE), bits).astype(np.uint32)

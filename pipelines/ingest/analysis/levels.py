@@ -1,4 +1,4 @@
-"""Scores of a clip's samples: peak, clipping, dropouts, loudness. Each takes s16 samples, each is one number."""
+"""Level scores of a clip: peak, clipping, dropouts, loudness, bandwidth. Each maps 16-bit samples to one number."""
 
 import math
 from functools import lru_cache
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pipelines.media.audio import Pcm16
 from pipelines.units import Audio, Decibels, Hertz, Seconds
 
-#: Shorter runs of one value occur in honest quiet or loud sound.
+#: Shorter runs of one value occur in undamaged quiet or loud audio.
 DROPOUT_S: Seconds = 0.005
 CLIPPED_RUN = 3
 
@@ -37,8 +37,8 @@ def zero_ratio(pcm: Pcm16, rate_hz: Hertz) -> float:
     return _share_in_runs(pcm == 0, max(2, round(DROPOUT_S * rate_hz)))
 
 
-def tenths(pcm: Pcm16, rate_hz: Hertz) -> npt.NDArray[np.complex64]:
-    """Spectra of each whole 100 ms, [tenths, bins], as they are: no window. The samples [n] are taken from -1 to 1."""
+def spectra_100ms(pcm: Pcm16, rate_hz: Hertz) -> npt.NDArray[np.complex64]:
+    """Spectra of each whole 100 ms, [tenths, bins], without a window. Samples [n] are scaled to -1 to 1."""
     from scipy.fft import rfft  # several times as fast as numpy's; 0.3 s to import
 
     step = round(0.1 * rate_hz)
@@ -49,16 +49,16 @@ def tenths(pcm: Pcm16, rate_hz: Hertz) -> npt.NDArray[np.complex64]:
 
 
 def loudness_lufs(pcm: Pcm16, rate_hz: Hertz, spectra: npt.NDArray[np.complex64] | None = None) -> Decibels | None:
-    """Integrated loudness of mono sound, gated (ITU-R BS.1770-4: 400 ms blocks, 75 % overlap, -70 LUFS, -10 LU).
+    """Integrated loudness of mono audio, gated (ITU-R BS.1770-4: 400 ms blocks, 75 % overlap, -70 LUFS, -10 LU).
 
-    `pcm`: [n] at `rate_hz`; `spectra`: its `tenths`, where at hand. None where nothing passes the gates or less than
+    `pcm`: [n] at `rate_hz`; `spectra`: its `spectra_100ms`, if known. None where nothing passes the gates or less than
     one block is there. A full-scale sine of 997 Hz gives -3.01. The K weighting is applied to the power spectrum of
     each 100 ms, which needs no scipy.signal (1.2 s to import) and agrees with the filters to 0.1 LU.
     """
     step = round(0.1 * rate_hz)
     if len(pcm) // step < 4:
         return None
-    parts = tenths(pcm, rate_hz) if spectra is None else spectra
+    parts = spectra_100ms(pcm, rate_hz) if spectra is None else spectra
     spectrum = parts.view(np.float32)  # real and imaginary parts in turn
     energy = (np.square(spectrum) @ _k_weighting(rate_hz, _smooth(step))).astype(np.float64) / step
     blocks = np.convolve(energy, np.full(4, 0.25), "valid")
@@ -71,7 +71,7 @@ def loudness_lufs(pcm: Pcm16, rate_hz: Hertz, spectra: npt.NDArray[np.complex64]
 def bandwidth_hz(spectra: npt.NDArray[np.complex64], rate_hz: Hertz) -> float | None:
     """Up to where, in steps of 100 Hz, the mean spectrum is within 50 dB of its loudest 100 Hz; None for silence.
 
-    `spectra`: `tenths` of the sound. Differences of neighbouring bins make them those of a Hann window.
+    `spectra`: `spectra_100ms` of the audio. Differences of neighbouring bins make them those of a Hann window.
     """
     windowed = spectra[:, 1:-1] - np.float32(0.5) * (spectra[:, :-2] + spectra[:, 2:])
     power = np.square(windowed.view(np.float32)).mean(axis=0)

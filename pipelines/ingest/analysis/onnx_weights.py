@@ -1,4 +1,4 @@
-"""The numbers in an ONNX file. That format is a protobuf message; its few fields that matter here are read directly.
+"""ONNX weights: reads the float32 constants of a model. The few protobuf fields that matter are read directly.
 
 Field numbers are those of onnx.proto3: ModelProto.graph 7, GraphProto.node 1, NodeProto.output 2 and .attribute 5,
 AttributeProto.t 5 and .g 6, TensorProto.dims 1, .data_type 2 and .raw_data 9.
@@ -13,7 +13,7 @@ FLOAT32 = 1
 
 
 def float_constants(model: bytes) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    """(name, array) of each float32 constant in a model, also of those in the branches of its If nodes."""
+    """(name, array) of each float32 constant in a model, including the branches of its If nodes."""
     for graph in _messages(memoryview(model), 7):
         yield from _constants(graph)
 

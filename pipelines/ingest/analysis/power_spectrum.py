@@ -1,4 +1,4 @@
-"""The short-time power spectrum of a stream at 16 kHz, made once for the fingerprint and for what screens hear."""
+"""Power spectrum (short-time) of a stream at 16 kHz, computed once for the fingerprint and the screens."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from pipelines.units import Audio, Hertz, Reals, Samples
+from pipelines.units import Audio, Float32Array, Hertz, Samples
 
 MODEL_HZ: Hertz = 16000
 FRAME, STEP = 1024, 500
-#: Frames of one pass: fixed, so that results do not depend on how blocks were cut. The fingerprint's bits rest on it.
+#: Frames per pass: fixed, so that results do not depend on block boundaries. Fingerprint bits depend on it.
 BATCH = 1024
 BINS = FRAME // 2 + 1
-#: Frames transformed together: few enough for the processor's cache.
+#: Frames transformed together: they fit the processor cache.
 _TOGETHER = 128
 
 WINDOW = np.hanning(FRAME).astype(np.float32)
@@ -21,8 +21,8 @@ WINDOW = np.hanning(FRAME).astype(np.float32)
 FULL_SCALE = float(np.square(WINDOW).sum())
 
 
-class Spectra:
-    """Feed sound at 16 kHz; get power spectra in passes of BATCH frames. Frame k is centred on sample 500 * k.
+class SpectrumStream:
+    """Takes audio at 16 kHz and gives power spectra in passes of BATCH frames. Frame k is centred on sample 500 * k.
 
     Power has the shape [BATCH, BINS], float32, and is overwritten by the next pass.
     """
@@ -31,25 +31,25 @@ class Spectra:
         self._rest = np.zeros(FRAME // 2, np.float32)  # frame 0 is centred on the first sample
         self._power = np.empty((BATCH, BINS), np.float32)
 
-    def take(self, heard: Audio) -> Iterator[Reals]:
-        """The passes that `heard`, float32 [n], completes."""
-        sound = np.concatenate([self._rest, heard])
+    def take(self, audio: Audio) -> Iterator[Float32Array]:
+        """The passes that `audio`, float32 [n], completes."""
+        sound = np.concatenate([self._rest, audio])
         step = BATCH * STEP
         at = 0
         while len(sound) - at >= step + FRAME - STEP:
-            yield power_of(sound[at : at + step + FRAME - STEP], self._power)
+            yield power_spectra(sound[at : at + step + FRAME - STEP], self._power)
             at += step
         self._rest = sound[at:]
 
-    def finish(self) -> Iterator[Reals]:
-        """The passes that hold the end, with silence after it: at least a whole one of nothing but silence."""
+    def finish(self) -> Iterator[Float32Array]:
+        """The last passes, followed by silence: at least one whole pass of silence."""
         yield from self.take(np.zeros(BATCH * STEP + FRAME, np.float32))
         yield from self.take(np.zeros(BATCH * STEP, np.float32))
 
 
-def power_of(sound: Audio, out: Reals | None = None) -> Reals:
+def power_spectra(sound: Audio, out: Float32Array | None = None) -> Float32Array:
     """Power spectra [frames, BINS] of samples [frames * STEP + FRAME - STEP], each frame under a Hann window."""
-    from scipy.fft import rfft  # its package takes 0.3 s to import, and most who import this one never transform
+    from scipy.fft import rfft  # takes 0.3 s to import, and most importers of this module never transform
 
     frames = np.lib.stride_tricks.sliding_window_view(sound, FRAME)[::STEP]
     power = np.empty((len(frames), BINS), np.float32) if out is None else out
@@ -59,14 +59,14 @@ def power_of(sound: Audio, out: Reals | None = None) -> Reals:
     return power
 
 
-class To16k:
-    """A stream at any rate to one at 16 kHz (soxr HQ); the same samples however the blocks were cut."""
+class Resampler16k:
+    """A stream at any rate to one at 16 kHz (soxr HQ); the output does not depend on block boundaries."""
 
     def __init__(self, rate_hz: Hertz) -> None:
         self._resampler = None if rate_hz == MODEL_HZ else soxr.ResampleStream(rate_hz, MODEL_HZ, 1, "float32", "HQ")
 
     def take(self, mono: Audio) -> Audio:
-        """What the block, float32 [n], gives so far, float32 [m]."""
+        """Resample a block, float32 [n]; returns the samples available so far, float32 [m]."""
         return mono if self._resampler is None else self._resampler.resample_chunk(mono)
 
     def finish(self) -> Audio:
@@ -75,6 +75,6 @@ class To16k:
         return nothing if self._resampler is None else self._resampler.resample_chunk(nothing, last=True)
 
 
-def frames_of(samples: Samples) -> int:
+def frame_count(samples: Samples) -> int:
     """How many frames are centred within so many samples at 16 kHz."""
     return -(-samples // STEP)

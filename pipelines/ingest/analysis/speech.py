@@ -1,6 +1,6 @@
-"""Where speech is: probabilities of a voice-activity model (Silero) over a stream, and spans made from them.
+"""Speech detection: probabilities of a voice-activity model (Silero) over a stream, and speech spans from them.
 
-The model hears 16 kHz in hops of 512 samples. Probabilities are all that is kept of a recording: 31 numbers a second.
+The model takes 16 kHz audio in hops of 512 samples and gives 31 probabilities per second.
 """
 
 from bisect import bisect_left, bisect_right
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.ingest.analysis.power_spectrum import MODEL_HZ, To16k
+from pipelines.ingest.analysis.power_spectrum import MODEL_HZ, Resampler16k
 from pipelines.ingest.analysis.silero_vad import BATCH, HOP, Silero
-from pipelines.study import PlaceSettings
+from pipelines.study import PlacementSettings
 from pipelines.units import Audio, Hertz, Seconds
 
 HOP_S: Seconds = HOP / MODEL_HZ
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SpeechSpan:
     """A stretch of speech, in seconds from the first sample."""
 
     start_s: Seconds
@@ -31,14 +31,14 @@ class Span:
 
 
 class SpeechTracker:
-    """Feed a recording block by block; get one probability of speech per 32 ms."""
+    """Takes a recording block by block and gives one probability of speech per 32 ms."""
 
     def __init__(self, rate_hz: Hertz) -> None:
         self._model = Silero()
-        self._resampler = To16k(rate_hz)
+        self._resampler = Resampler16k(rate_hz)
         self._batch = np.zeros(BATCH * HOP, np.float32)
         self._filled = 0
-        self._heard = 0
+        self._n_samples = 0
         self._probabilities: list[npt.NDArray[np.float32]] = []
         self._power: list[npt.NDArray[np.float32]] = []
 
@@ -47,45 +47,45 @@ class SpeechTracker:
         self._take(self._resampler.take(mono))
 
     def finish(self) -> npt.NDArray[np.float32]:
-        """Probabilities [hops] of the whole recording; the last part of a hop is filled up with zeros."""
+        """Probabilities [hops] of the whole recording; the last hop is zero-padded."""
         self._take(self._resampler.finish())
-        hops = -(-self._heard // HOP)
+        hops = -(-self._n_samples // HOP)
         if self._filled:
             self._batch[self._filled :] = 0
-            self._listen()
+            self._run_model()
         return np.concatenate(self._probabilities)[:hops] if hops else np.zeros(0, np.float32)
 
     @property
     def power(self) -> npt.NDArray[np.float32]:
         """Mean square of each hop [hops], once finished."""
-        return np.concatenate(self._power)[: -(-self._heard // HOP)] if self._power else np.zeros(0, np.float32)
+        return np.concatenate(self._power)[: -(-self._n_samples // HOP)] if self._power else np.zeros(0, np.float32)
 
-    def _take(self, heard: Audio) -> None:
-        self._heard += len(heard)
+    def _take(self, audio: Audio) -> None:
+        self._n_samples += len(audio)
         at = 0
-        while at < len(heard):
-            taken = min(len(heard) - at, len(self._batch) - self._filled)
-            self._batch[self._filled : self._filled + taken] = heard[at : at + taken]
+        while at < len(audio):
+            taken = min(len(audio) - at, len(self._batch) - self._filled)
+            self._batch[self._filled : self._filled + taken] = audio[at : at + taken]
             self._filled += taken
             at += taken
             if self._filled == len(self._batch):
-                self._listen()
+                self._run_model()
 
-    def _listen(self) -> None:
+    def _run_model(self) -> None:
         hops = self._batch.reshape(BATCH, HOP)
         self._power.append(np.einsum("ij,ij->i", hops, hops) / np.float32(HOP))
         self._probabilities.append(self._model.process(self._batch))
         self._filled = 0
 
 
-def spans(probabilities: npt.NDArray[np.float32], settings: PlaceSettings) -> tuple[Span, ...]:
+def speech_spans(probabilities: npt.NDArray[np.float32], settings: PlacementSettings) -> tuple[SpeechSpan, ...]:
     """Stretches of speech with hysteresis: on at `speech_on`, off below `speech_off` for `min_silence_s` or longer.
 
     Spans shorter than `min_speech_s` are dropped. Probabilities have shape [hops]. The rule is Silero's own
     (get_speech_timestamps) without padding, which would move the onsets.
     """
     patience = max(1, round(settings.min_silence_s / HOP_S))
-    found: list[Span] = []
+    found: list[SpeechSpan] = []
     start: int | None = None
     quiet = 0
     for hop, probability in enumerate(probabilities.tolist()):
@@ -97,22 +97,22 @@ def spans(probabilities: npt.NDArray[np.float32], settings: PlaceSettings) -> tu
         else:
             quiet += 1
             if quiet >= patience:
-                found.append(Span(start * HOP_S, (hop + 1 - quiet) * HOP_S))
+                found.append(SpeechSpan(start * HOP_S, (hop + 1 - quiet) * HOP_S))
                 start = None
     if start is not None:
-        found.append(Span(start * HOP_S, (len(probabilities) - quiet) * HOP_S))
+        found.append(SpeechSpan(start * HOP_S, (len(probabilities) - quiet) * HOP_S))
     return tuple(span for span in found if span.length_s >= settings.min_speech_s - 1e-9)
 
 
-def speech_between(found: Sequence[Span], start_s: Seconds, end_s: Seconds) -> tuple[Span, ...]:
-    """The spans, in order and apart, cut to the window [start_s, end_s), in seconds from the window's start."""
+def spans_between(found: Sequence[SpeechSpan], start_s: Seconds, end_s: Seconds) -> tuple[SpeechSpan, ...]:
+    """Spans (sorted, without overlap) clipped to the window [start_s, end_s), in seconds from its start."""
     first = bisect_right(found, start_s, key=lambda span: span.end_s)
     inside = found[first : bisect_left(found, end_s, lo=first, key=lambda span: span.start_s)]
-    return tuple(Span(max(span.start_s, start_s) - start_s, min(span.end_s, end_s) - start_s) for span in inside)
+    return tuple(SpeechSpan(max(span.start_s, start_s) - start_s, min(span.end_s, end_s) - start_s) for span in inside)
 
 
 def edge_power(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """What a cut before each hop goes through: the lesser mean power of the two hops before and the two after.
+    """Power at a cut before each hop: the smaller of the mean powers of the two hops before and the two after.
 
     `power`: [hops] -> [hops + 1].
     """

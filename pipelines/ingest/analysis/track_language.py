@@ -1,29 +1,29 @@
-"""Which audio track of a recording is meant: by language, then by the container's own default."""
+"""Track language: choose an audio track of a recording by language, then by the default of the container."""
 
 from collections.abc import Sequence
 
 from pipelines.media.audio import AudioTrack
 
-#: Three-letter codes that containers still write (ISO 639-2/B), in today's form (639-2/T).
+#: Three-letter codes that containers still write (ISO 639-2/B), and their current form (639-2/T).
 _BIBLIOGRAPHIC = {
     "alb": "sqi", "arm": "hye", "baq": "eus", "bur": "mya", "chi": "zho", "cze": "ces", "dut": "nld", "fre": "fra",
     "geo": "kat", "ger": "deu", "gre": "ell", "ice": "isl", "mac": "mkd", "mao": "mri", "may": "msa", "per": "fas",
     "rum": "ron", "slo": "slk", "tib": "bod", "wel": "cym",
 }  # fmt: skip
-#: Languages that containers mostly know under the name of their family.
+#: Languages that containers mostly list under their macrolanguage.
 _FAMILIES = {"cmn": "zho", "yue": "zho", "nan": "zho", "wuu": "zho", "nob": "nor", "nno": "nor", "arb": "ara"}
 
 
 def choose_track(tracks: Sequence[AudioTrack], language: str) -> int:
-    """The number of the track to listen to, from 0.
+    """Number of the track to analyse, from 0.
 
-    In `language` (BCP-47) where there is one, else the default, else the first; commentaries and descriptions for the
-    blind only where there is nothing else.
+    The track in `language` (BCP-47) if there is one, else the default, else the first; commentary and audio description
+    only if there is nothing else.
     """
 
     def worth(number: int) -> tuple[bool, int, bool, int]:
         track = tracks[number]
-        return (not track.is_aside, _likeness(track.language, language), track.is_default, -number)
+        return (not track.is_secondary, _likeness(track.language, language), track.is_default, -number)
 
     return max(range(len(tracks)), key=worth, default=0) if len(tracks) > 1 else 0
 
@@ -33,13 +33,13 @@ def tracks_to_text(tracks: Sequence[AudioTrack]) -> str:
     return ";".join(
         track.language.replace(";", "").replace("+", "")
         + ("+default" if track.is_default else "")
-        + ("+aside" if track.is_aside else "")
+        + ("+aside" if track.is_secondary else "")
         for track in tracks
     )
 
 
-def tracks_of_text(text: str) -> tuple[AudioTrack, ...]:
-    """The way back; nothing for an empty text."""
+def tracks_from_text(text: str) -> tuple[AudioTrack, ...]:
+    """Inverse of `tracks_to_text`; empty for an empty text."""
     if not text:
         return ()
     parts = [track.split("+") for track in text.split(";")]

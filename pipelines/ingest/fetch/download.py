@@ -218,7 +218,7 @@ def _facts(info: Mapping[str, Any]) -> dict[str, str]:
 def _too_big(manners: Manners) -> MediaError:
     return MediaError(
         "too_big",
-        f"is larger than {manners.largest_bytes / 1e9:g} GB, the most that one recording may have (largest_gb in "
+        f"is larger than {manners.largest_bytes / 1e9:g} GB, the most that one recording may have (max_size_gb in "
         "[fetch] of study.toml)",
         "fix",
     )

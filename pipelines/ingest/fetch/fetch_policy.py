@@ -70,10 +70,10 @@ def manners_of(settings: StudySettings) -> Manners:
     fetch = settings.fetch
     return Manners(
         allow_private=settings.allow_private_hosts,
-        largest_bytes=int(fetch.largest_gb * 1e9),
-        longest_s=fetch.longest_h * 3600,
-        fetch_s=fetch.patience_h * 3600,
+        largest_bytes=int(fetch.max_size_gb * 1e9),
+        longest_s=fetch.max_duration_h * 3600,
+        fetch_s=fetch.timeout_h * 3600,
         pause_s=fetch.pause_s,
-        rest_s=fetch.rest_min * 60,
+        rest_s=fetch.cooldown_min * 60,
         reserve_bytes=int(fetch.reserve_gb * 1e9),
     )

@@ -132,7 +132,7 @@ class FilteringProxy:
             over = self.carried > self._largest
         if over:
             self.refuse(
-                MediaError("too_big", "the server sends more than a recording may have; see largest_gb in study.toml"),
+                MediaError("too_big", "the server sends more than a recording may have; see max_size_gb in study.toml"),
                 cut=True,
             )
 

@@ -16,7 +16,7 @@ from typing import Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pipelines.errors import Cancelled, MediaError
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.failures import TooManyRequests
 from pipelines.ingest.fetch.fetch_policy import LONGEST_REST_S, Manners, Rest
 from pipelines.units import Seconds
@@ -65,7 +65,7 @@ class Done(Generic[Result]):
     tries: int
 
 
-Work = Callable[[Errand, Tell, threading.Event], Result]
+Work = Callable[[Errand, OnProgress, threading.Event], Result]
 
 
 class Lanes(Generic[Result]):
@@ -199,7 +199,7 @@ class Lanes(Generic[Result]):
         self._rests[host] = rest
         self._news.put(Rested(host, rest))
 
-    def _telling(self, errand: Errand) -> Tell:
+    def _telling(self, errand: Errand) -> OnProgress:
         last = [0.0]
 
         def tell(done: float, total: float | None) -> None:

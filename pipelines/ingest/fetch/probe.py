@@ -141,7 +141,7 @@ def judge(url: str, info: Mapping[str, Any], manners: Manners, shortest_s: Secon
         raise MediaError(
             "too_long",
             f"{url}: lasts {length / 3600:.1f} h, more than {manners.longest_s / 3600:g} h; if that is meant, raise "
-            "longest_h in [fetch] of study.toml",
+            "max_duration_h in [fetch] of study.toml",
             "fix",
         )
     size = _whole(info, "filesize")
@@ -153,7 +153,7 @@ def _too_big(url: str, size: int, manners: Manners) -> MediaError:
     return MediaError(
         "too_big",
         f"{url}: has {size / 1e9:.3g} GB, more than {manners.largest_bytes / 1e9:g} GB; if that is meant, raise "
-        "largest_gb in [fetch] of study.toml",
+        "max_size_gb in [fetch] of study.toml",
         "fix",
     )
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import MediaError
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.fetch.fetch_policy import Manners
 from pipelines.ingest.fetch.host_queues import Done, Errand, Lanes, Rested
 from pipelines.ingest.fetch.probe import ANALYSE_PER_S, FETCH_PER_S, Outlook, look, refused
 from pipelines.ingest.preflight.active_sources import Members
 from pipelines.ingest.preflight.plan import Plan
 from pipelines.ingest.state.queue import Queue
-from pipelines.progress import Progress, Report
+from pipelines.progress import Progress, ProgressCallback
 from pipelines.study import Study
 from pipelines.units import Seconds
 
@@ -40,7 +40,7 @@ def rehearse(
     members: Members,
     manners: Manners,
     jobs: int | None,
-    report: Report,
+    report: ProgressCallback,
     *,
     retry_failed: bool = False,
 ) -> Rehearsal:
@@ -89,7 +89,7 @@ def rehearse(
 
 
 def _asked(
-    study: Study, queue: Queue, plans: Sequence[Plan], manners: Manners, report: Report, retry_failed: bool
+    study: Study, queue: Queue, plans: Sequence[Plan], manners: Manners, report: ProgressCallback, retry_failed: bool
 ) -> dict[str, Outlook]:
     found: dict[str, Outlook] = {}
     urls = {plan.source.source_id: plan.wanted.url for plan in plans}
@@ -98,7 +98,7 @@ def _asked(
         if kept is not None and not (retry_failed and kept.failure):
             found[name] = kept
 
-    def ask(errand: Errand, _tell: Tell, stop: threading.Event) -> Outlook:
+    def ask(errand: Errand, _tell: OnProgress, stop: threading.Event) -> Outlook:
         return look(errand.url, manners, study.settings.clip.length_s, stop)
 
     errands = [Errand(name, url) for name, url in urls.items() if name not in found]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.errors import MediaError
-from pipelines.ingest.analysis.track_language import choose_track, tracks_of_text
+from pipelines.ingest.analysis.track_language import choose_track, tracks_from_text
 from pipelines.ingest.failures import problem_of
 from pipelines.ingest.fetch.allowed_hosts import check_host
 from pipelines.ingest.preflight.active_sources import Members
@@ -20,7 +20,7 @@ from pipelines.ingest.sources import Source, address_of, new_source_id, url_mark
 from pipelines.ingest.state.operator_requests import read_wishes
 from pipelines.ingest.state.queue import Item, Queue, path_text
 from pipelines.media.audio import probe
-from pipelines.progress import Report, silent
+from pipelines.progress import ProgressCallback, ignore_progress
 from pipelines.study import Study
 from pipelines.takedowns import read_takedowns
 from pipelines.units import SourceId
@@ -62,11 +62,14 @@ class Preflight:
         self._items_at: dict[str, list[SourceId]] = {}
         for item in self._items.values():
             self._items_at.setdefault(item.uri, []).append(item.source_id)
-        self._checking = Checking(queue, (), silent, lambda: None)
+        self._checking = Checking(queue, (), ignore_progress, lambda: None)
         self.skipped = 0
 
     def plan(
-        self, wanted: Sequence[Wanted], report: Report = silent, begin: Callable[[], None] = lambda: None
+        self,
+        wanted: Sequence[Wanted],
+        report: ProgressCallback = ignore_progress,
+        begin: Callable[[], None] = lambda: None,
     ) -> tuple[Plan, ...]:
         """A plan per recording. Files in folders that are no media by content or name are counted in `skipped`.
 
@@ -274,7 +277,7 @@ class Preflight:
     def _is_done(self, one: Wanted, item: Item) -> bool:
         if item.status != "done" or item.config_hash != self._config:
             return False
-        tracks = tracks_of_text(item.facts.get("tracks", ""))
+        tracks = tracks_from_text(item.facts.get("tracks", ""))
         return len(tracks) < 2 or choose_track(tracks, self._language(one, item)) == item.track
 
     def _language(self, one: Wanted, item: Item | None) -> str:

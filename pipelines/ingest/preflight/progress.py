@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipelines.ingest.analysis.track_reader import state_of
+from pipelines.ingest.analysis.track_reader import file_state
 from pipelines.ingest.preflight.inputs import MEDIA_SUFFIXES, Wanted
 from pipelines.ingest.state.queue import Queue
-from pipelines.progress import Progress, Report
+from pipelines.progress import Progress, ProgressCallback
 
 #: Stages: looking at each recording, in recordings; reading those that are new through, in bytes.
 CHECK, READ = "check", "read through"
@@ -21,7 +21,9 @@ class Checking:
     `begin` is called when the first recording that is read turns out to be long, before it has been read through.
     """
 
-    def __init__(self, queue: Queue, wanted: Sequence[Wanted], report: Report, begin: Callable[[], None]) -> None:
+    def __init__(
+        self, queue: Queue, wanted: Sequence[Wanted], report: ProgressCallback, begin: Callable[[], None]
+    ) -> None:
         self._queue = queue
         self._wanted = wanted
         self._report = report
@@ -48,7 +50,7 @@ class Checking:
         if not self._sizes:
             self._sizes = [0] * self._number + [self._size(one) for one in self._wanted[self._number :]]
             self._total = sum(self._sizes)
-        size = state_of(path).size
+        size = file_state(path).size
         self._total += size - self._sizes[self._number]
         self._sizes[self._number] = size
         told = 0
@@ -68,6 +70,6 @@ class Checking:
             return 0
         path = one.path.absolute()
         try:
-            return 0 if self._queue.is_as_it_was(path) or not path.is_file() else state_of(path).size
+            return 0 if self._queue.is_as_it_was(path) or not path.is_file() else file_state(path).size
         except OSError:
             return 0

@@ -1,1 +1,1 @@
-"""Long recordings prepared for the clipper: decoded audio and spectrogram tiles."""
+"""Previews of long recordings for the clipper: decoded audio and spectrogram tiles."""

@@ -1,18 +1,25 @@
-"""Repeats across a series: openings, endings, recaps and re-uploads, found at source level and kept out of clips."""
+"""Repeats across a series: openings, endings, recaps and re-uploads, found per source and masked."""
 
 from pipelines.ingest.repeats.classification import find_repeats
-from pipelines.ingest.repeats.edge_refinement import Listen, Sound, from_files, listened, refine, spans_of
-from pipelines.ingest.repeats.model import Interval, Repeat, mask
+from pipelines.ingest.repeats.edge_refinement import (
+    IntervalAudio,
+    ReadIntervals,
+    interval_reader,
+    intervals_to_read,
+    refine,
+    refine_each,
+)
+from pipelines.ingest.repeats.model import Interval, Repeat, masked_intervals
 
 __all__ = [
     "Interval",
-    "Listen",
+    "IntervalAudio",
+    "ReadIntervals",
     "Repeat",
-    "Sound",
     "find_repeats",
-    "from_files",
-    "listened",
-    "mask",
+    "interval_reader",
+    "intervals_to_read",
+    "masked_intervals",
     "refine",
-    "spans_of",
+    "refine_each",
 ]

@@ -1,4 +1,4 @@
-"""Edges of repeats from the sound itself: where two recordings, laid over each other, stop moving together."""
+"""Edge refinement: start and end of a repeat from the audio, where two aligned recordings stop correlating."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,32 +8,32 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from pipelines.ingest.analysis.track_reader import open_reading
-from pipelines.ingest.repeats.model import Interval, Repeat, united
+from pipelines.ingest.analysis.track_reader import open_track
+from pipelines.ingest.repeats.model import Interval, Repeat, merge_spans
 from pipelines.media.audio import probe
-from pipelines.progress import Progress, Report, silent
-from pipelines.units import Audio, Floats, Hertz, Seconds, SourceId
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
+from pipelines.units import Audio, Float64Array, Hertz, Seconds, SourceId
 
 EDGE_HZ: Hertz = 8000
-#: Gives the sound of intervals of one source, float32 [n] at `EDGE_HZ` each; shorter where the source ends.
-Listen = Callable[[SourceId, Sequence[Interval]], Sequence[Audio]]
+#: Reads intervals of one source, float32 [n] at `EDGE_HZ` each; shorter where the source ends.
+ReadIntervals = Callable[[SourceId, Sequence[Interval]], Sequence[Audio]]
 
 _OUTSIDE_S: Seconds = 4.0
 _INSIDE_S: Seconds = 4.0
 _SLACK_S: Seconds = 0.4  # how far the lag of a fingerprint may be off
 _WINDOW_S: Seconds = 0.06
-#: Two recordings that share a sound correlate above this even under speech; unrelated ones scatter around 0.
-_TOGETHER = 0.25
+#: Recordings that share audio correlate above this even under speech; unrelated ones scatter around 0.
+_MIN_CORRELATION = 0.25
 _QUIET = 1e-3  # power against the loudest moment below which there is nothing to compare
-#: The inner part has to correlate so well before its lag is believed: else speech lies over it, or the speed differs.
-_LEAST = 0.3
-#: Fingerprints alone match by chance for 3 s about twice in 50 hours; a repeat shorter than this has to be heard too.
-_TO_BE_HEARD_S: Seconds = 6.0
+#: The inner part has to correlate this well for its lag to count: else speech lies over it, or the speed differs.
+_MIN_LAG_CORRELATION = 0.3
+#: Fingerprints match by chance for 3 s about twice in 50 hours; a repeat shorter than this needs proof from the audio.
+_NEEDS_AUDIO_S: Seconds = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """One edge to look at: its places in a and b, and how far inside the sound is known to be the same."""
+    """One edge: its places in a and b, and how far inside the audio is known to be the same."""
 
     a_s: Seconds
     b_s: Seconds
@@ -46,36 +46,40 @@ class _Edge:
         return Interval(middle - before - slack, middle + after + slack)
 
 
-def refine(repeats: Sequence[Repeat], listen: Listen, report: Report = silent) -> tuple[Repeat, ...]:
-    """`repeats` with edges to about 50 ms where the sound bears it; `listen` is asked once per source.
+def refine(
+    repeats: Sequence[Repeat], read_intervals: ReadIntervals, report: ProgressCallback = ignore_progress
+) -> tuple[Repeat, ...]:
+    """`repeats` with edges accurate to about 50 ms where the audio allows it; calls `read_intervals` once per source.
 
-    Re-uploads stay as they are (they are masked whole). So does what cannot be laid over each other, such as a copy
-    that runs at another speed; but under 6 s and at equal speed it was a match by chance, and is left out. Raises what
-    `listen` raises, and Cancelled out of `report`.
+    Re-uploads stay as they are (they are masked whole). So do repeats that cannot be aligned, such as a copy that runs
+    at another speed; but below 6 s and at equal speed such a repeat is a chance match and is left out. Raises what
+    `read_intervals` raises, and Cancelled out of `report`.
     """
-    return tuple(repeat for repeat in listened(repeats, listen, report) if repeat is not None)
+    return tuple(repeat for repeat in refine_each(repeats, read_intervals, report) if repeat is not None)
 
 
-def listened(repeats: Sequence[Repeat], listen: Listen, report: Report = silent) -> tuple[Repeat | None, ...]:
-    """What `refine` makes of each repeat, in their order; None for a match by chance."""
+def refine_each(
+    repeats: Sequence[Repeat], read_intervals: ReadIntervals, report: ProgressCallback = ignore_progress
+) -> tuple[Repeat | None, ...]:
+    """Each repeat refined, in the given order; None for a chance match."""
     found: list[Repeat | None] = []
-    wanted = spans_of(repeats)
-    sounds: dict[SourceId, Sound] = {}
+    wanted = intervals_to_read(repeats)
+    audio: dict[SourceId, IntervalAudio] = {}
     for number, (source, spans) in enumerate(wanted.items()):
-        report(Progress("listening to repeats", number, len(wanted) + 1, source))
-        sounds[source] = Sound(spans, listen(source, spans))
+        report(Progress("refining repeats", number, len(wanted) + 1, source))
+        audio[source] = IntervalAudio(spans, read_intervals(source, spans))
     for number, repeat in enumerate(repeats):
         if number % 50 == 0:
-            report(Progress("listening to repeats", len(wanted) + number / len(repeats), len(wanted) + 1))
-        refined = _refined(repeat, sounds) if repeat.kind != "reupload" else repeat
-        found.append(None if _by_chance(refined) else refined)
+            report(Progress("refining repeats", len(wanted) + number / len(repeats), len(wanted) + 1))
+        refined = _refined(repeat, audio) if repeat.kind != "reupload" else repeat
+        found.append(None if _is_chance_match(refined) else refined)
     return tuple(found)
 
 
-def spans_of(repeats: Iterable[Repeat]) -> dict[SourceId, tuple[Interval, ...]]:
-    """What `refine` listens to: of each source, in order and without overlap.
+def intervals_to_read(repeats: Iterable[Repeat]) -> dict[SourceId, tuple[Interval, ...]]:
+    """The intervals that `refine` reads from each source, sorted and without overlap.
 
-    The spans of a song that fifty episodes share are nearly one; heard pair by pair they would take gigabytes.
+    The spans of a song that fifty episodes share almost coincide; read pair by pair they would take gigabytes.
     """
     held: dict[SourceId, list[tuple[Seconds, Seconds]]] = defaultdict(list)
     for repeat in repeats:
@@ -85,15 +89,15 @@ def spans_of(repeats: Iterable[Repeat]) -> dict[SourceId, tuple[Interval, ...]]:
                 (repeat.source_b, edge.span(in_b=True)),
             ):
                 held[source].append((max(0.0, span.start_s), max(0.0, span.end_s)))
-    return {source: tuple(Interval(*span) for span in united(spans)) for source, spans in held.items()}
+    return {source: tuple(Interval(*span) for span in merge_spans(spans)) for source, spans in held.items()}
 
 
-def from_files(
-    paths: Mapping[SourceId, Path], tell: Callable[[Seconds], None] = lambda _: None, *, track: int = 0
-) -> Listen:
-    """Listening by one linear decode of the source's file; MediaError as `open_reading`, and what `tell` raises."""
+def interval_reader(
+    paths: Mapping[SourceId, Path], on_progress: Callable[[Seconds], None] = lambda _: None, *, track: int = 0
+) -> ReadIntervals:
+    """Reads intervals by one linear decode of the file. MediaError as `open_track`, and what `on_progress` raises."""
 
-    def listen(source: SourceId, spans: Sequence[Interval]) -> Sequence[Audio]:
+    def read_intervals(source: SourceId, spans: Sequence[Interval]) -> Sequence[Audio]:
         path = paths[source]
         resampler = soxr.ResampleStream(probe(path, track).rate_hz, EDGE_HZ, 1, "float32", "HQ")
         parts: list[list[Audio]] = [[] for _ in spans]
@@ -108,17 +112,17 @@ def from_files(
             at += len(block)
 
         last = max(round(span.end_s * EDGE_HZ) for span in spans)
-        with open_reading(path, track=track, salvage=True) as reading:  # what is asked for lies before any damage
+        with open_track(path, track=track, salvage=True) as reading:  # the wanted intervals lie before any damage
             for block in reading.mono(lambda *_: None):
                 take(resampler.resample_chunk(block))
-                tell(at / EDGE_HZ)
+                on_progress(at / EDGE_HZ)
                 if at >= last:  # an opening costs no more than the beginning of a file
                     break
             else:
                 take(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         return [np.concatenate(held) if held else np.zeros(0, np.float32) for held in parts]
 
-    return listen
+    return read_intervals
 
 
 def _edges(repeat: Repeat) -> tuple[_Edge, ...]:
@@ -131,14 +135,14 @@ def _edges(repeat: Repeat) -> tuple[_Edge, ...]:
     )
 
 
-class Sound:
-    """The stretches of one source that were heard."""
+class IntervalAudio:
+    """Audio of some intervals of one source."""
 
     def __init__(self, spans: Sequence[Interval], parts: Sequence[Audio]) -> None:
         self._parts = [(round(span.start_s * EDGE_HZ), part) for span, part in zip(spans, parts, strict=True)]
 
     def of(self, span: Interval) -> Audio:
-        """The sound of a span within them, filled up with zeros where it reaches over an end of the source."""
+        """Audio of a span within these intervals, zero-padded where it reaches beyond the source."""
         low, high = round(span.start_s * EDGE_HZ), round(span.end_s * EDGE_HZ)
         whole = np.zeros(high - low, np.float32)
         for start, part in self._parts:
@@ -148,16 +152,16 @@ class Sound:
         return whole
 
 
-def _by_chance(repeat: Repeat) -> bool:
-    short = repeat.kind != "reupload" and repeat.length_s < _TO_BE_HEARD_S
+def _is_chance_match(repeat: Repeat) -> bool:
+    short = repeat.kind != "reupload" and repeat.length_s < _NEEDS_AUDIO_S
     return short and not repeat.refined and repeat.speed == 1.0
 
 
-def _refined(repeat: Repeat, sounds: Mapping[SourceId, Sound]) -> Repeat:
+def _refined(repeat: Repeat, audio: Mapping[SourceId, IntervalAudio]) -> Repeat:
     edges = _edges(repeat)
-    in_a, in_b = sounds[repeat.source_a], sounds[repeat.source_b]
+    in_a, in_b = audio[repeat.source_a], audio[repeat.source_b]
     pairs = [
-        (_brightened(in_a.of(edge.span(in_b=False))), _brightened(in_b.of(edge.span(in_b=True)))) for edge in edges
+        (_differenced(in_a.of(edge.span(in_b=False))), _differenced(in_b.of(edge.span(in_b=True)))) for edge in edges
     ]
     lags = [_lag(edge, *pair) for edge, pair in zip(edges, pairs, strict=True)]
     known = next((lag for lag in lags if lag is not None), None)
@@ -165,7 +169,8 @@ def _refined(repeat: Repeat, sounds: Mapping[SourceId, Sound]) -> Repeat:
         return repeat
     # Speech over one edge hides its own lag; at equal speed the other edge's is the same.
     (start_a, start_b), (end_a, end_b) = (
-        _moved(edge, *pair, known if lag is None else lag) for edge, pair, lag in zip(edges, pairs, lags, strict=True)
+        _refined_edge(edge, *pair, known if lag is None else lag)
+        for edge, pair, lag in zip(edges, pairs, lags, strict=True)
     )
     if end_a <= start_a or end_b <= start_b:
         return repeat
@@ -179,14 +184,14 @@ def _refined(repeat: Repeat, sounds: Mapping[SourceId, Sound]) -> Repeat:
     )
 
 
-def _brightened(sound: Audio) -> Floats:
+def _differenced(audio: Audio) -> Float64Array:
     """First differences: speech and music lie mostly below 500 Hz, and low notes alone fit at many lags."""
-    return np.diff(sound.astype(np.float64), prepend=0.0)
+    return np.diff(audio.astype(np.float64), prepend=0.0)
 
 
-def _lag(edge: _Edge, x: Floats, y: Floats) -> int | None:
+def _lag(edge: _Edge, x: Float64Array, y: Float64Array) -> int | None:
     """How many samples b is later than a's span in b's longer one; None where the inner parts do not correlate."""
-    import scipy.signal  # takes a second to import, and pages read what was found without listening
+    import scipy.signal  # takes a second to import, and pages that only read results do not need it
 
     inside, slack = round(edge.inside_s * EDGE_HZ), round(_SLACK_S * EDGE_HZ)
     anchor = slice(len(x) - inside, len(x)) if edge.is_start else slice(0, inside)
@@ -197,12 +202,12 @@ def _lag(edge: _Edge, x: Floats, y: Floats) -> int | None:
     n = min(len(match), len(energy))
     likeness = match[:n] / np.sqrt(np.maximum(energy[:n] * np.square(x[anchor]).sum(), 1e-20))
     best = int(likeness.argmax())
-    return best if likeness[best] >= _LEAST else None
+    return best if likeness[best] >= _MIN_LAG_CORRELATION else None
 
 
-def _moved(edge: _Edge, x: Floats, y: Floats, lag: int) -> tuple[Seconds, Seconds]:
-    """Where the edge is in a and in b: the sum of moving together, taken from the inside outwards, is largest there."""
-    gain = _moving_together(x, np.pad(y[lag : lag + len(x)], (0, max(0, lag + len(x) - len(y)))))
+def _refined_edge(edge: _Edge, x: Float64Array, y: Float64Array, lag: int) -> tuple[Seconds, Seconds]:
+    """The edge in a and in b: where the correlation, summed from the inside outwards, is largest."""
+    gain = _correlation_gain(x, np.pad(y[lag : lag + len(x)], (0, max(0, lag + len(x) - len(y)))))
     if edge.is_start:
         place = len(gain) - 1 - int(np.cumsum(gain[::-1]).argmax())
     else:
@@ -212,14 +217,14 @@ def _moved(edge: _Edge, x: Floats, y: Floats, lag: int) -> tuple[Seconds, Second
     return at_a / EDGE_HZ, at_b / EDGE_HZ
 
 
-def _moving_together(x: Floats, y: Floats) -> Floats:
-    """Correlation within 60 ms of every sample less what overlaid sound has at least; 0 where both are quiet."""
+def _correlation_gain(x: Float64Array, y: Float64Array) -> Float64Array:
+    """Correlation within 60 ms of every sample, minus _MIN_CORRELATION; 0 where both are quiet."""
     import scipy.signal
 
     bell = np.hanning(round(_WINDOW_S * EDGE_HZ))
     xy, xx, yy = (scipy.signal.fftconvolve(product, bell, "same") for product in (x * y, x * x, y * y))
     xx, yy = np.maximum(xx, 0.0), np.maximum(yy, 0.0)
     quiet = (xx <= _QUIET * xx.max(initial=0.0)) & (yy <= _QUIET * yy.max(initial=0.0))
-    together: Floats = xy / np.sqrt(xx * yy + 1e-20) - _TOGETHER
-    together[quiet] = 0.0
-    return together
+    gain: Float64Array = xy / np.sqrt(xx * yy + 1e-20) - _MIN_CORRELATION
+    gain[quiet] = 0.0
+    return gain

@@ -1,4 +1,4 @@
-"""What is said of a repeat, and where clips must not stand because of it."""
+"""Model of a repeat: its two places and its kind, and the intervals that it masks."""
 
 import math
 from collections import defaultdict
@@ -10,17 +10,17 @@ from pipelines.units import Seconds, SourceId
 
 Kind = Literal["opening", "ending", "recap", "reupload"]
 
-#: Kept nowhere: the song of a series is not one person speaking. Of other repeats the earliest airing stays.
+#: Masked in every source: a theme song is not one person speaking. Of other repeats the first airing stays.
 MASKED_EVERYWHERE: frozenset[Kind] = frozenset({"opening", "ending"})
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The same sound in two places; source a aired earlier (or is the same source, where a stands earlier).
+    """The same audio in two places; source a aired earlier (or both are one source and place a is earlier).
 
-    `score` is 1 for equal sound and 0 for unrelated. `speed` is how many seconds of b one second of a takes: 1 but for
-    a copy that runs faster or slower. `refined` says that the edges were found in the sound itself (to about 50 ms),
-    not only in the fingerprint (to about 250 ms).
+    `score` is 1 for equal audio and 0 for unrelated. `speed` is how many seconds of b one second of a takes: 1 except
+    for a copy that runs faster or slower. `refined`: the edges come from the audio itself (accurate to about 50 ms),
+    not from the fingerprint (about 250 ms).
     """
 
     source_a: SourceId
@@ -44,16 +44,16 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From `start_s` to `end_s` of one source; `end_s` is infinite where it means the rest of the source."""
+    """From `start_s` to `end_s` of one source; `end_s` is infinite if it means the rest of the source."""
 
     start_s: Seconds
     end_s: Seconds
 
 
-def mask(repeats: Iterable[Repeat], source: SourceId) -> tuple[Interval, ...]:
-    """Where no clip of `source` may stand, in order and without overlap.
+def masked_intervals(repeats: Iterable[Repeat], source: SourceId) -> tuple[Interval, ...]:
+    """Intervals of `source` in which no clip may lie, sorted and without overlap.
 
-    The earliest airing keeps its stretch, every later one is masked; openings and endings are masked everywhere; a
+    The first airing keeps its stretch, every later one is masked; openings and endings are masked everywhere; a
     re-upload is masked whole: (0, infinity).
     """
     held: list[tuple[Seconds, Seconds]] = []
@@ -64,11 +64,11 @@ def mask(repeats: Iterable[Repeat], source: SourceId) -> tuple[Interval, ...]:
             held.append((repeat.start_b_s, repeat.end_b_s))
         if repeat.source_a == source and repeat.kind in MASKED_EVERYWHERE:
             held.append((repeat.start_a_s, repeat.end_a_s))
-    return tuple(Interval(start, end) for start, end in united(held))
+    return tuple(Interval(start, end) for start, end in merge_spans(held))
 
 
-def united(spans: Iterable[tuple[Seconds, Seconds]]) -> list[tuple[Seconds, Seconds]]:
-    """The union of spans as spans in order, touching ones joined."""
+def merge_spans(spans: Iterable[tuple[Seconds, Seconds]]) -> list[tuple[Seconds, Seconds]]:
+    """The union of spans, sorted; spans that touch are joined."""
     found: list[tuple[Seconds, Seconds]] = []
     for start, end in sorted(spans):
         if found and start <= found[-1][1]:
@@ -78,12 +78,12 @@ def united(spans: Iterable[tuple[Seconds, Seconds]]) -> list[tuple[Seconds, Seco
     return found
 
 
-#: A place of a repeat: its source by name or number, where it starts, how long it is.
+#: A place of a repeat: source (name or number), start, length.
 Span = tuple[Hashable, float, float]
 
 
-def families_of(pairs: Sequence[tuple[Span, Span]]) -> list[int]:
-    """A number per repeat, given as its two places; repeats that overlap by half in a source they share have one."""
+def repeat_families(pairs: Sequence[tuple[Span, Span]]) -> list[int]:
+    """A family number per repeat, given as its two places; repeats that overlap by half in one source share it."""
     parent = list(range(len(pairs)))
 
     def root(i: int) -> int:

@@ -1,7 +1,7 @@
-"""Which stretches of a series sound the same, told from fingerprints alone.
+"""Search for stretches that occur twice among recordings, from fingerprints alone.
 
-An inverted index of parts of items gives places that may match; a window of 2 s on the same lag decides; matching
-windows grow outwards while the bits agree, and pieces of nearly one lag are joined across short gaps. A lag that
+An inverted index of parts of items gives places that may match. A window of 2 s on the same lag decides. Matching
+windows grow outwards while the bits agree, and pieces of almost the same lag are joined across short gaps. A lag that
 drifts (a copy that runs a little faster) is a chain of pieces on neighbouring lags.
 """
 
@@ -12,13 +12,13 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.ingest.analysis.fingerprint import ITEM_S, NOTHING, Fingerprint, Items, bit_errors
-from pipelines.progress import Progress, Report, silent
-from pipelines.units import Floats, Seconds
+from pipelines.ingest.analysis.fingerprint import ITEM_S, NO_EVIDENCE, Fingerprint, Items, bit_errors
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
+from pipelines.units import Float64Array, Seconds
 
 Places = npt.NDArray[np.int64]
 
-#: Shortest repeat that counts, less what a fingerprint's blurred edges may take from it.
+#: Shortest repeat that counts, minus what the blurred edges of a fingerprint may remove.
 SHORTEST_S: Seconds = 3.0
 _SHORTEST = round((SHORTEST_S - 0.5) / ITEM_S)
 _GAP = round(3.5 / ITEM_S)
@@ -27,13 +27,14 @@ _WINDOW_ERROR = 0.25
 #: A stretch grows over an item that has fewer unequal bits than this (chance has 0.5; speech over a tune has 0.3).
 _GROW_ERROR = 0.36
 _GROW = 120
-#: An item hears half a second to either side, so growing overshoots an edge by so many items.
+#: An item covers half a second to either side, so growing overshoots an edge by this many items.
 _BLUR = 1
-#: Longest mean error of a whole stretch, by its length in items: the shorter, the more alike it has to be.
+#: Highest mean error of a whole stretch, by its length in items: shorter stretches have to match better.
 _ERRORS = ((_SHORTEST, 0.215), (23, 0.23), (26, 0.24), (44, 0.28), (120, 0.31))
-#: Against the sound a little later a stretch has to differ by so much more, and by so much: a ringing phone does not.
+#: A stretch has to differ from the audio a little later by this much more, and at least by this much: a ringing phone
+#: does not.
 _CONTRAST, _UNLIKE = 0.08, 0.28
-#: Where one lag explains so much of a chain, pieces on other lags are chance, not a copy that runs faster.
+#: If one lag explains this share of a chain, pieces on other lags are chance, not a copy that runs faster.
 _ONE_LAG = 0.7
 _SHIFTS = (*range(-12, -4), *range(5, 13))
 _PADDING = 40
@@ -41,13 +42,13 @@ _PADDING = 40
 #: The 32 bits in six parts; any two unequal parts leave four equal ones, and each choice of four is looked up.
 _PARTS = (0x0000001F, 0x000003E0, 0x00007C00, 0x001F8000, 0x03E00000, 0xFC000000)
 _KEYS = tuple(np.uint32(sum(four)) for four in combinations(_PARTS, 4))
-#: How far along a list of equal keys to look; common keys say little, and their lists are long.
+#: How far to look along a list of equal keys; common keys carry little information, and their lists are long.
 _LIST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """The same sound twice. Sources by number, places in items of each source; `error` is the share of unequal bits."""
+class MatchedStretch:
+    """The same audio twice. Sources by number, places in items of each source; `error` is the share of unequal bits."""
 
     source_a: int
     start_a: float
@@ -58,11 +59,13 @@ class Stretch:
     speed: float  # items of b for one item of a
 
 
-def stretches(fingerprints: Sequence[Fingerprint], report: Report = silent) -> tuple[Stretch, ...]:
-    """Every repeat of 3 s or more between two recordings, or twice in one; `a` is the earlier in the order given."""
+def find_stretches(
+    fingerprints: Sequence[Fingerprint], report: ProgressCallback = ignore_progress
+) -> tuple[MatchedStretch, ...]:
+    """Every repeat of 3 s or more between two recordings, or within one; `a` is the earlier in the order given."""
     items, owner, first = _joined(fingerprints)
     seeds = _verified(items, _seeds(items, owner, report))
-    found: list[Stretch] = []
+    found: list[MatchedStretch] = []
     for in_a, in_b in _by_pair(seeds, owner):
         pieces = _pieces(items, in_a, in_b - in_a)
         chains = [_joined_up(chain) for chain in _chains(pieces)]
@@ -73,13 +76,13 @@ def stretches(fingerprints: Sequence[Fingerprint], report: Report = silent) -> t
             if a == b and one.a + one.length > one.b:
                 continue
             start_a, start_b = one.a - int(first[a]), one.b - int(first[b])
-            found.append(Stretch(a, start_a, b, start_b, one.length, one.error, one.speed))
+            found.append(MatchedStretch(a, start_a, b, start_b, one.length, one.error, one.speed))
     return tuple(sorted(found, key=lambda s: (s.source_a, s.source_b, s.start_b, s.start_a)))
 
 
 def _joined(fingerprints: Sequence[Fingerprint]) -> tuple[Items, npt.NDArray[np.int32], Places]:
     """All items in one row with padding between sources, the source of each place, and where each source begins."""
-    padding = np.full(_PADDING, NOTHING, np.uint32)
+    padding = np.full(_PADDING, NO_EVIDENCE, np.uint32)
     rows = [padding]
     owners = [np.full(_PADDING, -1, np.int32)]
     first: list[int] = []
@@ -92,13 +95,13 @@ def _joined(fingerprints: Sequence[Fingerprint]) -> tuple[Items, npt.NDArray[np.
     return np.concatenate(rows), np.concatenate(owners), np.array(first, np.int64)
 
 
-def _seeds(items: Items, owner: npt.NDArray[np.int32], report: Report) -> Places:
+def _seeds(items: Items, owner: npt.NDArray[np.int32], report: ProgressCallback) -> Places:
     """Pairs of places [n, 2], the earlier first, where four parts of six are equal and two items nearby are alike."""
-    speaking = np.flatnonzero(items != NOTHING)
+    speaking = np.flatnonzero(items != NO_EVIDENCE)
     reach = max(_LIST, 2 * int(owner.max(initial=0)) + 2)
     found = np.zeros(0, np.int64)  # pairs as one number each: many are met under several keys, and lie here once
     for number, key in enumerate(_KEYS):
-        report(Progress("looking for repeats", number, len(_KEYS)))
+        report(Progress("searching for repeats", number, len(_KEYS)))
         # Value and place in one number: sorting those is many times as fast as a stable argsort, and the same order.
         keyed = (items[speaking] & key).astype(np.uint64) << np.uint64(32) | np.arange(len(speaking), dtype=np.uint64)
         keyed.sort()
@@ -215,23 +218,30 @@ class _Joined:
 
 
 def _joined_up(chain: list[_Piece]) -> _Joined:
-    """A chain as one stretch; better pieces weigh more in its lag."""
-    start, end = min(p.start for p in chain), max(p.end for p in chain)
+    """A chain as one stretch; better pieces have more weight in its lag."""
     best = max(chain, key=_worth)
-    drifts = max(abs(p.lag - best.lag) for p in chain) >= 2 and best.end - best.start < _ONE_LAG * (end - start)
+    drifts = _drifts(chain, best)
     if not drifts:
         chain = [p for p in chain if abs(p.lag - best.lag) <= 1]
-        start, end = min(p.start for p in chain), max(p.end for p in chain)
-    lengths = np.array([p.end - p.start for p in chain], np.float64)
-    errors = np.array([p.error for p in chain]) / lengths
+    start, end = _extent(chain)
+    starts, ends, lags, errors = np.array([(p.start, p.end, p.lag, p.error) for p in chain], np.float64).T
     weights = np.array([_worth(p) for p in chain])
-    lags = np.array([p.lag for p in chain], np.float64)
-    middles = np.array([(p.start + p.end) / 2 for p in chain])
+    middles = (starts + ends) / 2
     slope = _drift(middles, lags, weights) if drifts else 0.0
     lag = float(np.average(lags - slope * (middles - start), weights=weights))
-    # Pieces on neighbouring lags cover the same items: the better one speaks for them.
-    error = float(np.average(errors, weights=weights))
+    # Pieces on neighbouring lags cover the same items: the better one has more weight.
+    error = float(np.average(errors / (ends - starts), weights=weights))
     return _Joined(float(start), start + lag, float(end - start), error, 1.0 + slope, best)
+
+
+def _extent(chain: Sequence[_Piece]) -> tuple[int, int]:
+    return min(p.start for p in chain), max(p.end for p in chain)
+
+
+def _drifts(chain: Sequence[_Piece], best: _Piece) -> bool:
+    """Whether the lag changes along the chain, so that the best piece explains only a part of it."""
+    start, end = _extent(chain)
+    return max(abs(p.lag - best.lag) for p in chain) >= 2 and best.end - best.start < _ONE_LAG * (end - start)
 
 
 def _worth(piece: _Piece) -> float:
@@ -239,7 +249,7 @@ def _worth(piece: _Piece) -> float:
     return length * max(0.5 - piece.error / length, 1e-6) ** 2
 
 
-def _drift(places: Floats, lags: Floats, weights: Floats) -> float:
+def _drift(places: Float64Array, lags: Float64Array, weights: Float64Array) -> float:
     away = places - np.average(places, weights=weights)
     return float((weights * away * lags).sum() / (weights * away * away).sum())
 
@@ -264,7 +274,7 @@ def _allowed(length: float) -> float:
 
 
 def _is_periodic(items: Items, piece: _Piece) -> bool:
-    """Whether the piece matches the same sound 0.6 to 1.5 s away nearly as well: an alarm, a hum that beats."""
+    """Whether the piece matches the same audio 0.6 to 1.5 s away nearly as well: an alarm, a hum that beats."""
     sound, b, length = items[piece.start : piece.end], piece.start + piece.lag, piece.end - piece.start
     least = max(_UNLIKE, bit_errors(sound, items[b : b + length]).mean() + _CONTRAST)
     starts = [b + shift for shift in _SHIFTS if b + shift >= 0 and b + shift + length <= len(items)]

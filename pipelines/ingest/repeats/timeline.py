@@ -1,19 +1,20 @@
-"""Which stretch repeats where, as numbers for a picture: a row per recording in order of airing, groups of stretches.
+"""Timeline of repeats, as numbers to draw: a row per recording in air order, and groups of repeated stretches.
 
-Screens and files draw the same numbers: see workbench.app.charts.repeats_chart and pipelines.ingest.repeats.figure_files.
+Screens and figure files draw the same numbers: see workbench.app.charts.repeats_chart and
+pipelines.ingest.repeats.figure_files.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.ingest.repeats.model import Interval, Kind, Repeat, families_of, united
+from pipelines.ingest.repeats.model import Interval, Kind, Repeat, merge_spans, repeat_families
 from pipelines.units import Seconds, SourceId
 
-#: Above so many rows, recordings without any repeat are counted and not drawn.
-MOST_ROWS = 60
-#: Around every bar: sand on white is hard to see for anybody.
-EDGE = "#6B6B6B"
+#: With more recordings than this, those without a repeat are counted and not drawn.
+MAX_ROWS = 60
+#: Outline of every bar: sand on white is hard to see.
+OUTLINE_COLOR = "#6B6B6B"
 
 #: How each kind is shown: the word, a sign, a colour (Paul Tol's muted, which colour-blind people tell apart and no
 #: emotion has), and the pattern over it as plotly and as matplotlib write it.
@@ -26,8 +27,8 @@ STYLES: Mapping[Kind, tuple[str, str, str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One of the places of a repeated stretch; clips may stand there only where it is not masked."""
+class Occurrence:
+    """One occurrence of a repeated stretch; clips may lie in it only if it is not masked."""
 
     source_id: SourceId
     start_s: Seconds
@@ -36,17 +37,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """A stretch that sounds in several places, in order of airing. `name` tells it from others: `opening 2`."""
+class RepeatGroup:
+    """A repeated stretch with its occurrences in air order. `name` is unique: `opening 2`."""
 
     name: str
     kind: Kind
-    places: tuple[Place, ...]
+    occurrences: tuple[Occurrence, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One recording: how long it is, and how much of it is masked."""
+class TimelineRow:
+    """One recording: its duration and its masked seconds."""
 
     source_id: SourceId
     seconds: Seconds
@@ -54,53 +55,66 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """All that is drawn. `others` counts recordings without a repeat that have no row."""
+class RepeatTimeline:
+    """Everything that is drawn. `others` counts recordings without a repeat that have no row."""
 
-    rows: tuple[Row, ...]
-    groups: tuple[Group, ...]
+    rows: tuple[TimelineRow, ...]
+    groups: tuple[RepeatGroup, ...]
     others: int = 0
 
 
-def picture_of(
+def repeat_timeline(
     order: Sequence[SourceId],
     seconds: Mapping[SourceId, Seconds],
     repeats: Sequence[Repeat],
     masks: Mapping[SourceId, Sequence[Interval]],
-) -> Picture:
-    """The picture of `repeats` among the recordings in `order`; those of unknown length are left out.
+) -> RepeatTimeline:
+    """The timeline of `repeats` among the recordings in `order`; those of unknown duration are left out.
 
     What a re-upload shares with further recordings is left out too: it is one re-upload.
     """
+    shown = _shown(repeats, seconds)
+    place = {source: number for number, source in enumerate(order)}
+    groups = _named([*_reuploads(shown, seconds, masks), *_shared(shown, masks, place)], place)
+    rows = [
+        TimelineRow(name, seconds[name], _masked_s(masks.get(name, ()), seconds[name]))
+        for name in order
+        if name in seconds
+    ]
+    touched = {one.source_id for group in groups for one in group.occurrences}
+    drawn = rows if len(rows) <= MAX_ROWS else [row for row in rows if row.source_id in touched]
+    return RepeatTimeline(tuple(drawn), groups, others=len(rows) - len(drawn))
+
+
+def _shown(repeats: Sequence[Repeat], seconds: Mapping[SourceId, Seconds]) -> list[Repeat]:
     copies = {repeat.source_b for repeat in repeats if repeat.kind == "reupload"}
-    shown = [
+    return [
         repeat
         for repeat in repeats
         if repeat.source_a in seconds
         and repeat.source_b in seconds
         and (repeat.kind == "reupload" or copies.isdisjoint((repeat.source_a, repeat.source_b)))
     ]
-    place = {source: number for number, source in enumerate(order)}
-    found = [*_copied(shown, seconds, masks), *_shared(shown, masks, place)]
-    found.sort(key=lambda one: (tuple(STYLES).index(one[0]), *_first(one[1], place)))
+
+
+_Unnamed = tuple[Kind, tuple[Occurrence, ...]]
+
+
+def _named(found: Sequence[_Unnamed], place: Mapping[SourceId, int]) -> tuple[RepeatGroup, ...]:
+    """Groups by kind, then by first occurrence, numbered within each kind."""
     counts: Counter[Kind] = Counter()
     groups = []
-    for kind, places in found:
+    for kind, occurrences in sorted(found, key=lambda one: (tuple(STYLES).index(one[0]), *_first(one[1], place))):
         counts[kind] += 1
-        groups.append(Group(f"{STYLES[kind][0]} {counts[kind]}", kind, places))
-    rows = [
-        Row(name, seconds[name], _masked_s(masks.get(name, ()), seconds[name])) for name in order if name in seconds
-    ]
-    touched = {one.source_id for group in groups for one in group.places}
-    drawn = rows if len(rows) <= MOST_ROWS else [row for row in rows if row.source_id in touched]
-    return Picture(tuple(drawn), tuple(groups), others=len(rows) - len(drawn))
+        groups.append(RepeatGroup(f"{STYLES[kind][0]} {counts[kind]}", kind, occurrences))
+    return tuple(groups)
 
 
-def hover(group: Group, here: Place, *, most: int = 8) -> tuple[str, ...]:
-    """What is said of one place, in lines: what it is, from when to when, what becomes of it, where else it sounds."""
-    fate = "no clip stands here" if here.is_masked else "kept here: the earliest place"
+def hover_lines(group: RepeatGroup, here: Occurrence, *, most: int = 8) -> tuple[str, ...]:
+    """Hover text of one occurrence, in lines: name, start and end, masked or kept, other occurrences."""
+    fate = "no clip is made here" if here.is_masked else "kept here: the earliest place"
     lines = [f"{group.name} in {here.source_id}", f"{clock(here.start_s)} to {clock(here.end_s)}: {fate}"]
-    others = [one for one in group.places if one != here]
+    others = [one for one in group.occurrences if one != here]
     lines += [f"also {one.source_id} at {clock(one.start_s)}" for one in others[:most]]
     if len(others) > most:
         lines.append(f"and {len(others) - most} more")
@@ -108,39 +122,39 @@ def hover(group: Group, here: Place, *, most: int = 8) -> tuple[str, ...]:
 
 
 def clock(seconds: Seconds) -> str:
-    """A place in a recording, as people say it: 0:07, 1:02:03."""
+    """A time in a recording as text: 0:07, 1:02:03."""
     whole = int(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def _first(places: Sequence[Place], place: Mapping[SourceId, int]) -> tuple[int, Seconds]:
+def _first(places: Sequence[Occurrence], place: Mapping[SourceId, int]) -> tuple[int, Seconds]:
     return place[places[0].source_id], places[0].start_s
 
 
-def _copied(
+def _reuploads(
     repeats: Sequence[Repeat], seconds: Mapping[SourceId, Seconds], masks: Mapping[SourceId, Sequence[Interval]]
-) -> list[tuple[Kind, tuple[Place, ...]]]:
-    """One group per re-upload: where its recording stands in the earlier one, and the whole of itself."""
+) -> list[_Unnamed]:
+    """One group per re-upload: the stretch of the earlier recording that it copies, and the whole re-upload."""
     pairs: dict[SourceId, dict[SourceId, list[Repeat]]] = defaultdict(lambda: defaultdict(list))
     for repeat in repeats:
         if repeat.kind == "reupload":
             pairs[repeat.source_b][repeat.source_a].append(repeat)
-    found: list[tuple[Kind, tuple[Place, ...]]] = []
+    found: list[_Unnamed] = []
     for copy, originals in pairs.items():
-        original = min(originals, key=lambda one: one in pairs)  # the earliest that is no copy itself
+        original = min(originals, key=lambda one: one in pairs)  # the earliest that is no re-upload itself
         start_s = min(repeat.start_a_s for repeat in originals[original])
         end_s = max(repeat.end_a_s for repeat in originals[original])
-        first = _place(original, start_s, end_s, masks)
-        found.append(("reupload", (first, Place(copy, 0.0, seconds[copy], is_masked=True))))
+        first = _occurrence(original, start_s, end_s, masks)
+        found.append(("reupload", (first, Occurrence(copy, 0.0, seconds[copy], is_masked=True))))
     return found
 
 
 def _shared(
     repeats: Sequence[Repeat], masks: Mapping[SourceId, Sequence[Interval]], place: Mapping[SourceId, int]
-) -> list[tuple[Kind, tuple[Place, ...]]]:
+) -> list[_Unnamed]:
     rest = [repeat for repeat in repeats if repeat.kind != "reupload"]
-    families = families_of(
+    families = repeat_families(
         [
             (
                 (one.source_a, one.start_a_s, one.length_s),
@@ -159,18 +173,20 @@ def _shared(
         (
             kinds[family].most_common(1)[0][0],
             tuple(
-                _place(source, start_s, end_s, masks)
+                _occurrence(source, start_s, end_s, masks)
                 for source in sorted(by_source, key=lambda name: place[name])
-                for start_s, end_s in united(by_source[source])
+                for start_s, end_s in merge_spans(by_source[source])
             ),
         )
         for family, by_source in spans.items()
     ]
 
 
-def _place(source: SourceId, start_s: Seconds, end_s: Seconds, masks: Mapping[SourceId, Sequence[Interval]]) -> Place:
+def _occurrence(
+    source: SourceId, start_s: Seconds, end_s: Seconds, masks: Mapping[SourceId, Sequence[Interval]]
+) -> Occurrence:
     covered_s = sum(max(0.0, min(end_s, one.end_s) - max(start_s, one.start_s)) for one in masks.get(source, ()))
-    return Place(source, start_s, end_s, is_masked=covered_s > (end_s - start_s) / 2)
+    return Occurrence(source, start_s, end_s, is_masked=covered_s > (end_s - start_s) / 2)
 
 
 def _masked_s(mask: Sequence[Interval], seconds: Seconds) -> Seconds:

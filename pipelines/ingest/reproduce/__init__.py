@@ -1,1 +1,1 @@
-"""The same clips again: checks, comparisons and rebuilding from the recordings, down to the sample."""
+"""Reproducing clips: cutting, verifying and rebuilding them from recordings, sample by sample."""

@@ -1,8 +1,8 @@
-"""64 numbers that tell how far a clip is from its original when the original is no longer there.
+"""Sketch of a clip: 64 numbers that measure how far it is from its original when the original is no longer available.
 
 Each is the sum of all samples under one fixed pattern of +1 and -1. Such sums are linear, so the difference of two
 sketches is the sketch of the difference, and the mean of its squares is the energy of the difference, give or take
-0.8 dB (a chi-square of 64). 256 bytes a clip, nothing audible in them.
+0.8 dB (a chi-square of 64). 256 bytes a clip; no audio can be recovered from them.
 
 The patterns are the rows of a Hadamard matrix over 64 random groups of samples with random signs (the count sketch of
 Charikar, Chen and Farach-Colton 2002, rotated), which makes all 64 sums in one pass over the samples. Sums of whole
@@ -20,7 +20,7 @@ from pipelines.units import Decibels, Samples
 
 Sketch = npt.NDArray[np.float32]
 
-#: Names the patterns. Saved tables carry it: any change to them asks for a new name.
+#: Name of the patterns, saved in tables: any change of the patterns needs a new name.
 ALGORITHM = "signs-1"
 SIZE = 64
 _SEED = 20261121
@@ -33,21 +33,22 @@ def sketch(pcm: Pcm16) -> Sketch:
 
 
 def snr_db(original: Sketch, pcm: Pcm16) -> Decibels:
-    """Signal-to-noise ratio of `pcm` [n] against the samples that `original` was made of; within 2 dB of the truth.
+    """Signal-to-noise ratio of `pcm` [n] against the samples that `original` was made from; exact to 2 dB.
 
-    10 log10(|x|^2 / |x - y|^2): infinite for equal sketches, minus infinite against digital silence. |x|^2 is taken
-    from the energy of `pcm`, which is known, corrected by the ratio of the two sketches.
+    10 log10(|x|^2 / |x - y|^2): infinite for equal sketches, minus infinite against digital silence. |x|^2 is the
+    energy of `pcm`, which is known, corrected by the ratio of the two sketches.
     """
-    here = sketch(pcm).astype(np.float64)
-    there = original.astype(np.float64)
-    noise = float(np.square(here - there).mean())
+    new = sketch(pcm).astype(np.float64)
+    old = original.astype(np.float64)
+    noise = float(np.square(new - old).mean())
     if noise == 0:
         return math.inf
-    before, now = float(np.square(there).mean()), float(np.square(here).mean())
-    if before == 0:
+    old_energy, new_energy = float(np.square(old).mean()), float(np.square(new).mean())
+    if old_energy == 0:
         return -math.inf
     exact = float(np.square(pcm.astype(np.float64)).sum())
-    energy = exact * before / now if now and before < 2 * now else before
+    is_scaled = new_energy > 0 and old_energy < 2 * new_energy
+    energy = exact * old_energy / new_energy if is_scaled else old_energy
     return 10 * math.log10(energy / noise)
 
 
@@ -55,18 +56,18 @@ def group_sums(pcm: Pcm16) -> npt.NDArray[np.float64]:
     """Sums of the signed samples of each of the 64 groups, whole numbers, float64 [64]."""
     if len(pcm) == 0:
         return np.zeros(SIZE)
-    order, signs, starts, is_empty = _in_order(len(pcm))
+    order, signs, starts, is_empty = _group_order(len(pcm))
     sums = np.add.reduceat(pcm[order] * signs, starts, dtype=np.int64)
     return np.where(is_empty, 0.0, sums.astype(np.float64))
 
 
-def groups_of(original: Sketch) -> npt.NDArray[np.float64]:
+def recover_group_sums(original: Sketch) -> npt.NDArray[np.float64]:
     """The group sums that a sketch was mixed from: float64 [64]."""
     return _hadamard() @ original.astype(np.float64) / SIZE
 
 
 @lru_cache(maxsize=4)
-def patterns(n_samples: Samples) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+def sign_patterns(n_samples: Samples) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
     """For each sample its group (0 to 63) and its sign (+1 or -1), the same for all clips of a length."""
     raw = np.random.PCG64(_SEED).random_raw(n_samples)
     groups = (raw >> np.uint64(58)).astype(np.uint8)
@@ -75,11 +76,11 @@ def patterns(n_samples: Samples) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
 
 
 @lru_cache(maxsize=4)
-def _in_order(
+def _group_order(
     n_samples: Samples,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """The samples group by group and one more of sign 0, their signs, where each group starts, and which are empty."""
-    groups, signs = patterns(n_samples)
+    groups, signs = sign_patterns(n_samples)
     order = np.append(np.argsort(groups, kind="stable"), 0).astype(np.int32)
     counts = np.bincount(groups, minlength=SIZE)
     ordered_signs = signs[order].astype(np.int32)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.atomic_write import move_into_place, sha256_file
 from pipelines.errors import MediaError
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.fetch.disk_space import check_room
 from pipelines.ingest.fetch.fetch_policy import Manners
 from pipelines.ingest.fetch.format_selection import SOUND
@@ -38,7 +38,7 @@ def take(
     media: Path,
     manners: Manners,
     shortest_s: Seconds,
-    tell: Tell,
+    tell: OnProgress,
     *,
     formats: str = SOUND,
     stop: threading.Event | None = None,

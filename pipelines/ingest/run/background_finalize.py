@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import ConfigError, PipelineError
+from pipelines.execution.isolated_process import IDLE_S, IsolatedProcess, heartbeat, serve_requests
 from pipelines.execution.process_pool import Limits
-from pipelines.ingest.preview.isolated_process import IDLE_S, Beside, answer, heard
 from pipelines.units import Seconds
 
 #: What is decoded is decoded in further processes: one at a time would be in this one.
@@ -28,11 +28,11 @@ class Apart:
     """The server's half. Safe to share between threads."""
 
     def __init__(self, root: Path, name: str, idle_s: Seconds = IDLE_S) -> None:
-        self._beside = Beside(__name__, (str(root), name, str(idle_s)))
+        self._beside = IsolatedProcess(__name__, (str(root), name, str(idle_s)))
 
     def retable(self) -> Told:
         """Do what `pipelines.ingest.run.run.retable` does, there. Raises OSError where no process can be begun."""
-        said = self._beside.ask(b"retable")
+        said = self._beside.request(b"retable")
         if said is None:
             return Told(True, "the process that cuts clips died twice; the picks are kept, and the next tries again")
         return Told(**json.loads(said))
@@ -52,7 +52,7 @@ def _retabled(root: Path, name: str, silence_s: Seconds) -> Told:
     from pipelines.study import Study
 
     try:
-        report = retable(Study(root, name), lambda _: heard(silence_s), jobs=JOBS)
+        report = retable(Study(root, name), lambda _: heartbeat(silence_s), jobs=JOBS)
     except ConfigError as error:
         return Told(False, str(error))
     except PipelineError as error:
@@ -66,13 +66,13 @@ def _retabled(root: Path, name: str, silence_s: Seconds) -> Told:
 
 def _main(root: str, name: str, idle_s: str) -> None:
     limits = Limits()
-    silence_s = 2 * limits.silence_s + 60  # a worker may fall silent twice
+    silence_s = 2 * limits.heartbeat_timeout_s + 60  # a worker may exceed its timeout twice
 
     def reply(_: bytes) -> bytes:
         told = _retabled(Path(root), name, silence_s)
         return json.dumps({"is_over": told.is_over, "problem": told.problem}).encode()
 
-    answer(reply, silence_s=silence_s, memory_bytes=limits.memory_bytes, idle_s=float(idle_s))
+    serve_requests(reply, timeout_s=silence_s, memory_bytes=limits.memory_bytes, idle_s=float(idle_s))
 
 
 if __name__ == "__main__":

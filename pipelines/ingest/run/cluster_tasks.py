@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pipelines.errors import ConfigError
 from pipelines.execution.dask_cluster import Cluster
+from pipelines.execution.remote_tasks import TaskSpec
 from pipelines.execution.shared_storage import URL_VARIABLE, Storage, storage_url
-from pipelines.execution.shipping import Freight
-from pipelines.ingest.reproduce.cut import CutTask, cut
+from pipelines.ingest.reproduce.clip_cutting import CutTask, cut_clips
 from pipelines.ingest.source_analysis import Analysed, Task, analyse
 from pipelines.study import Study
 
@@ -19,17 +19,17 @@ def _is_its_clip(task: Task | CutTask, name: str) -> bool:
     return re.fullmatch(rf"{re.escape(task.source_id)}-\d{{9,}}\.(wav|flac)", name) is not None
 
 
-FREIGHT = (
-    Freight(
+TASK_SPECS = (
+    TaskSpec(
         analyse,
         Analysed,
-        folders=("clips",),
-        files=("tracks",),
-        scratch=("scratch",),
-        local=("state",),
-        names=_is_its_clip,
+        output_folders=("clips",),
+        output_files=("tracks",),
+        scratch_folders=("scratch",),
+        local_only=("state",),
+        allows_file=_is_its_clip,
     ),
-    Freight(cut, str, folders=("clips",), names=_is_its_clip),
+    TaskSpec(cut_clips, str, output_folders=("clips",), allows_file=_is_its_clip),
 )
 
 
@@ -46,5 +46,5 @@ def machines(study: Study, scheduler: str, checksum: Callable[[Path], str]) -> I
             "storage_url in private.toml, to a folder that all of them see (file:///shared/folder) or to a bucket "
             "(s3://bucket/name)"
         )
-    with Cluster(scheduler, Storage(url), FREIGHT, checksum=checksum) as cluster:
+    with Cluster(scheduler, Storage(url), TASK_SPECS, checksum=checksum) as cluster:
         yield cluster

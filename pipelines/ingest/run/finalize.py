@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING
 from pipelines.errors import MediaError
 from pipelines.execution.process_pool import Failed, run_each
 from pipelines.ingest.failures import problem_of
-from pipelines.ingest.preview.decoded_audio import open_sound
+from pipelines.ingest.preview.decoded_audio import open_decoded_audio
 from pipelines.ingest.report import Row
-from pipelines.ingest.reproduce.clip_checks import Check, checks_from_text, read_pcm16
-from pipelines.ingest.reproduce.cut import CutTask, Slice, cut, cut_from
+from pipelines.ingest.reproduce.clip_checks import ClipCheck, deserialize_checks, read_pcm16
+from pipelines.ingest.reproduce.clip_cutting import ClipSlice, CutTask, cut_clips, cut_clips_from_samples
 from pipelines.ingest.run.picked_windows import put_picked, score_picked, within
 from pipelines.ingest.run.tables import Ended, Present, caught_up, linked, merged, write_tables
-from pipelines.ingest.selection.decision import Decided, decide
+from pipelines.ingest.selection.decision import DecidedWindow, decide
 from pipelines.ingest.selection.manual_picks import Pick, read_picks, read_speakers
 from pipelines.ingest.selection.screens import config_hash
-from pipelines.ingest.selection.speaker_quotas import speakers_of
-from pipelines.ingest.series.cross_source_rules import part
-from pipelines.ingest.series.repeat_masks import Copy, Repeated, repeats_of
+from pipelines.ingest.selection.speaker_quotas import read_clip_speakers
+from pipelines.ingest.series.cross_source_rules import apply_cross_source_rules
+from pipelines.ingest.series.repeat_masks import SourceCopy, StudyRepeats, find_study_repeats
 from pipelines.ingest.source_analysis import RECIPE, analysis_hash
 from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.state.queue import Item, Queue
-from pipelines.ingest.video.shot_scores import cuts_of, seen
+from pipelines.ingest.video.shot_scores import cuts_by_source, with_shot_score
 from pipelines.manifest import digest
 from pipelines.media.audio import pcm_sha256
-from pipelines.progress import Progress, Report, silent
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.schema import Clip
 from pipelines.study import Study, StudySettings
 from pipelines.units import ClipId, Seconds, SourceId
@@ -52,7 +52,7 @@ class Settled:
     changed: bool
     redone: frozenset[SourceId]
     rows: tuple[Row, ...]
-    copies: Mapping[SourceId, Copy]
+    copies: Mapping[SourceId, SourceCopy]
 
     def then(self, later: "Settled") -> "Settled":
         """What this and a later settling of the same run did together; which clips left, the later one knows."""
@@ -65,7 +65,7 @@ def settle(
     queue: Queue,
     known: Sequence[Source],
     ended: Sequence[Ended],
-    report: Report,
+    report: ProgressCallback,
     *,
     jobs: int | None = None,
     stopped: bool = False,
@@ -81,7 +81,7 @@ def settle(
     """
     sources = _grouped(queue, merged(known, ended))
     speakers, picks = read_speakers(study), read_picks(study)
-    step = _Settling(study, queue, sources, picks, silent if stopped else report, jobs, cluster)
+    step = _Settling(study, queue, sources, picks, ignore_progress if stopped else report, jobs, cluster)
     try:
         step.decide(listen=not stopped)  # also when stopped: nobody should label an opening meanwhile
         if not stopped:
@@ -90,7 +90,7 @@ def settle(
         if study.sources_csv.is_file():  # cutting may take an hour, and somebody may have edited it meanwhile
             sources = caught_up(sources, known, read_sources(study.sources_csv))
         sources = linked(sources, step.repeated)
-        checks = {name: check for end in ended for name, check in checks_from_text(end.checks).items()} | step.checks
+        checks = {name: check for end in ended for name, check in deserialize_checks(end.checks).items()} | step.checks
         changed, left = write_tables(
             study, queue, sources, speakers, unlisted_leave=bool(known), checks=checks, was=was
         )
@@ -135,7 +135,7 @@ class _Settling:
         queue: Queue,
         sources: Sequence[Source],
         picks: Mapping[SourceId, tuple[Pick, ...]],
-        report: Report,
+        report: ProgressCallback,
         jobs: int | None,
         cluster: "Cluster | None",
     ) -> None:
@@ -151,12 +151,12 @@ class _Settling:
             name: items[name] for name in sorted(self._sources) if name in items and items[name].status == "done"
         }
         self._picks = picks
-        self._cuts = cuts_of(study, queue, self._items)
+        self._cuts = cuts_by_source(study, queue, self._items)
         #: None until it was looked for.
-        self.repeated: Repeated | None = None
+        self.repeated: StudyRepeats | None = None
         self.redone: set[SourceId] = set()
         self.rows: list[Row] = []
-        self.checks: dict[ClipId, Check] = {}
+        self.checks: dict[ClipId, ClipCheck] = {}
 
     def decide(self, *, listen: bool) -> None:
         """Decide anew where bounds, repeats, picks or films are others than before; scores of an older kind stay."""
@@ -176,7 +176,7 @@ class _Settling:
                 continue
             self._report(Progress("decide", done, len(self._items), name))
             before = self._queue.decided(item)
-            windows = [seen(one.window, item.rate_hz, cuts_s) for one in before]
+            windows = [with_shot_score(one.window, item.rate_hz, cuts_s) for one in before]
             self._queue.rescore(name, windows, [one.window for one in before])
             found = decide(windows, item.rate_hz, self._settings, source_id=name, masked=masked, picks=picks)
             put_picked(self._study, self._queue, item, windows, picks, cuts_s)
@@ -184,9 +184,9 @@ class _Settling:
             self._items[name] = replace(item, decided_by=by, clips_hash=clips_hash)
             if self._queue.decide(self._items[name], found, [one.decision for one in before]):
                 self.redone.add(name)
-        said = speakers_of(self._study, self._items.keys(), self._sources.keys())
-        most = self._settings.select.most_per_speaker
-        self.redone |= part(self._queue, self._items, self.repeated.order, said, most)
+        said = read_clip_speakers(self._study, self._items.keys(), self._sources.keys())
+        most = self._settings.select.max_per_speaker
+        self.redone |= apply_cross_source_rules(self._queue, self._items, self.repeated.order, said, most)
 
     def cut(self) -> None:
         """Make the files of kept windows that have none."""
@@ -212,7 +212,7 @@ class _Settling:
         # As many as were asked for, also for one recording: two are processes, and none of them is this one.
         workers = self._jobs or min(os.cpu_count() or 1, max(1, len(tasks)))
         each = self._cluster.run_each if self._cluster else partial(run_each, jobs=workers)
-        for name, outcome in each(cut, tasks, stage="cut", report=self._report):
+        for name, outcome in each(cut_clips, tasks, stage="cut", report=self._report):
             if isinstance(outcome, Failed):
                 problem = problem_of(name, outcome.error)
                 self._tell(name, problem.reason_code, problem.reason, problem.failure)
@@ -224,26 +224,26 @@ class _Settling:
 
         Returns the clips' checks; None where there is no such sound.
         """
-        sound = open_sound(self._study, item.source_id, item.sha256)
+        sound = open_decoded_audio(self._study, item.source_id, item.sha256)
         if sound is None or sound.facts.pcm_sha256 != item.facts["pcm_sha256"]:
             return None
         try:
-            return cut_from(sound.samples, item.rate_hz, task)
+            return cut_clips_from_samples(sound.samples, item.rate_hz, task)
         except MediaError:
             return None
 
-    def _is_cut(self, item: Item, slices: Sequence[Slice], checks: str) -> None:
-        self.checks |= checks_from_text(checks)
+    def _is_cut(self, item: Item, slices: Sequence[ClipSlice], checks: str) -> None:
+        self.checks |= deserialize_checks(checks)
         self.redone.add(item.source_id)
         score_picked(self._study, self._queue, item, slices, self._cuts.get(item.source_id))
 
-    def _repeated(self, listen: bool) -> Repeated:
+    def _repeated(self, listen: bool) -> StudyRepeats:
         if not self._items:
-            return Repeated()
+            return StudyRepeats()
         sources = self._sources.values()
-        return repeats_of(self._study, self._queue, sources, self._report, jobs=self._jobs, listen=listen)
+        return find_study_repeats(self._study, self._queue, sources, self._report, jobs=self._jobs, listen=listen)
 
-    def _forget_others(self, windows: Sequence[Decided]) -> None:
+    def _forget_others(self, windows: Sequence[DecidedWindow]) -> None:
         """Remove files that windows which are to be clips now would find there, and that hold something else.
 
         A clip of another length, cut under other settings, has the same id.

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.errors import DataError, MediaError
-from pipelines.ingest.analysis.speech import spans
+from pipelines.ingest.analysis.speech import speech_spans
 from pipelines.ingest.report import Row
 from pipelines.ingest.reproduce.clip_checks import read_pcm16
-from pipelines.ingest.reproduce.cut import Slice
-from pipelines.ingest.selection.decision import Scored
+from pipelines.ingest.reproduce.clip_cutting import ClipSlice
+from pipelines.ingest.selection.decision import ScoredWindow
 from pipelines.ingest.selection.manual_picks import Pick
 from pipelines.ingest.selection.screens import SCREENS
 from pipelines.ingest.source_analysis import scores_at, tracks_file
 from pipelines.ingest.state.queue import Item, Queue
-from pipelines.ingest.video.shot_scores import seen
+from pipelines.ingest.video.shot_scores import with_shot_score
 from pipelines.media.audio import pcm_sha256
 from pipelines.study import Study
 from pipelines.units import Seconds
@@ -42,7 +42,7 @@ def put_picked(
     study: Study,
     queue: Queue,
     item: Item,
-    windows: Sequence[Scored],
+    windows: Sequence[ScoredWindow],
     picks: Sequence[Pick],
     cuts_s: Sequence[Seconds] | None,
 ) -> None:
@@ -55,14 +55,14 @@ def put_picked(
     had = {(one.start_sample, one.n_samples): one for one, _ in queue.picked(item.source_id)}
     for start, _ in had.keys() - wanted:
         study.clip_path(item.clip_id(start)).unlink(missing_ok=True)
-    now = [had.get(place, Scored(*place, 0.0, dict.fromkeys(SCREENS))) for place in sorted(wanted)]
-    now = [seen(one, item.rate_hz, cuts_s) for one in now]
+    now = [had.get(place, ScoredWindow(*place, 0.0, dict.fromkeys(SCREENS))) for place in sorted(wanted)]
+    now = [with_shot_score(one, item.rate_hz, cuts_s) for one in now]
     if now != list(had.values()):
         queue.put_picked(item.source_id, now)
 
 
 def score_picked(
-    study: Study, queue: Queue, item: Item, slices: Sequence[Slice], cuts_s: Sequence[Seconds] | None
+    study: Study, queue: Queue, item: Item, slices: Sequence[ClipSlice], cuts_s: Sequence[Seconds] | None
 ) -> None:
     """What can be said of picks that have just been cut: all where the tracks are here, else what samples tell."""
     from pipelines.ingest.analysis.analyzer import load
@@ -74,7 +74,7 @@ def score_picked(
         tracks = load(tracks_file(study, item.source_id))
     except DataError:
         tracks = None
-    speech = spans(tracks.speech, study.settings.place) if tracks is not None else ()
+    speech = speech_spans(tracks.speech, study.settings.place) if tracks is not None else ()
     found = []
     for window, _ in queue.picked(item.source_id):
         one = new.get(window.start_sample)
@@ -86,6 +86,6 @@ def score_picked(
                 continue
             scores = scores_at(pcm, rate_hz, one.start_sample, speech, tracks)
             window = replace(window, pcm_sha256=pcm_sha256(pcm), scores=scores)
-            window = seen(window, rate_hz, cuts_s)
+            window = with_shot_score(window, rate_hz, cuts_s)
         found.append(window)
     queue.put_picked(item.source_id, found)

@@ -8,7 +8,7 @@ from pipelines.ingest.fetch.probe import refused
 from pipelines.ingest.preflight.plan import Need, Plan
 from pipelines.ingest.report import Row, RowStatus, tally
 from pipelines.ingest.run.tables import Ended
-from pipelines.ingest.series.repeat_masks import Copy
+from pipelines.ingest.series.repeat_masks import SourceCopy
 from pipelines.ingest.state.queue import Item, Queue
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def counted(row: Row, queue: Queue) -> Row:
     return replace(row, clips=kept, rejected=rejected, arms=arms)
 
 
-def copied(row: Row, copy: Copy | None) -> Row:
+def copied(row: Row, copy: SourceCopy | None) -> Row:
     """The row of an ingested source with a word that it is a re-upload, where nothing else is said of it."""
     if copy is None or row.reason or row.status not in ("ingested", "unchanged"):
         return row

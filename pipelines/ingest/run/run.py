@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.atomic_write import sweep
+from pipelines.atomic_write import remove_leftovers
 from pipelines.errors import ConfigError, DataError, TableError
 from pipelines.execution.process_pool import warm_up
 from pipelines.ingest import source_analysis
@@ -28,9 +28,9 @@ from pipelines.ingest.sources import Source, read_sources
 from pipelines.ingest.state.queue import Queue, open_queue
 from pipelines.ingest.state.run_log import Note, written_down
 from pipelines.ingest.video.context_video import fetch_videos
-from pipelines.ingest.video.shot_scores import look
+from pipelines.ingest.video.shot_scores import detect_shots
 from pipelines.manifest import read_clips
-from pipelines.progress import Progress, Report, silent
+from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.study import Study
 from pipelines.units import Seconds, SourceId
 
@@ -47,7 +47,7 @@ def ingest(
     inputs: Sequence[str] = (),
     *,
     rights_basis: str = "",
-    report: Report = silent,
+    report: ProgressCallback = ignore_progress,
     dry_run: bool = False,
     jobs: int | None = None,
     retry_failed: bool = False,
@@ -148,9 +148,9 @@ def ingest(
             if study.settings.fetch.video:
                 heard = [end.item for end in ended if end.row.status in ("ingested", "unchanged")]
                 films = fetch_videos(study, queue, heard, manners, report, retry_failed=retry_failed)
-                looked = look(study, queue, heard, report, jobs=jobs, retry_failed=retry_failed)
-                films = {**looked.told, **films}
-                if looked.new:
+                looked = detect_shots(study, queue, heard, report, jobs=jobs, retry_failed=retry_failed)
+                films = {**looked.problems, **films}
+                if looked.updated:
                     now = _listed(study)
                     later = settle(_now(study), queue, now, (), report, jobs=jobs, cluster=cluster, was=was)
                     settled = settled.then(later)
@@ -187,7 +187,7 @@ def _machines(study: Study, scheduler: str, queue: Queue) -> "AbstractContextMan
     return machines(study, scheduler, queue.sha256)
 
 
-def retable(study: Study, report: Report = silent, *, jobs: int | None = None) -> IngestReport:
+def retable(study: Study, report: ProgressCallback = ignore_progress, *, jobs: int | None = None) -> IngestReport:
     """Bring decisions, clips and tables up to what study.toml, picks.csv and speakers.csv say now.
 
     Nothing is fetched or heard, and a recording is decoded only where a window that is kept now was never cut.
@@ -220,7 +220,9 @@ def funnel_of(study: Study, spoken: Mapping[SourceId, tuple[Seconds, Seconds]]) 
         candidates = read_candidates(study.candidates)
     except DataError:
         return None
-    known = {source.source_id for source in _listed(study)}.union(candidates.places)  # some gave no window at all
+    known = {source.source_id for source in _listed(study)}.union(
+        candidates.rows_by_source
+    )  # some gave no window at all
     there = {name: seconds for name, seconds in spoken.items() if name in known}
     return funnel(candidates, _now(study).settings, there)
 
@@ -272,9 +274,9 @@ def _sweep(study: Study) -> None:
     The workbench may be cutting a pick meanwhile, and does it again then.
     """
     for folder in (study.audio, study.cache / "tracks", study.media, study.media / "partial"):
-        sweep(folder)
-    sweep(study.manifests, "clips.csv", "clips_check.parquet", "sources.csv")
-    sweep(study.private, "candidates.parquet", "repeats.json")
+        remove_leftovers(folder)
+    remove_leftovers(study.manifests, "clips.csv", "clips_check.parquet", "sources.csv")
+    remove_leftovers(study.private, "candidates.parquet", "repeats.json")
 
 
 def _rights_basis(text: str, *, given: bool) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import MediaError
-from pipelines.execution.process_pool import Failed, Tell, run_each
+from pipelines.execution.process_pool import Failed, OnProgress, run_each
 from pipelines.ingest.failures import problem_of
 from pipelines.ingest.fetch.fetch_policy import Manners
 from pipelines.ingest.fetch.format_selection import sound_formats
@@ -25,7 +25,7 @@ from pipelines.ingest.selection.screens import config_hash
 from pipelines.ingest.source_analysis import RECIPE, Analysed, Task, analyse, tracks_file
 from pipelines.ingest.state.operator_requests import granted, read_wishes
 from pipelines.ingest.state.queue import Item, Queue
-from pipelines.progress import Listener, Progress, Report
+from pipelines.progress import Progress, ProgressCallback, ProgressReporter
 from pipelines.study import Study
 from pipelines.units import Seconds
 
@@ -41,7 +41,7 @@ def work(
     config: str,
     jobs: int | None,
     manners: Manners,
-    report: Report,
+    report: ProgressCallback,
     end: Callable[[Ended], None],
     *,
     salvage: bool = False,
@@ -51,7 +51,7 @@ def work(
 
     With `salvage` what comes before damage in a recording is kept. `cluster` does the analysis, else this machine.
     """
-    listener = Listener(report)
+    listener = ProgressReporter(report)
     clips_hash = config_hash(study.settings, RECIPE)
     ready: dict[str, Plan] = {}
     coming: dict[str, Plan] = {}
@@ -72,7 +72,7 @@ def work(
     def over(one: Ended) -> None:
         nonlocal n_ended
         n_ended += 1
-        with listener.held():
+        with listener.cancellation_deferred():
             end(one)
 
     def task(name: str, plan: Plan) -> Task:
@@ -89,7 +89,7 @@ def work(
             state=queue.state(path),
         )
 
-    def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Taken:
+    def bring(errand: Errand, tell: OnProgress, stop: threading.Event) -> Taken:
         if read_wishes(study).get(errand.key) == "pause":
             raise paused_error(errand.url)
         chosen = formats[errand.key]
@@ -99,14 +99,14 @@ def work(
     # Longest first: the last process to end should not be the one with most to do.
     waiting = deque(sorted(ready, key=lambda name: -(ready[name].duration_s or 0)))
     # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
-    workers = jobs or (cluster.width if cluster else max(2, min(os.cpu_count() or 1, len(ready) + len(coming))))
+    workers = jobs or (cluster.capacity if cluster else max(2, min(os.cpu_count() or 1, len(ready) + len(coming))))
     each = cluster.run_each if cluster else partial(run_each, jobs=workers)
 
     def more(timeout_s: Seconds, under_way: int) -> Mapping[str, Task] | None:
         """Hand out one task per process that is free, so that a wish about any other still counts."""
         for news in lanes.news(0.0 if waiting or lanes.ended else timeout_s):
             if isinstance(news, Told):
-                with listener.held():
+                with listener.cancellation_deferred():
                     listener(Progress("fetch", news.done, news.total, news.key))
             elif isinstance(news, Rested):
                 queue.rest(news.host, news.rest)
@@ -117,7 +117,7 @@ def work(
                     waiting.append(news.key)
                 else:
                     over(ended_row(plan))
-        listener.ask(Progress("sources", n_ended, len(plans)))
+        listener.report_if_due(Progress("sources", n_ended, len(plans)))
         new: dict[str, Task] = {}
         wishes = read_wishes(study) if waiting else {}
         while waiting and under_way + len(new) < workers:
@@ -149,9 +149,9 @@ def work(
     lanes = Lanes(errands, bring, manners, queue.rests())
     try:
         with lanes:
-            for name, outcome in each(analyse, {}, stage="analyse", report=listener, more=more):
+            for name, outcome in each(analyse, {}, stage="analyse", report=listener, next_tasks=more):
                 heard(name, outcome)
-        listener.check()
+        listener.raise_if_cancelled()
     finally:
         for news in lanes.news(0.0):  # what came whole while the lanes were stopped need not be fetched again
             if isinstance(news, Rested):

@@ -13,15 +13,15 @@ from pipelines.atomic_write import write_bytes, write_text
 from pipelines.ingest.candidates import are_candidates_of, heard_items, write_candidates
 from pipelines.ingest.preflight.plan import Plan
 from pipelines.ingest.report import Row
-from pipelines.ingest.reproduce.clip_checks import Check, checks_file, update_checks
+from pipelines.ingest.reproduce.clip_checks import ClipCheck, checks_path, update_checks
 from pipelines.ingest.selection.manual_picks import Speaker
 from pipelines.ingest.selection.screens import SCREENS
-from pipelines.ingest.series.repeat_masks import Repeated
+from pipelines.ingest.series.repeat_masks import StudyRepeats
 from pipelines.ingest.source_analysis import RECIPE
 from pipelines.ingest.sources import CURATED, MEASURED, Source, sources_to_csv
 from pipelines.ingest.state.dropped_clips import left_rows, unlisted_rows
 from pipelines.ingest.state.queue import Item, Queue
-from pipelines.manifest import FIXED, TAIL, clips_to_csv, read_clips
+from pipelines.manifest import FIXED_COLUMNS, OPTIONAL_COLUMNS, clips_to_csv, read_clips
 from pipelines.schema import Clip
 from pipelines.study import Study
 from pipelines.units import ClipId, SourceId
@@ -31,7 +31,7 @@ from pipelines.units import ClipId, SourceId
 class Ended:
     """How one plan ended: its row in the report, its source and its item as the queue has it.
 
-    `checks`: of the clips that were cut (pipelines.ingest.reproduce.clip_checks.checks_to_text).
+    `checks`: of the clips that were cut (pipelines.ingest.reproduce.clip_checks.serialize_checks).
     """
 
     plan: Plan
@@ -63,7 +63,7 @@ def write_tables(
     speakers: Mapping[ClipId, Speaker],
     *,
     unlisted_leave: bool,
-    checks: Mapping[ClipId, Check] = MappingProxyType({}),
+    checks: Mapping[ClipId, ClipCheck] = MappingProxyType({}),
     was: Sequence[Clip] | None = None,
 ) -> tuple[bool, tuple[Row, ...]]:
     """Bring the study's tables up to date. Returns whether a byte of them changed, and rows for clips that left.
@@ -127,7 +127,7 @@ def _made_of(
 
     While it is the same, so are they, and a run without work need not make the rows of ten thousand clips to see that.
     """
-    head = [__version__, FIXED, TAIL, [*SCREENS], RECIPE, sources, unlisted_leave]
+    head = [__version__, FIXED_COLUMNS, OPTIONAL_COLUMNS, [*SCREENS], RECIPE, sources, unlisted_leave]
     whole = hashlib.sha256(json.dumps(head).encode())
     for item in items:
         facts = (item.source_id, item.status, item.clips_hash, item.facts.get("sample_rate_hz"), item.track)
@@ -140,7 +140,7 @@ def _made_of(
 
 
 def _are_here(study: Study) -> bool:
-    files = (study.clips_csv, checks_file(study.clips_csv), study.candidates)
+    files = (study.clips_csv, checks_path(study.clips_csv), study.candidates)
     return all(file.is_file() for file in files)
 
 
@@ -149,9 +149,9 @@ def _spoken_by(clip: Clip, said: Speaker | None) -> Clip:
     return replace(clip, speaker=said.speaker, gender=said.gender)
 
 
-def _write_clips(study: Study, clips: Sequence[Clip], text: bytes, new: Mapping[ClipId, Check]) -> bool:
+def _write_clips(study: Study, clips: Sequence[Clip], text: bytes, new: Mapping[ClipId, ClipCheck]) -> bool:
     """The checks first: while clips.csv is as it should be, so are they, and need not be opened."""
-    checks = checks_file(study.clips_csv)
+    checks = checks_path(study.clips_csv)
     is_new = not study.clips_csv.is_file() or study.clips_csv.read_bytes() != text
     changed = False
     if is_new or not checks.is_file():
@@ -225,7 +225,7 @@ def merged(known: Sequence[Source], ended: Iterable[Ended]) -> list[Source]:
     return [*unnamed.values(), *named.values()]
 
 
-def linked(sources: Iterable[Source], repeated: Repeated | None) -> list[Source]:
+def linked(sources: Iterable[Source], repeated: StudyRepeats | None) -> list[Source]:
     """`sources` with the recording that each re-upload is a copy of; as they are where nobody has looked."""
     if repeated is None:
         return list(sources)

@@ -1,1 +1,1 @@
-"""Which candidate windows become clips: where they may stand, their scores, the bounds, people's picks. No audio."""
+"""Selection of clips: placement of candidate windows, screens and thresholds, quotas, picks, decisions. No audio."""

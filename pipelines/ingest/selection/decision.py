@@ -1,20 +1,20 @@
-"""Which candidate windows become clips, and why the others do not: a pure function of scores, bounds, masks and picks.
+"""Decision for each candidate window: kept as a clip, held for review, or rejected with reasons.
 
-Nothing is decoded here, so a bound can be moved as often as one likes. A window is turned down for, in this order:
-`repeated` (it stands in a stretch that sounds twice), what the screens say, `picked_over` (a window that somebody
-picked by hand stands there), `source_full` (the source has as many clips as it may), `overlap` (another window that
-would be kept, but for that, does).
+A pure function of scores, thresholds, masks and picks. It decodes no audio, so thresholds can change as often as you
+like. A window is rejected for these reasons, in this order: `repeated` (it lies in a stretch that occurs twice), the
+reasons of the screens, `picked_over` (it overlaps a window that a person picked), `source_full` (the source already has
+as many clips as it may), `overlap` (it overlaps another window that is kept).
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipelines.ingest.selection.manual_picks import Pick
 from pipelines.ingest.selection.placement import Candidate, best_coverage
-from pipelines.ingest.selection.quotas import lot, over
-from pipelines.ingest.selection.screens import Refusal, bounds_of, weigh
+from pipelines.ingest.selection.quotas import draw_key, over_quota
+from pipelines.ingest.selection.screens import ScreenFailure, effective_thresholds, failed_screens
 from pipelines.schema import clip_id
 from pipelines.study import StudySettings
 from pipelines.units import ClipId, Hertz, Samples, Seconds, SourceId
@@ -23,21 +23,21 @@ if TYPE_CHECKING:  # the package imports scipy.signal, which takes a second
     from pipelines.ingest.repeats.model import Interval
 
 Status = Literal["keep", "review", "reject"]
-#: How a kept window came in: it passed every screen, it was drawn by lot, or somebody picked it.
+#: How a kept window was selected: it passed every screen, it was drawn at random, or a person picked it.
 Arm = Literal["", "model", "random", "picked"]
 
 REPEATED, PICKED_OVER, SOURCE_FULL, OVERLAP = "repeated", "picked_over", "source_full", "overlap"
-#: Another clip has the very same samples; its speaker has as many clips as one may have.
+#: Another clip has identical samples; the speaker already has as many clips as allowed.
 SAME_CLIP, SPEAKER_FULL = "same_clip", "speaker_full"
-#: Decided over all sources at once, of what each would keep by itself: see pipelines.ingest.series.cross_source_rules.
-TOGETHER = (SAME_CLIP, SPEAKER_FULL)
-#: A window may reach so far into a stretch that sounds twice: edges of repeats are good to about 50 ms.
-TOUCHING_S: Seconds = 0.1
+#: Decided over all sources at once, after each source by itself: see pipelines.ingest.series.cross_source_rules.
+CROSS_SOURCE_REASONS = (SAME_CLIP, SPEAKER_FULL)
+#: A window may reach this far into a repeated stretch: edges of repeats are accurate to about 50 ms.
+REPEAT_TOLERANCE_S: Seconds = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A candidate window with all its scores by screen, None where not known, and the hash of its samples."""
+class ScoredWindow:
+    """A candidate window with its score per screen (None: unknown) and the hash of its samples."""
 
     start_sample: Samples
     n_samples: Samples
@@ -47,16 +47,16 @@ class Scored:
 
     @property
     def end_sample(self) -> Samples:
-        """The first sample after it."""
+        """The first sample after the window."""
         return self.start_sample + self.n_samples
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a window. A kept one has an arm and no reasons, any other reasons and no arm.
+    """Whether a window becomes a clip. A kept window has an arm and no reasons; any other has reasons and no arm.
 
-    But for one that leaves for what stands in other sources (TOGETHER), which keeps its arm for when it comes back.
-    `review` is for windows that screens refuse, but none by much: a person may pick them.
+    Exception: a window rejected because of other sources (CROSS_SOURCE_REASONS) keeps its arm, so that it can be
+    restored. `review` marks windows that fail screens narrowly: a person may pick them.
     """
 
     status: Status
@@ -72,16 +72,16 @@ PICKED = Decision("keep", arm="picked")
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """A window under the name that its clip has, or would have."""
+class DecidedWindow:
+    """A window with its decision and the id that its clip has, or would have."""
 
     clip_id: ClipId
-    window: Scored
+    window: ScoredWindow
     decision: Decision
 
 
 def decide(
-    windows: Sequence[Scored],
+    windows: Sequence[ScoredWindow],
     rate_hz: Hertz,
     settings: StudySettings,
     *,
@@ -89,93 +89,106 @@ def decide(
     masked: "Sequence[Interval]" = (),
     picks: Sequence[Pick] = (),
 ) -> tuple[Decision, ...]:
-    """One decision per window of one source, in the order of `windows`, which does not matter to what is decided.
+    """One decision per window of one source, in the order of `windows`. That order does not affect the decisions.
 
-    `masked`: in order and without overlap, in seconds. A picked window is kept whatever speaks against it. A share of
-    the others (`[select] random_share`, drawn by a hash of the clip's id) has to pass the hard screens only and is
-    placed before the rest, of which the set without overlap is taken that holds most speech. Where all these are more
-    than `[select] most_per_source`, a lot of its own says which stay; picks count, and always stay.
-    Raises UnknownName, ConfigError for bounds that will not do.
+    `masked`: intervals in seconds, sorted and without overlap. A picked window is always kept. A share of the other
+    windows (`[select] random_share`, drawn by a hash of the clip id) has to pass the hard screens only and is placed
+    first. From the rest, the set without overlap that holds most speech is taken. If these are more than
+    `[select] max_per_source`, a separate draw decides which ones stay; picks count and always stay.
+    Raises UnknownName, and ConfigError for invalid thresholds.
     """
     order = sorted(range(len(windows)), key=lambda i: (windows[i].start_sample, windows[i].n_samples))
     ordered = [windows[i] for i in order]
-    found = dict(zip(order, _decided(ordered, rate_hz, settings, source_id, masked, sorted(picks)), strict=True))
+    decisions = _decide_sorted(ordered, rate_hz, settings, source_id, masked, sorted(picks))
+    found = dict(zip(order, decisions, strict=True))
     return tuple(found[i] for i in range(len(windows)))
 
 
-def named(
-    windows: Iterable[Scored], decisions: Iterable[Decision], source_id: SourceId, rate_hz: Hertz
-) -> tuple[Decided, ...]:
-    """Windows with what was decided, under the ids of their clips."""
+def with_clip_ids(
+    windows: Iterable[ScoredWindow], decisions: Iterable[Decision], source_id: SourceId, rate_hz: Hertz
+) -> tuple[DecidedWindow, ...]:
+    """Windows with their decisions, under the ids of their clips."""
     return tuple(
-        Decided(clip_id(source_id, window.start_sample, rate_hz), window, decision)
+        DecidedWindow(clip_id(source_id, window.start_sample, rate_hz), window, decision)
         for window, decision in zip(windows, decisions, strict=True)
     )
 
 
-def _decided(
-    windows: Sequence[Scored],
+def _decide_sorted(
+    windows: Sequence[ScoredWindow],
     rate_hz: Hertz,
     settings: StudySettings,
     source_id: SourceId,
     masked: "Sequence[Interval]",
     picks: Sequence[Pick],
 ) -> list[Decision]:
-    bounds = bounds_of(settings)
-    refused = [weigh(window.scores, bounds) for window in windows]
+    """Decisions for windows sorted by start; `picks` are sorted too."""
+    thresholds = effective_thresholds(settings)
+    failures = [failed_screens(window.scores, thresholds) for window in windows]
     repeated = _repeated(windows, rate_hz, masked)
-    is_pick = {(pick.start_sample, pick.n_samples) for pick in picks}
-    picked = [(window.start_sample, window.n_samples) in is_pick for window in windows]
-    taken = [(pick.start_sample, pick.end_sample) for pick in picks]
-    picked_over = [_touches(window, taken) for window in windows]
-    free = [i for i in range(len(windows)) if not (repeated[i] or picked_over[i])]
+    intervals = [(pick.start_sample, pick.end_sample) for pick in picks]
+    picked_over = [_overlaps(window, intervals) for window in windows]
+    clip_ids = [clip_id(source_id, window.start_sample, rate_hz) for window in windows]
 
-    drawn: dict[int, str] = {}
-    for i in free:
-        number = lot("random arm", clip_id(source_id, windows[i].start_sample, rate_hz))
-        share = settings.select.random_share * 16 ** len(number)
-        if int(number, 16) < share and not any(one.hard for one in refused[i]):
-            drawn[i] = number
-    by_lot: list[tuple[Samples, Samples]] = []
-    random: set[int] = set()
-    for i in sorted(drawn, key=lambda i: (drawn[i], i)):
-        if not _touches(windows[i], by_lot):
-            by_lot.insert(
-                bisect_left(by_lot, (windows[i].start_sample, 0)), (windows[i].start_sample, windows[i].end_sample)
-            )
-            random.add(i)
-
-    left = [i for i in free if not refused[i] and i not in random and not _touches(windows[i], by_lot)]
-    places = [Candidate(windows[i].start_sample, windows[i].n_samples, windows[i].onset_s) for i in left]
-    model = {left[place] for place in best_coverage(places, [_worth(windows[i], rate_hz) for i in left])}
+    available = [i for i in range(len(windows)) if not (repeated[i] or picked_over[i])]
+    eligible = [i for i in available if not any(failure.hard for failure in failures[i])]
+    random = _random_arm(windows, eligible, clip_ids, settings.select.random_share)
+    passing = [i for i in available if not failures[i] and i not in random]
+    model = _model_arm(windows, passing, random, rate_hz)
 
     full: frozenset[ClipId] = frozenset()
-    names = {i: clip_id(source_id, windows[i].start_sample, rate_hz) for i in sorted(random | model)}
-    if settings.select.most_per_source is not None:
-        full = over("source cap", names.values(), settings.select.most_per_source - len(picks))
+    if settings.select.max_per_source is not None:
+        selected = [clip_ids[i] for i in sorted(random | model)]
+        full = over_quota("source cap", selected, settings.select.max_per_source - len(picks))
 
+    is_pick = {(pick.start_sample, pick.n_samples) for pick in picks}
     decisions = []
-    for i in range(len(windows)):
-        if picked[i]:
+    for i, window in enumerate(windows):
+        if (window.start_sample, window.n_samples) in is_pick:
             decisions.append(PICKED)
-        elif names.get(i) in full:
+        elif i not in random and i not in model:
+            decisions.append(_rejection(failures[i], repeated=repeated[i], picked_over=picked_over[i]))
+        elif clip_ids[i] in full:
             decisions.append(Decision("reject", (SOURCE_FULL,)))
-        elif i in random or i in model:
-            decisions.append(Decision("keep", arm="random" if i in random else "model"))
         else:
-            decisions.append(_turned_down(refused[i], repeated=repeated[i], picked_over=picked_over[i]))
+            decisions.append(Decision("keep", arm="random" if i in random else "model"))
     return decisions
 
 
-def _turned_down(refused: Sequence[Refusal], *, repeated: bool, picked_over: bool) -> Decision:
+def _random_arm(
+    windows: Sequence[ScoredWindow], eligible: Iterable[int], clip_ids: Sequence[ClipId], share: float
+) -> set[int]:
+    """Indices of a share of the `eligible` windows, drawn by hash; of windows that overlap, the lower hash."""
+    keys = {i: draw_key("random arm", clip_ids[i]) for i in eligible}
+    drawn = [i for i, key in keys.items() if int(key, 16) < share * 16 ** len(key)]
+    taken: list[tuple[Samples, Samples]] = []
+    random: set[int] = set()
+    for i in sorted(drawn, key=lambda i: (keys[i], i)):
+        window = windows[i]
+        if not _overlaps(window, taken):
+            taken.insert(bisect_left(taken, (window.start_sample, 0)), (window.start_sample, window.end_sample))
+            random.add(i)
+    return random
+
+
+def _model_arm(windows: Sequence[ScoredWindow], passing: Iterable[int], random: Set[int], rate_hz: Hertz) -> set[int]:
+    """Indices of the `passing` windows, clear of the random arm and of each other, that hold most speech."""
+    taken = [(windows[i].start_sample, windows[i].end_sample) for i in sorted(random)]
+    left = [i for i in passing if not _overlaps(windows[i], taken)]
+    places = [Candidate(windows[i].start_sample, windows[i].n_samples, windows[i].onset_s) for i in left]
+    return {left[place] for place in best_coverage(places, [_worth(windows[i], rate_hz) for i in left])}
+
+
+def _rejection(failures: Sequence[ScreenFailure], *, repeated: bool, picked_over: bool) -> Decision:
     reasons = [REPEATED] if repeated else []
-    reasons += [one.reason for one in refused]
+    reasons += [failure.reason for failure in failures]
     reasons += [PICKED_OVER] if picked_over else []
-    near = refused and all(one.review for one in refused) and not (repeated or picked_over)
-    return Decision("review" if near else "reject", tuple(reasons) or (OVERLAP,))
+    is_near = failures and all(failure.review for failure in failures) and not (repeated or picked_over)
+    return Decision("review" if is_near else "reject", tuple(reasons) or (OVERLAP,))
 
 
-def _repeated(windows: Sequence[Scored], rate_hz: Hertz, masked: "Sequence[Interval]") -> list[bool]:
+def _repeated(windows: Sequence[ScoredWindow], rate_hz: Hertz, masked: "Sequence[Interval]") -> list[bool]:
+    """Whether each window reaches further into a masked interval than REPEAT_TOLERANCE_S."""
     ends = [interval.end_s for interval in masked]
     found = []
     for window in windows:
@@ -184,21 +197,21 @@ def _repeated(windows: Sequence[Scored], rate_hz: Hertz, masked: "Sequence[Inter
         for interval in masked[bisect_right(ends, start_s) :]:
             if interval.start_s >= end_s:
                 break
-            inside |= min(end_s, interval.end_s) - max(start_s, interval.start_s) > TOUCHING_S + 1e-9
+            inside |= min(end_s, interval.end_s) - max(start_s, interval.start_s) > REPEAT_TOLERANCE_S + 1e-9
         found.append(inside)
     return found
 
 
-def _touches(window: Scored, taken: Sequence[tuple[Samples, Samples]]) -> bool:
-    """Whether a window overlaps one of `taken`: from, to, in order and without overlap."""
+def _overlaps(window: ScoredWindow, taken: Sequence[tuple[Samples, Samples]]) -> bool:
+    """Whether a window overlaps one of `taken`: (start, end) pairs, sorted and without overlap."""
     after = bisect_left(taken, (window.end_sample, 0))
     return after > 0 and taken[after - 1][1] > window.start_sample
 
 
-def _worth(window: Scored, rate_hz: Hertz) -> Seconds:
-    """Seconds of speech, a fifth less where an edge cuts through it; next to nothing where they are not known.
+def _worth(window: ScoredWindow, rate_hz: Hertz) -> Seconds:
+    """Seconds of speech, a fifth less if an edge cuts through it; close to zero if the score is unknown.
 
-    A cut counts the more the louder the speech there, from 15 dB below the rest on.
+    A cut counts more the louder the speech is at the edge, from 15 dB below the rest upwards.
     """
     spoken_s = (window.scores.get("speech_ratio") or 1e-6) * window.n_samples / rate_hz
     cut_db = window.scores.get("cut_edge_db")

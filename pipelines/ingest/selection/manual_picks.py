@@ -1,9 +1,9 @@
-"""What a person decided by hand about clips: picks.csv and speakers.csv, beside clips.csv and as shareable.
+"""Manual picks and speakers: picks.csv and speakers.csv, next to clips.csv and equally shareable.
 
-picks.csv      source_id, start_sample, n_samples: stretches that are clips because somebody chose them
-speakers.csv   clip_id, speaker, gender: who speaks in a clip, where somebody said so
+picks.csv      source_id, start_sample, n_samples: stretches that a person picked as clips
+speakers.csv   clip_id, speaker, gender: who speaks in a clip, where known
 
-The workbench writes both from its history of events; ingest reads them. Neither holds anything a rater must not know.
+The workbench writes both from its event log; ingest reads them. Neither holds anything a rater must not know.
 """
 
 from bisect import bisect_left
@@ -22,12 +22,12 @@ PICK_COLUMNS = ("source_id", "start_sample", "n_samples")
 SPEAKER_COLUMNS = ("clip_id", "speaker", "gender")
 
 GENDERS = ("female", "male", "other")
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pick:
-    """A stretch of one source that a person chose to be a clip, in samples of its linear decode."""
+    """A stretch of one source that a person picked as a clip, in samples of its linear decode."""
 
     start_sample: Samples
     n_samples: Samples
@@ -38,8 +38,8 @@ class Pick:
         return self.start_sample + self.n_samples
 
 
-def meets(stretch: Pick, others: Sequence[Pick]) -> bool:
-    """Whether `stretch` overlaps any of `others`, which are in order and overlap none of each other."""
+def overlaps_any(stretch: Pick, others: Sequence[Pick]) -> bool:
+    """Whether `stretch` overlaps any of `others`, which are sorted and do not overlap each other."""
     place = bisect_left(others, stretch)
     after = place < len(others) and others[place].start_sample < stretch.end_sample
     return after or (place > 0 and others[place - 1].end_sample > stretch.start_sample)
@@ -47,24 +47,24 @@ def meets(stretch: Pick, others: Sequence[Pick]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who speaks in a clip: a name that the study uses, one of GENDERS, either of them empty where nobody said."""
+    """Speaker of a clip: a name within the study and one of GENDERS; either is empty if unknown."""
 
     speaker: str = ""
     gender: str = ""
 
 
 def picks_file(study: Study) -> Path:
-    """Where the study's picks stand."""
+    """Path of picks.csv."""
     return study.manifests / "picks.csv"
 
 
 def speakers_file(study: Study) -> Path:
-    """Where the study's speakers stand."""
+    """Path of speakers.csv."""
     return study.manifests / "speakers.csv"
 
 
 def read_picks(study: Study) -> Mapping[SourceId, tuple[Pick, ...]]:
-    """The picks of each source, in order of time; empty where there is no table.
+    """The picks of each source, sorted by start; empty if there is no table.
 
     Raises TableError that names row and column: a cell that does not parse, or two picks that overlap.
     """
@@ -98,7 +98,7 @@ def picks_to_csv(picks: Mapping[SourceId, Iterable[Pick]]) -> str:
 
 
 def read_speakers(study: Study) -> Mapping[ClipId, Speaker]:
-    """Who speaks, by clip; empty where there is no table. Raises TableError that names row and column."""
+    """Speakers by clip; empty if there is no table. Raises TableError that names row and column."""
     path = speakers_file(study)
     if not path.is_file():
         return {}
@@ -120,7 +120,7 @@ def read_speakers(study: Study) -> Mapping[ClipId, Speaker]:
 
 
 def speakers_to_csv(speakers: Mapping[ClipId, Speaker]) -> str:
-    """The table as text, sorted by clip; clips of which nothing was said are left out."""
+    """The table as text, sorted by clip; clips without speaker and gender are left out."""
     rows = [
         {"clip_id": clip_id, "speaker": speakers[clip_id].speaker, "gender": speakers[clip_id].gender}
         for clip_id in sorted(speakers)
@@ -130,14 +130,14 @@ def speakers_to_csv(speakers: Mapping[ClipId, Speaker]) -> str:
 
 
 def speaker_problem(speaker: str) -> str | None:
-    """What is wrong with a speaker's name, in words; None where it will do. Empty will do."""
-    if len(speaker) > LONGEST_NAME or (speaker and not speaker.isprintable()):
-        return f"expected a name on one line of at most {LONGEST_NAME} characters, found {speaker[:40]!r}"
+    """What is wrong with a speaker's name, in words; None if it is valid. Empty is valid."""
+    if len(speaker) > MAX_NAME_LENGTH or (speaker and not speaker.isprintable()):
+        return f"expected a name on one line of at most {MAX_NAME_LENGTH} characters, found {speaker[:40]!r}"
     return None
 
 
 def gender_problem(gender: str) -> str | None:
-    """What is wrong with a gender, in words; None where it will do. Empty will do."""
+    """What is wrong with a gender, in words; None if it is valid. Empty is valid."""
     if gender and gender not in GENDERS:
         return f"expected {', '.join(GENDERS)} or nothing, found {gender[:40]!r}"
     return None

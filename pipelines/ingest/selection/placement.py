@@ -1,4 +1,4 @@
-"""Where clips may stand: a window begins just before speech sets in, and the chosen ones never overlap."""
+"""Placement of candidate windows: each begins just before an onset of speech; selected ones never overlap."""
 
 import math
 from bisect import bisect_right
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.ingest.analysis.speech import HOP_S, Span, edge_power, spans
-from pipelines.study import ClipSettings, PlaceSettings
+from pipelines.ingest.analysis.speech import HOP_S, SpeechSpan, edge_power, speech_spans
+from pipelines.study import ClipSettings, PlacementSettings
 from pipelines.units import Hertz, Samples, Seconds
 
-#: A clip begins at least so long before its onset where the study asks for any lead: an attack is not cut off.
+#: Least time between the start of a clip and its onset, if the study asks for a lead: no attack is cut off.
 LEAST_LEAD_S: Seconds = 0.05
-#: Within a stretch without a gap, a further window begins at the quietest moment of so long after the one before.
+#: Within speech without a gap, the next window begins at the quietest moment of this long after the previous one.
 SEARCH_S: Seconds = 1.0
-#: It is laid only where so much of it is in the stretch; what is kept is for the screens to say.
+#: It is placed only if this share of it is in the speech; the screens decide whether it is kept.
 LEAST_INSIDE = 0.6
-#: Where a clip would end in speech, it may begin so long before its onset, or (before a pause only) so much longer than
-#: `lead_s`, if that is silent and lets it end in a pause or at a moment so much quieter.
+#: If a clip would end in speech, it may begin this long before its onset, or (to end in a pause only) this much longer
+#: than `lead_s`, if that time is silent and the clip then ends in a pause or at a moment this much quieter.
 LONGER_LEAD_S: Seconds = 0.2
 PAUSE_REACH_S: Seconds = 0.3
 QUIETER_DB = 6.0
@@ -40,9 +40,9 @@ def candidates(
     n_samples: Samples,
     rate_hz: Hertz,
     clip: ClipSettings,
-    place: PlaceSettings,
+    place: PlacementSettings,
 ) -> tuple[Candidate, ...]:
-    """Windows that begin at onsets, in order. `probabilities` and `power`: [hops]; `n_samples`: of the recording.
+    """Windows that begin at onsets, sorted. `probabilities` and `power`: [hops]; `n_samples`: of the recording.
 
     An onset is where speech begins after a gap of two hops (64 ms) or more, which finds the breaths within a longer
     span too. The window leads it by `lead_s`, less where the gap before it is shorter, but never by less than 50 ms;
@@ -54,10 +54,10 @@ def candidates(
     ends = _Ends(edge_power(power), probabilities < place.speech_off, clip.length_s)
     found: list[Candidate] = []
     before_s = 0.0
-    for span in spans(probabilities, finer):
-        room_s = max(span.start_s - before_s, LEAST_LEAD_S)
+    for span in speech_spans(probabilities, finer):
+        silence_s = max(span.start_s - before_s, LEAST_LEAD_S)
         least_s = min(place.lead_s, LEAST_LEAD_S)
-        lead_s = ends.best_lead(span.start_s, min(place.lead_s, room_s), least_s, room_s)
+        lead_s = ends.best_lead(span.start_s, min(place.lead_s, silence_s), least_s, silence_s)
         onsets = [(span.start_s, lead_s)]
         onsets += [(onset_s, least_s) for onset_s in _quiet_onsets(span, lead_s, least_s, power, ends)]
         for onset_s, ahead_s in onsets:
@@ -70,21 +70,21 @@ def candidates(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ends:
-    """Where windows of one length may end. `edges`: [hops + 1]; `silent`: [hops]."""
+    """Possible ends of windows of one length. `edges`: [hops + 1]; `silent`: [hops]."""
 
     edges: npt.NDArray[np.float32]
     silent: npt.NDArray[np.bool_]
     length_s: Seconds
 
-    def best_lead(self, onset_s: Seconds, lead_s: Seconds, least_s: Seconds, room_s: Seconds) -> Seconds:
-        """`lead_s`, or the nearest to it that ends the window better; `room_s` are silent before the onset."""
+    def best_lead(self, onset_s: Seconds, lead_s: Seconds, least_s: Seconds, silence_s: Seconds) -> Seconds:
+        """`lead_s`, or the nearest to it that ends the window better; `silence_s`: silence before the onset."""
         if lead_s <= 0 or self._is_pause(onset_s - lead_s):
             return lead_s
-        longest_s = min(room_s, onset_s, max(LONGER_LEAD_S, lead_s))
+        longest_s = min(silence_s, onset_s, max(LONGER_LEAD_S, lead_s))
         near = [lead_s + k * HOP_S for k in range(-10, 11)]
         near = [x for x in near if min(lead_s, least_s) - 1e-9 <= x <= longest_s + 1e-9]
         far = [lead_s + k * HOP_S for k in range(1, round(PAUSE_REACH_S / HOP_S) + 1)]
-        far = [x for x in far if longest_s < x <= min(room_s, onset_s)]
+        far = [x for x in far if longest_s < x <= min(silence_s, onset_s)]
         for options in (sorted(near, key=lambda x: abs(x - lead_s)), far):
             for option_s in options:
                 if self._is_pause(onset_s - option_s):
@@ -105,7 +105,7 @@ class _Ends:
 
 
 def _quiet_onsets(
-    span: Span, lead_s: Seconds, least_s: Seconds, power: npt.NDArray[np.float32], ends: _Ends
+    span: SpeechSpan, lead_s: Seconds, least_s: Seconds, power: npt.NDArray[np.float32], ends: _Ends
 ) -> Iterator[Seconds]:
     """The ends of the hops from which further windows without overlap fit a span and begin and end most quietly.
 
@@ -128,7 +128,7 @@ def _quiet_onsets(
 
 
 def best_coverage(windows: Sequence[Candidate], worth: Sequence[float]) -> tuple[int, ...]:
-    """Indices of the windows without overlap whose `worth` adds up to most; of equals, the earlier ones.
+    """Indices of the windows without overlap with the largest sum of `worth`; of equal sums, the earlier windows.
 
     Weighted interval scheduling (Kleinberg and Tardos, Algorithm Design, section 6.1), O(n log n). Windows with a worth
     of 0 or less are never taken.

@@ -1,7 +1,7 @@
-"""How many clips one source, and one speaker, may give: which stay is drawn by lot, never by a score.
+"""Quotas: how many clips a source or a speaker may give. A random draw decides which ones stay, never a score.
 
-A lot is a hash of the clip's id. So a cap that is raised only adds clips, one that is lowered only takes some, and what
-comes in later moves out no more than it takes the place of; neither an arm nor a loudness is preferred.
+The draw is a hash of the clip id. So a higher quota only adds clips, a lower one only removes some, and a clip that is
+added later displaces at most one other. No arm and no loudness is preferred.
 """
 
 import hashlib
@@ -10,16 +10,16 @@ from typing import Literal
 
 from pipelines.units import ClipId
 
-#: Each kind of draw is independent of the others, so that no share depends on another.
+#: Kinds of draws; they are independent of each other.
 Draw = Literal["random arm", "source cap", "speaker cap"]
 
 
-def lot(draw: Draw, name: ClipId) -> str:
-    """16 hex digits, as good as drawn, and the same on every machine and in every order."""
+def draw_key(draw: Draw, name: ClipId) -> str:
+    """16 hex digits, pseudo-random, the same on every machine and in every order."""
     return hashlib.sha256(f"{draw} {name}".encode()).hexdigest()[:16]
 
 
-def over(draw: Draw, names: Iterable[ClipId], most: int) -> frozenset[ClipId]:
-    """Those of `names` that leave so that `most` stay; all of them where `most` is 0 or less."""
-    ordered = sorted(names, key=lambda name: (lot(draw, name), name))
+def over_quota(draw: Draw, names: Iterable[ClipId], most: int) -> frozenset[ClipId]:
+    """The clips in `names` to reject so that `most` stay; all of them if `most` is 0 or less."""
+    ordered = sorted(names, key=lambda name: (draw_key(draw, name), name))
     return frozenset(ordered[max(0, most) :])

@@ -1,6 +1,6 @@
-"""What a clip must be like. A screen scores one window; its bounds decide; its score becomes a column of clips.csv.
+"""Screens: each scores one window; thresholds decide; the score becomes a column of clips.csv.
 
-A new rule is a function of a Window and one line in SCREENS. A study moves the bounds in study.toml, [screen.NAME].
+A new screen is a function of a Window and one line in SCREENS. A study sets thresholds in study.toml, [screen.NAME].
 """
 
 import json
@@ -15,29 +15,29 @@ import numpy.typing as npt
 
 from pipelines.errors import ConfigError, UnknownName
 from pipelines.ingest.analysis import levels
-from pipelines.ingest.analysis.speech import Span
+from pipelines.ingest.analysis.speech import SpeechSpan
 from pipelines.manifest import digest
 from pipelines.media.audio import Pcm16
-from pipelines.study import Bounds, StudySettings
+from pipelines.study import ScreenThresholds, StudySettings
 from pipelines.units import Decibels, Hertz, Seconds
 
 if TYPE_CHECKING:  # it brings in scipy.fft and the network, which bounds and decisions do without
-    from pipelines.ingest.analysis.analyzer import Tracks
+    from pipelines.ingest.analysis.analyzer import FeatureTracks
 
 
 @dataclass(frozen=True)
 class Window:
-    """What a screen hears: exactly the samples of the clip, and the speech found in it, in seconds from its start.
+    """Input of a screen: the samples of the clip, and the speech spans in it, in seconds from its start.
 
-    `tracks` is what was heard of the whole recording, in which the clip begins at `start_s`; without it, the scores
-    that rest on it are not known.
+    `tracks`: features of the whole recording, in which the clip begins at `start_s`; without it, the scores that
+    depend on it are unknown.
     """
 
     pcm: Pcm16
     rate_hz: Hertz
-    speech: tuple[Span, ...]
+    speech: tuple[SpeechSpan, ...]
     start_s: Seconds = 0.0
-    tracks: "Tracks | None" = None
+    tracks: "FeatureTracks | None" = None
 
     @property
     def length_s(self) -> Seconds:
@@ -45,41 +45,41 @@ class Window:
 
     @property
     def place_s(self) -> tuple[Seconds, Seconds]:
-        """From when to when in the recording."""
+        """Start and end in the recording."""
         return self.start_s, self.start_s + self.length_s
 
     @cached_property
     def spectra(self) -> npt.NDArray[np.complex64]:
-        """Those of each 100 ms, which loudness and bandwidth share."""
-        return levels.tenths(self.pcm, self.rate_hz)
+        """Spectra of each 100 ms, which loudness and bandwidth share."""
+        return levels.spectra_100ms(self.pcm, self.rate_hz)
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A score and the bounds that hold where the study says nothing. A score of None, not known, passes.
+    """A score and its default thresholds. A score of None (unknown) passes.
 
-    A window of the random arm is held to `hard` screens only: what they refuse is no speech, whatever it sounds like.
+    A window of the random arm has to pass hard screens only: what fails these is not usable speech.
     """
 
     score: Callable[[Window], float | None]
-    bounds: Bounds
-    says: str
-    hard: bool = False
+    thresholds: ScreenThresholds
+    description: str
+    is_hard: bool = False
 
 
 def speech_ratio(window: Window) -> float:
-    """Share of the clip in which somebody speaks."""
+    """Share of the clip that is speech."""
     return sum(span.length_s for span in window.speech) / window.length_s
 
 
 def longest_pause_s(window: Window) -> Seconds:
-    """The longest stretch without speech, the end of the clip included, its lead too."""
+    """The longest stretch without speech, including the start and the end of the clip."""
     edges = [0.0, *(edge for span in window.speech for edge in (span.start_s, span.end_s)), window.length_s]
     return max(end - start for start, end in list(pairwise(edges))[::2])
 
 
 def dropout_ratio(window: Window) -> float | None:
-    """Share of the speech that is digital silence; a gated pause between words is no fault and does not count."""
+    """Share of the speech that is digital silence; a gated pause between words does not count."""
     parts = [
         window.pcm[round(span.start_s * window.rate_hz) : round(span.end_s * window.rate_hz)] for span in window.speech
     ]
@@ -95,7 +95,7 @@ def music_p(window: Window) -> float | None:
 
 
 def shot_cut(window: Window) -> None:
-    """Nothing that is heard: pipelines.ingest.video.shot_scores puts beside it what the film shows, once looked at."""
+    """None: pipelines.ingest.video.shot_scores adds this score from the video, once that is analysed."""
 
 
 def speaker_change_p(window: Window) -> float | None:
@@ -133,83 +133,97 @@ def f0_med_hz(window: Window) -> float | None:
     return None if window.tracks is None else background.f0_med_hz(window.tracks, *window.place_s)
 
 
-#: Changes with every change to what a score says, so that recordings are heard again.
+#: Change it with every change to a score, so that recordings are analysed again.
 SCORES_VERSION = "scores-2"
 
-#: In the order in which their scores stand in the tables; a rejected window is counted under the first that refuses it.
+#: In the order of the score columns; a rejected window is counted under the first screen that it fails.
 SCREENS: Mapping[str, Screen] = {
     "speech_ratio": Screen(
-        speech_ratio, Bounds(min=0.6, review_min=0.4), "share of the clip that is speech", hard=True
+        speech_ratio, ScreenThresholds(min=0.6, review_min=0.4), "share of the clip that is speech", is_hard=True
     ),
-    "longest_pause_s": Screen(longest_pause_s, Bounds(max=1.0), "longest stretch without speech, in seconds"),
-    "music_p": Screen(music_p, Bounds(max=0.5, review_max=0.9), "how likely it is music or song", hard=True),
+    "longest_pause_s": Screen(longest_pause_s, ScreenThresholds(max=1.0), "longest stretch without speech, in seconds"),
+    "music_p": Screen(music_p, ScreenThresholds(max=0.5, review_max=0.9), "probability of music or song", is_hard=True),
     "speaker_change_p": Screen(
-        speaker_change_p, Bounds(max=0.75, review_max=1.0), "how likely another voice takes over"
+        speaker_change_p, ScreenThresholds(max=0.75, review_max=1.0), "probability of a speaker change"
     ),
-    "cut_edge_db": Screen(cut_edge_db, Bounds(), "speech cut through at an edge, dB against the speech within"),
-    "snr_wada_db": Screen(snr_wada_db, Bounds(min=10.0, review_min=5.0), "speech above noise around the clip, dB"),
+    "cut_edge_db": Screen(
+        cut_edge_db, ScreenThresholds(), "level of speech cut at an edge, dB relative to the speech within"
+    ),
+    "snr_wada_db": Screen(
+        snr_wada_db, ScreenThresholds(min=10.0, review_min=5.0), "signal-to-noise ratio around the clip, dB"
+    ),
     "bandwidth_hz": Screen(
         lambda w: levels.bandwidth_hz(w.spectra, w.rate_hz),
-        Bounds(min=4000.0, review_min=2000.0),
-        "highest frequency with sound, Hz; a telephone's ends below 4000",
+        ScreenThresholds(min=4000.0, review_min=2000.0),
+        "highest frequency with energy, Hz; telephone audio ends below 4000",
     ),
     "clip_ratio": Screen(
-        lambda w: levels.clip_ratio(w.pcm), Bounds(max=0.001, review_max=0.01), "share of clipped samples"
+        lambda w: levels.clip_ratio(w.pcm), ScreenThresholds(max=0.001, review_max=0.01), "share of clipped samples"
     ),
-    "dropout_ratio": Screen(dropout_ratio, Bounds(max=0.05), "share of the speech that is digital silence", hard=True),
-    "peak_dbfs": Screen(lambda w: levels.peak_dbfs(w.pcm), Bounds(), "peak, dB below full scale"),
+    "dropout_ratio": Screen(
+        dropout_ratio, ScreenThresholds(max=0.05), "share of the speech that is digital silence", is_hard=True
+    ),
+    "peak_dbfs": Screen(lambda w: levels.peak_dbfs(w.pcm), ScreenThresholds(), "peak, dB below full scale"),
     "loudness_lufs": Screen(
-        lambda w: levels.loudness_lufs(w.pcm, w.rate_hz, w.spectra), Bounds(), "integrated loudness, LUFS"
+        lambda w: levels.loudness_lufs(w.pcm, w.rate_hz, w.spectra), ScreenThresholds(), "integrated loudness, LUFS"
     ),
-    "flatness": Screen(flatness, Bounds(), "how noise-like the sound is, 0 to 1"),
-    "f0_med_hz": Screen(f0_med_hz, Bounds(), "median pitch of the voice, Hz"),
+    "flatness": Screen(flatness, ScreenThresholds(), "spectral flatness, 0 to 1 (noise)"),
+    "f0_med_hz": Screen(f0_med_hz, ScreenThresholds(), "median pitch of the voice, Hz"),
     "shot_cut": Screen(
-        shot_cut, Bounds(max=0.5, review_max=1.0), "how near to its middle the film cuts: 0.5 a quarter from an end"
+        shot_cut,
+        ScreenThresholds(max=0.5, review_max=1.0),
+        "distance of a shot cut from the edge: 1 in the middle, 0.5 a quarter from an end",
     ),
 }
 
 
-def bounds_of(settings: StudySettings) -> Mapping[str, Bounds]:
-    """The bounds in force, by screen. Raises UnknownName for a [screen.NAME] that no screen has, and ConfigError."""
+def effective_thresholds(settings: StudySettings) -> Mapping[str, ScreenThresholds]:
+    """Thresholds in effect, by screen. Raises UnknownName for an unknown [screen.NAME], and ConfigError."""
     for name, limit in settings.screen.items():
         if name not in SCREENS:
             raise UnknownName("screen", name, SCREENS, hint="(in study.toml)")
-        check_bounds(name, limit)
-    return {name: settings.screen.get(name, screen.bounds) for name, screen in SCREENS.items()}
+        check_thresholds(name, limit)
+    return {name: settings.screen.get(name, screen.thresholds) for name, screen in SCREENS.items()}
 
 
-def check_bounds(name: str, limit: Bounds) -> None:
-    """Raise ConfigError unless review_min <= min <= max <= review_max; a zone of review needs the bound it widens."""
+def check_thresholds(name: str, limit: ScreenThresholds) -> None:
+    """Raise ConfigError unless review_min <= min <= max <= review_max; a review limit needs the limit it widens."""
     where = f"study.toml, [screen.{name}]"
     if limit.min is not None and limit.max is not None and limit.min > limit.max:
         raise ConfigError(f"{where}: keeps nothing: min {limit.min:g} is above max {limit.max:g}; swap them")
     if limit.review_min is not None and (limit.min is None or limit.review_min > limit.min):
-        raise ConfigError(f"{where}: review_min {limit.review_min:g} has to lie below min; review is what min refuses")
+        raise ConfigError(
+            f"{where}: review_min {limit.review_min:g} has to lie below min; review applies to what min rejects"
+        )
     if limit.review_max is not None and (limit.max is None or limit.review_max < limit.max):
-        raise ConfigError(f"{where}: review_max {limit.review_max:g} has to lie above max; review is what max refuses")
+        raise ConfigError(
+            f"{where}: review_max {limit.review_max:g} has to lie above max; review applies to what max rejects"
+        )
 
 
 def scores_of(window: Window) -> dict[str, float | None]:
-    """Every screen's score of one window."""
+    """The score of one window per screen."""
     return {name: screen.score(window) for name, screen in SCREENS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A reason code, `<screen>_low` or `<screen>_high`; whether a hard screen says it, and whether for review only."""
+class ScreenFailure:
+    """A reason code, `<screen>_low` or `<screen>_high`; whether the screen is hard; whether it is for review."""
 
     reason: str
     hard: bool
     review: bool
 
 
-def refusals(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -> tuple[str, ...]:
-    """Reason codes, `<screen>_low` or `<screen>_high`, in the order of SCREENS; empty for a window that is kept."""
-    return tuple(refusal.reason for refusal in weigh(scores, bounds))
+def failure_reasons(scores: Mapping[str, float | None], bounds: Mapping[str, ScreenThresholds]) -> tuple[str, ...]:
+    """Reason codes, `<screen>_low` or `<screen>_high`, in the order of SCREENS; empty for a window that passes."""
+    return tuple(refusal.reason for refusal in failed_screens(scores, bounds))
 
 
-def weigh(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -> tuple[Refusal, ...]:
-    """What speaks against a window and how much, in the order of SCREENS; nothing against one that is kept."""
+def failed_screens(
+    scores: Mapping[str, float | None], bounds: Mapping[str, ScreenThresholds]
+) -> tuple[ScreenFailure, ...]:
+    """The screens that a window fails, in the order of SCREENS; empty for a window that passes."""
     found = []
     for name, limit in bounds.items():
         score = scores.get(name)
@@ -217,19 +231,21 @@ def weigh(scores: Mapping[str, float | None], bounds: Mapping[str, Bounds]) -> t
             continue
         if limit.min is not None and score < limit.min:
             near = limit.review_min is not None and score >= limit.review_min
-            found.append(Refusal(f"{name}_low", SCREENS[name].hard, near))
+            found.append(ScreenFailure(f"{name}_low", SCREENS[name].is_hard, near))
         elif limit.max is not None and score > limit.max:
             near = limit.review_max is not None and score <= limit.review_max
-            found.append(Refusal(f"{name}_high", SCREENS[name].hard, near))
+            found.append(ScreenFailure(f"{name}_high", SCREENS[name].is_hard, near))
     return tuple(found)
 
 
 def config_hash(settings: StudySettings, recipe: str) -> str:
-    """16 hex digits over all that decides which clips there are: form, places, bounds in force, arms, caps, recipe.
+    """16 hex digits over all settings that determine the clips: format, placement, thresholds, arms, quotas, recipe.
 
-    A screen without bounds decides nothing, and a bound that says what holds anyway changes nothing.
+    A screen without thresholds, or a threshold equal to its default, does not change the hash.
     """
-    bounds = {name: limit.model_dump(mode="json", exclude_none=True) for name, limit in bounds_of(settings).items()}
+    bounds = {
+        name: limit.model_dump(mode="json", exclude_none=True) for name, limit in effective_thresholds(settings).items()
+    }
     deciding = {
         **settings.model_dump(mode="json", include={"clip", "place", "select"}, exclude_none=True),
         "bounds": {name: limit for name, limit in bounds.items() if limit},

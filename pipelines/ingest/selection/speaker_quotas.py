@@ -1,21 +1,21 @@
-"""Which clips leave because their speaker has more of them in the study than `[select] most_per_speaker` allows."""
+"""Speaker quotas: clips to reject because their speaker has more than `[select] max_per_speaker` in the study."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.ingest.selection.manual_picks import read_speakers
-from pipelines.ingest.selection.quotas import over
+from pipelines.ingest.selection.quotas import over_quota
 from pipelines.manifest import read_clips
 from pipelines.study import Study
 from pipelines.units import ClipId, SourceId
 
 
 @dataclass(frozen=True, slots=True)
-class Speakers:
-    """Who speaks in which clip, where somebody said so; one name is one person throughout the study.
+class ClipSpeakers:
+    """Speaker of each clip, where known; one name is one person throughout the study.
 
-    `elsewhere`: how many clips each has in sources that another machine ingested, which stay and count.
+    `elsewhere`: clips per speaker in sources that another machine ingested; they stay and count.
     """
 
     by_clip: Mapping[ClipId, str] = field(default_factory=dict)
@@ -23,13 +23,13 @@ class Speakers:
 
     @property
     def sources(self) -> frozenset[SourceId]:
-        """Those with a clip of which somebody said who speaks."""
+        """Sources with a clip whose speaker is known."""
         return frozenset(name.rpartition("-")[0] for name in self.by_clip)
 
-    def over(self, clips: Mapping[ClipId, bool], most: int | None) -> frozenset[ClipId]:
-        """Those of `clips` that leave so that no speaker has more than `most`; None: none does.
+    def over_quota(self, clips: Mapping[ClipId, bool], most: int | None) -> frozenset[ClipId]:
+        """The clips to reject so that no speaker has more than `most`; None: no limit.
 
-        `clips` says of each whether somebody picked it by hand: such a one counts and never leaves.
+        `clips`: whether each clip was picked by hand; a picked clip counts and always stays.
         """
         if most is None:
             return frozenset()
@@ -43,17 +43,19 @@ class Speakers:
                 left[speaker] = left.get(speaker, most) - 1
             else:
                 by_speaker.setdefault(speaker, []).append(name)
-        full = (over("speaker cap", names, left.get(speaker, most)) for speaker, names in by_speaker.items())
+        full = (over_quota("speaker cap", names, left.get(speaker, most)) for speaker, names in by_speaker.items())
         return frozenset().union(*full)
 
 
-def speakers_of(study: Study, here: Collection[SourceId], listed: Collection[SourceId] | None = None) -> Speakers:
-    """What speakers.csv says, and clips.csv of sources that are not `here`, of these only those `listed` where given.
+def read_clip_speakers(
+    study: Study, here: Collection[SourceId], listed: Collection[SourceId] | None = None
+) -> ClipSpeakers:
+    """Speakers from speakers.csv, and from clips.csv for sources not `here` (if given, only those in `listed`).
 
-    Empty where the study has no cap per speaker. Raises TableError.
+    Empty if the study has no quota per speaker. Raises TableError.
     """
-    if study.settings.select.most_per_speaker is None:
-        return Speakers()
+    if study.settings.select.max_per_speaker is None:
+        return ClipSpeakers()
     said = read_speakers(study)
     clips = read_clips(study.clips_csv) if study.clips_csv.is_file() else ()
     elsewhere: Counter[str] = Counter()
@@ -61,4 +63,4 @@ def speakers_of(study: Study, here: Collection[SourceId], listed: Collection[Sou
         if clip.source_id not in here and (listed is None or clip.source_id in listed):
             elsewhere[said[clip.clip_id].speaker if clip.clip_id in said else clip.speaker] += 1
     del elsewhere[""]
-    return Speakers({name: one.speaker for name, one in said.items() if one.speaker}, elsewhere)
+    return ClipSpeakers({name: one.speaker for name, one in said.items() if one.speaker}, elsewhere)

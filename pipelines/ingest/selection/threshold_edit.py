@@ -1,4 +1,4 @@
-"""The bounds of one screen, moved in study.toml: its other lines, its comments too, stay as a person wrote them."""
+"""Threshold edit in study.toml: changes the thresholds of one screen; other lines and comments stay as they are."""
 
 import os
 import re
@@ -10,92 +10,94 @@ from pathlib import Path
 
 from pipelines.atomic_write import atomic_path
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.ingest.selection.screens import SCREENS, bounds_of
-from pipelines.study import Bounds, Study, StudySettings
+from pipelines.ingest.selection.screens import SCREENS, effective_thresholds
+from pipelines.study import ScreenThresholds, Study, StudySettings
 from pipelines.toml_config import parse
 
-_KEYS = tuple(Bounds.model_fields)
+_KEYS = tuple(ScreenThresholds.model_fields)
 _HEADER = re.compile(r"\s*\[")
 _TRIES = 20
-_PATIENCE_S = 10.0
+_LOCK_TIMEOUT_S = 10.0
 
 
-def set_bounds(study: Study, name: str, bounds: Bounds | None, *, seen: Bounds | None = None) -> Bounds | None:
-    """Write `[screen.NAME]` into study.toml, or with None take it out, so that the screen's own bounds hold again.
+def set_thresholds(
+    study: Study, name: str, bounds: ScreenThresholds | None, *, seen: ScreenThresholds | None = None
+) -> ScreenThresholds | None:
+    """Write `[screen.NAME]` into study.toml, or with None remove it, so that the defaults of the screen apply.
 
-    Returns what stood there before, None for nothing: given back, it undoes this. `seen`: the bounds that were in force
-    when whoever asks looked. Raises UnknownName for a name that no screen has, and ConfigError where others are in
-    force by now, where the file says it in a way that cannot be edited line by line, or where a lower bound lies above
-    an upper one. The file is replaced whole or not at all. Two that change it do so one after the other; what an editor
-    saves meanwhile is read again, up to the moment of the replacing.
+    Returns what the file said before (None for nothing): pass it back to undo. `seen`: the thresholds that were in
+    effect when the caller read them. Raises UnknownName for an unknown screen, and ConfigError if other thresholds are
+    in effect by now, if the file cannot be edited line by line, or if a lower threshold is above an upper one. The file
+    is replaced atomically. Concurrent calls run one after the other; if an editor saves the file in the meantime, it is
+    read again, up to the moment of replacement.
     """
     if name not in SCREENS:
         raise UnknownName("screen", name, SCREENS)
-    with _alone(study):
+    with _exclusive(study):
         for _ in range(_TRIES):
             found = study.settings_file.read_bytes()
-            before, written = _moved(study, found, name, bounds, seen)
+            before, written = _with_edit(study, found, name, bounds, seen)
             if written == found or _replaced(study.settings_file, found, written):
                 return before
-    raise ConfigError(f"{study.settings_file.name}: somebody is saving it again and again just now; try again later")
+    raise ConfigError(f"{study.settings_file.name}: another program keeps saving it; try again later")
 
 
-def _moved(
-    study: Study, found: bytes, name: str, bounds: Bounds | None, seen: Bounds | None
-) -> tuple[Bounds | None, bytes]:
-    """What the file says of the screen, and the file with other bounds in it."""
+def _with_edit(
+    study: Study, found: bytes, name: str, bounds: ScreenThresholds | None, seen: ScreenThresholds | None
+) -> tuple[ScreenThresholds | None, bytes]:
+    """What the file says about the screen, and the file with the new thresholds."""
     text = found.decode("utf-8", errors="replace")
     is_windows = 0 < text.count("\n") == text.count("\r\n")
     text = text.replace("\r\n", "\n") if is_windows else text
     before = _settings(study, text)
-    now = bounds_of(before)[name]
+    now = effective_thresholds(before)[name]
     if seen is not None and now != seen:
         raise ConfigError(
-            f"somebody else has moved '{name}' meanwhile, to {_words(now)}; look at it again, then move it if you "
+            f"somebody else has changed '{name}' in the meantime, to {_words(now)}; check it, then change it if you "
             "still want to"
         )
-    wanted = with_bounds(before, name, bounds)
-    bounds_of(wanted)
+    wanted = with_thresholds(before, name, bounds)
+    effective_thresholds(wanted)
     written = _edited(text, name, bounds)
     if not _says(study, written, wanted):
         raise ConfigError(
-            f"{study.settings_file.name}: its screens are written in a way that is not changed here; write "
-            f"[screen.{name}] on a line of its own, or change it by hand"
+            f"{study.settings_file.name}: cannot edit its screens as they are written; write "
+            f"[screen.{name}] on a line of its own, or edit the file by hand"
         )
     return before.screen.get(name), (written.replace("\n", "\r\n") if is_windows else written).encode()
 
 
-def _words(bounds: Bounds) -> str:
+def _words(bounds: ScreenThresholds) -> str:
     told = bounds.model_dump(exclude_none=True)
     return ", ".join(f"{key} = {value:g}" for key, value in told.items()) or "no limit"
 
 
 @contextmanager
-def _alone(study: Study) -> Iterator[None]:
-    """Nobody else changes the study's settings by this module meanwhile; the lock of one that was killed is free."""
+def _exclusive(study: Study) -> Iterator[None]:
+    """Exclusive lock on the settings of the study for this module; the lock of a killed process is released."""
     study.private.mkdir(parents=True, exist_ok=True)
     place = study.private / "settings.lock"
-    with closing(sqlite3.connect(place, timeout=_PATIENCE_S, isolation_level=None)) as lock:
+    with closing(sqlite3.connect(place, timeout=_LOCK_TIMEOUT_S, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:
-            told = f"{study.settings_file.name}: somebody else is changing it just now; try again"
+            told = f"{study.settings_file.name}: somebody else is changing it; try again"
             raise ConfigError(told) from None
         yield
 
 
 class _Saved(Exception):
-    """The file is another one than it was."""
+    """The file changed since it was read."""
 
 
 def _replaced(file: Path, found: bytes, written: bytes) -> bool:
-    """Put `written` in the place of `found`; False, and nothing done, where somebody has saved something else."""
+    """Replace `found` by `written`; False, and no change, if somebody saved something else in the meantime."""
     try:
         with atomic_path(file) as temporary:
             with temporary.open("wb") as out:
                 out.write(written)
                 out.flush()
-                os.fsync(out.fileno())  # what takes long comes before the last look
+                os.fsync(out.fileno())  # slow work comes before the last check
             if file.read_bytes() != found:
                 raise _Saved
     except _Saved:
@@ -103,8 +105,8 @@ def _replaced(file: Path, found: bytes, written: bytes) -> bool:
     return True
 
 
-def with_bounds(settings: StudySettings, name: str, bounds: Bounds | None) -> StudySettings:
-    """The settings with one screen's bounds replaced, or with None those of the screen itself."""
+def with_thresholds(settings: StudySettings, name: str, bounds: ScreenThresholds | None) -> StudySettings:
+    """The settings with the thresholds of one screen replaced; None: its defaults."""
     screen = {key: value for key, value in settings.screen.items() if key != name}
     if bounds is not None:
         screen[name] = bounds
@@ -126,7 +128,7 @@ def _says(study: Study, text: str, wanted: StudySettings) -> bool:
         return False
 
 
-def _edited(text: str, name: str, bounds: Bounds | None) -> str:
+def _edited(text: str, name: str, bounds: ScreenThresholds | None) -> str:
     lines = text.splitlines(keepends=True)
     title = re.compile(rf"\s*\[\s*screen\s*\.\s*(?:{name}|\"{name}\"|'{name}')\s*\]\s*(?:#.*)?$")
     start = next((number for number, line in enumerate(lines) if title.match(line.rstrip("\r\n"))), None)
@@ -143,11 +145,11 @@ def _edited(text: str, name: str, bounds: Bounds | None) -> str:
 def _appended(text: str, name: str, values: Mapping[str, float]) -> str:
     gap = "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
     body = "".join(f"{key} = {_number(value)}\n" for key, value in values.items())
-    return f"{text}{gap}[screen.{name}]  # {SCREENS[name].says}\n{body}"
+    return f"{text}{gap}[screen.{name}]  # {SCREENS[name].description}\n{body}"
 
 
 def _filled(lines: list[str], values: Mapping[str, float]) -> list[str]:
-    """The table's lines with `values` in the place of the old ones, each with the remark that stood beside it."""
+    """The lines of the table with `values` in place of the old ones; comments at the end of lines stay."""
     left = dict(values)
     found: list[str] = []
     last = 0
@@ -163,7 +165,7 @@ def _filled(lines: list[str], values: Mapping[str, float]) -> list[str]:
 
 
 def _remarks(lines: list[str]) -> list[str]:
-    """What stays of a table that is taken out: the comments on lines of their own, which may mean the next."""
+    """What stays of a removed table: comments on lines of their own, which may belong to the next table."""
     return [line for line in lines if line.lstrip().startswith("#")]
 
 

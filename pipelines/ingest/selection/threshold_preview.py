@@ -1,20 +1,20 @@
-"""What another bound would keep: every candidate decided again from its scores, by the rule that ingest itself uses."""
+"""Threshold preview: which clips other thresholds would keep, by the same decision rule that ingest uses."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import DataError
-from pipelines.ingest.selection.decision import REPEATED, SAME_CLIP, SPEAKER_FULL, Decision, Scored, decide
+from pipelines.ingest.selection.decision import REPEATED, SAME_CLIP, SPEAKER_FULL, Decision, ScoredWindow, decide
 from pipelines.ingest.selection.manual_picks import Pick
-from pipelines.ingest.selection.screens import SCREENS, bounds_of
-from pipelines.ingest.selection.speaker_quotas import Speakers
-from pipelines.study import Bounds, StudySettings
+from pipelines.ingest.selection.screens import SCREENS, effective_thresholds
+from pipelines.ingest.selection.speaker_quotas import ClipSpeakers
+from pipelines.study import ScreenThresholds, StudySettings
 from pipelines.units import ClipId, Hertz, SourceId
 
 Side = Literal["min", "max"]
@@ -25,7 +25,7 @@ Scores: TypeAlias = npt.NDArray[np.float64]
 class Candidates:
     """candidates.parquet in memory: every window of every source, n in all, in the order of the table.
 
-    `scores` holds one array [n] per screen, NaN where a score is not known.
+    `scores` holds one array [n] per screen, NaN where a score is unknown.
     """
 
     clip_ids: tuple[ClipId, ...]
@@ -35,37 +35,37 @@ class Candidates:
     reasons: tuple[tuple[str, ...], ...]
     arms: tuple[str, ...]
     scores: Mapping[str, Scores]
-    windows: tuple[Scored, ...]
+    windows: tuple[ScoredWindow, ...]
     rates_hz: Mapping[SourceId, Hertz]
-    places: Mapping[SourceId, tuple[int, ...]]
+    rows_by_source: Mapping[SourceId, tuple[int, ...]]
 
     def __len__(self) -> int:
         return len(self.clip_ids)
 
     @property
     def lengths_s(self) -> npt.NDArray[np.float64]:
-        """How long each window is: [n]."""
+        """Duration of each window in seconds: [n]."""
         pairs = zip(self.windows, self.source_ids, strict=True)
         return np.array([window.n_samples / self.rates_hz[source_id] for window, source_id in pairs])
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
-        """Which were kept when the table was written: [n]."""
+        """Which windows were kept when the table was written: [n]."""
         return np.array([status == "keep" for status in self.status], dtype=bool)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WhatIf:
-    """What other bounds would keep. `kept`: [n], in the order of the candidates."""
+class ThresholdPreview:
+    """What other thresholds would keep. `kept`: [n], in the order of the candidates."""
 
     decisions: tuple[Decision, ...]
     kept: npt.NDArray[np.bool_]
-    was: int
-    gains: tuple[ClipId, ...]
-    loses: tuple[ClipId, ...]
+    n_kept_before: int
+    gained: tuple[ClipId, ...]
+    lost: tuple[ClipId, ...]
 
     @property
-    def keeps(self) -> int:
+    def n_kept(self) -> int:
         return int(self.kept.sum())
 
     @property
@@ -75,139 +75,159 @@ class WhatIf:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Windows that are not kept, by the first reason against each, the commonest first."""
+        """Windows that are not kept, by the first reason of each, most frequent first."""
         return dict(Counter(one.reasons[0] for one in self.decisions if not one.kept).most_common())
 
 
-def read_candidates(path: Path) -> Candidates:
-    """All candidates of a study. Raises DataError where there are none, or where an older version wrote them."""
-    import pyarrow.parquet as pq
+_COLUMNS = ("clip_id", "source_id", "start_sample", "n_samples", "rate_hz", "start_s", "onset_s", "status", "reasons")
 
+
+def read_candidates(path: Path) -> Candidates:
+    """All candidates of a study. Raises DataError if there are none, or if an older version wrote them."""
     if not path.is_file():
         raise DataError("there are no candidates on this machine yet: run 'workbench ingest'")
+    cells = _read_columns(path, (*_COLUMNS, "arm", "pcm_sha256", *SCREENS))
+    scores = {name: np.array(cells[name], dtype=np.float64) for name in SCREENS}
+    rows: dict[SourceId, list[int]] = {}
+    for number, source_id in enumerate(cells["source_id"]):
+        rows.setdefault(source_id, []).append(number)
+    return Candidates(
+        clip_ids=tuple(cells["clip_id"]),
+        source_ids=tuple(cells["source_id"]),
+        start_s=np.array(cells["start_s"], dtype=np.float64),
+        status=tuple(cells["status"]),
+        reasons=tuple(tuple(filter(None, (text or "").split(";"))) for text in cells["reasons"]),
+        arms=tuple(arm or "" for arm in cells["arm"]),
+        scores=scores,
+        windows=_scored_windows(cells, scores),
+        rates_hz={source_id: int(cells["rate_hz"][numbers[0]]) for source_id, numbers in rows.items()},
+        rows_by_source={source_id: tuple(numbers) for source_id, numbers in rows.items()},
+    )
+
+
+def _read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    import pyarrow.parquet as pq
+
     table = pq.ParquetFile(path).read()
-    names = ("clip_id", "source_id", "start_sample", "n_samples", "rate_hz", "start_s", "onset_s", "status", "reasons")
-    wanted = (*names, "arm", "pcm_sha256", *SCREENS)
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
         raise DataError(
             f"{path.name} was written by an earlier version and has no column '{missing[0]}': run 'workbench ingest'"
         )
-    cells = {name: table.column(name).to_pylist() for name in wanted}
-    reasons = tuple(tuple(filter(None, (text or "").split(";"))) for text in cells["reasons"])
-    scores = {name: np.array(cells[name], dtype=np.float64) for name in SCREENS}
+    return {name: table.column(name).to_pylist() for name in wanted}
+
+
+def _scored_windows(cells: Mapping[str, Sequence[Any]], scores: Mapping[str, Scores]) -> tuple[ScoredWindow, ...]:
     by_row = np.stack(list(scores.values()), axis=1).tolist()
-    windows = tuple(
-        Scored(
+    return tuple(
+        ScoredWindow(
             start_sample=start,
             n_samples=count,
             onset_s=onset_s,
-            scores={name: None if value != value else value for name, value in zip(SCREENS, row, strict=True)},
+            scores={name: None if value != value else value for name, value in zip(scores, row, strict=True)},
             pcm_sha256=pcm or "",
         )
         for start, count, onset_s, row, pcm in zip(
             cells["start_sample"], cells["n_samples"], cells["onset_s"], by_row, cells["pcm_sha256"], strict=True
         )
     )
-    places: dict[SourceId, list[int]] = {}
-    for number, source_id in enumerate(cells["source_id"]):
-        places.setdefault(source_id, []).append(number)
-    return Candidates(
-        clip_ids=tuple(cells["clip_id"]),
-        source_ids=tuple(cells["source_id"]),
-        start_s=np.array(cells["start_s"], dtype=np.float64),
-        status=tuple(cells["status"]),
-        reasons=reasons,
-        arms=tuple(arm or "" for arm in cells["arm"]),
-        scores=scores,
-        windows=windows,
-        rates_hz={source_id: int(cells["rate_hz"][rows[0]]) for source_id, rows in places.items()},
-        places={source_id: tuple(rows) for source_id, rows in places.items()},
-    )
 
 
-def what_if(
+def preview_thresholds(
     candidates: Candidates,
     settings: StudySettings,
-    bounds: Mapping[str, Bounds],
+    thresholds: Mapping[str, ScreenThresholds],
     *,
     picks: Mapping[SourceId, Sequence[Pick]] | None = None,
-    speakers: Speakers | None = None,
-) -> WhatIf:
-    """Decide all candidates under `settings` with the bounds of some screens replaced by `bounds`; nothing is written.
+    speakers: ClipSpeakers | None = None,
+) -> ThresholdPreview:
+    """Decide all candidates under `settings`, with `thresholds` in place of those of some screens; writes nothing.
 
-    A clip that was left out as the same sound as an earlier one stays out. Caps hold, that per speaker for those that
-    `speakers` names.
+    A clip that was rejected as the same audio as an earlier one stays rejected. Quotas apply, the one per speaker to
+    the speakers in `speakers`.
 
-    Raises UnknownName for a screen that is not there, ConfigError for bounds that cannot stand.
+    Raises UnknownName for an unknown screen, ConfigError for invalid thresholds.
     """
-    moved = settings.model_copy(update={"screen": {**settings.screen, **bounds}})
-    bounds_of(moved)  # also where there is no candidate to decide
-    found: list[Decision] = [Decision("reject", (REPEATED,))] * len(candidates)
-    for source_id, rows in candidates.places.items():
-        free = [row for row in rows if REPEATED not in candidates.reasons[row]]
-        decisions = decide(
-            [candidates.windows[row] for row in free],
-            candidates.rates_hz[source_id],
-            moved,
-            source_id=source_id,
-            picks=tuple((picks or {}).get(source_id, ())),
-        )
-        for row, decision in zip(free, decisions, strict=True):
-            twin = decision.kept and SAME_CLIP in candidates.reasons[row]
-            found[row] = Decision("reject", (SAME_CLIP,), decision.arm) if twin else decision
-    by_name = {candidates.clip_ids[row]: row for row, one in enumerate(found) if one.kept}
-    stay = {name: found[row].arm == "picked" for name, row in by_name.items()}
-    for name in (speakers or Speakers()).over(stay, settings.select.most_per_speaker):
-        found[by_name[name]] = Decision("reject", (SPEAKER_FULL,), found[by_name[name]].arm)
+    changed = settings.model_copy(update={"screen": {**settings.screen, **thresholds}})
+    effective_thresholds(changed)  # validates, even if there is no candidate to decide
+    decisions = _decide_each_source(candidates, changed, picks or {})
+    _apply_speaker_quota(candidates, decisions, speakers or ClipSpeakers(), changed.select.max_per_speaker)
     before = candidates.kept
-    kept = np.array([one.kept for one in found], dtype=bool)
-    return WhatIf(
-        decisions=tuple(found),
+    kept = np.array([decision.kept for decision in decisions], dtype=bool)
+    return ThresholdPreview(
+        decisions=tuple(decisions),
         kept=kept,
-        was=int(before.sum()),
-        gains=tuple(candidates.clip_ids[row] for row in np.flatnonzero(kept & ~before)),
-        loses=tuple(candidates.clip_ids[row] for row in np.flatnonzero(before & ~kept)),
+        n_kept_before=int(before.sum()),
+        gained=tuple(candidates.clip_ids[row] for row in np.flatnonzero(kept & ~before)),
+        lost=tuple(candidates.clip_ids[row] for row in np.flatnonzero(before & ~kept)),
     )
 
 
-def moved(bounds: Bounds, side: Side, limit: float | None) -> Bounds:
-    """`bounds` with one limit moved, None to open it. The zone for review stays where it still lies outside."""
-    review: dict[str, float | None] = {"review_min": bounds.review_min, "review_max": bounds.review_max}
-    if side == "min" and (limit is None or (bounds.review_min is not None and bounds.review_min >= limit)):
+def _decide_each_source(
+    candidates: Candidates, settings: StudySettings, picks: Mapping[SourceId, Sequence[Pick]]
+) -> list[Decision]:
+    found: list[Decision] = [Decision("reject", (REPEATED,))] * len(candidates)
+    for source_id, rows in candidates.rows_by_source.items():
+        not_repeated = [row for row in rows if REPEATED not in candidates.reasons[row]]
+        decisions = decide(
+            [candidates.windows[row] for row in not_repeated],
+            candidates.rates_hz[source_id],
+            settings,
+            source_id=source_id,
+            picks=tuple(picks.get(source_id, ())),
+        )
+        for row, decision in zip(not_repeated, decisions, strict=True):
+            is_duplicate = decision.kept and SAME_CLIP in candidates.reasons[row]
+            found[row] = Decision("reject", (SAME_CLIP,), decision.arm) if is_duplicate else decision
+    return found
+
+
+def _apply_speaker_quota(
+    candidates: Candidates, decisions: list[Decision], speakers: ClipSpeakers, max_per_speaker: int | None
+) -> None:
+    """Reject kept windows over the quota per speaker, in place."""
+    rows = {candidates.clip_ids[row]: row for row, decision in enumerate(decisions) if decision.kept}
+    is_picked = {name: decisions[row].arm == "picked" for name, row in rows.items()}
+    for name in speakers.over_quota(is_picked, max_per_speaker):
+        decisions[rows[name]] = Decision("reject", (SPEAKER_FULL,), decisions[rows[name]].arm)
+
+
+def move_limit(thresholds: ScreenThresholds, side: Side, limit: float | None) -> ScreenThresholds:
+    """`thresholds` with one limit moved (None: no limit). The review zone stays if it still lies outside the limit."""
+    review: dict[str, float | None] = {"review_min": thresholds.review_min, "review_max": thresholds.review_max}
+    if side == "min" and (limit is None or (thresholds.review_min is not None and thresholds.review_min >= limit)):
         review["review_min"] = None
-    if side == "max" and (limit is None or (bounds.review_max is not None and bounds.review_max <= limit)):
+    if side == "max" and (limit is None or (thresholds.review_max is not None and thresholds.review_max <= limit)):
         review["review_max"] = None
-    return bounds.model_copy(update={side: limit, **review})
+    return thresholds.model_copy(update={side: limit, **review})
 
 
-def beside(
+def nearest_windows(
     candidates: Candidates, settings: StudySettings, name: str, side: Side, limit: float, *, most: int = 10
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Rows nearest to a limit of one screen: those that it lets pass and those that it refuses, nearest first.
+    """Rows nearest to a limit of one screen: those that pass it and those that fail it, nearest first.
 
-    Windows about which this screen alone decides come before others, since one hears nothing of a limit in music that
-    another screen keeps out.
+    Windows that no other screen rejects come first: a window that another screen rejects says nothing about this limit.
     """
     scores = candidates.scores[name]
-    alone = decided_alone(candidates, settings, name)
+    alone = decided_by_screen(candidates, settings, name)
     passes = scores >= limit if side == "min" else scores <= limit
     return tuple(  # type: ignore[return-value]
         _nearest(np.abs(scores - limit), np.isfinite(scores) & there, alone, most) for there in (passes, ~passes)
     )
 
 
-def decided_alone(candidates: Candidates, settings: StudySettings, name: str) -> npt.NDArray[np.bool_]:
-    """Windows [n] against which nothing else speaks than, perhaps, the screen `name`."""
+def decided_by_screen(candidates: Candidates, settings: StudySettings, name: str) -> npt.NDArray[np.bool_]:
+    """Which windows [n] are decided by the screen `name` alone: nothing else rejects them."""
     alone = np.array([REPEATED not in reasons for reasons in candidates.reasons], dtype=bool)
-    for other, bounds in bounds_of(settings).items():
+    for other, bounds in effective_thresholds(settings).items():
         if other != name:
             alone &= _passes(candidates.scores[other], bounds)
     return alone
 
 
-def _passes(scores: Scores, bounds: Bounds) -> npt.NDArray[np.bool_]:
-    """Which scores [n] lie within the bounds; one that is not known does."""
+def _passes(scores: Scores, bounds: ScreenThresholds) -> npt.NDArray[np.bool_]:
+    """Which scores [n] lie within the thresholds; an unknown score does."""
     refused = np.zeros(len(scores), dtype=bool)
     if bounds.min is not None:
         refused |= scores < bounds.min
@@ -226,7 +246,7 @@ def _nearest(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histogram:
-    """Windows by score: `edges` [bins + 1], `kept` and `others` [bins]. What lies beyond counts in the outer bins."""
+    """Windows by score: `edges` [bins + 1], `kept` and `others` [bins]. Scores beyond count in the outer bins."""
 
     edges: npt.NDArray[np.float64]
     kept: npt.NDArray[np.int64]
@@ -235,10 +255,10 @@ class Histogram:
 
 
 def histogram(candidates: Candidates, name: str, kept: npt.NDArray[np.bool_], *, bins: int = 50) -> Histogram:
-    """Scores of one screen over all candidates, apart for those that `kept` [n] names; drawn from 1 to 99 in 100."""
+    """Histogram of one screen's scores, split by `kept` [n], over the range that `score_range` gives."""
     scores = candidates.scores[name]
     known = np.isfinite(scores)
-    low, high = span(candidates, name)
+    low, high = score_range(candidates, name)
     edges = np.linspace(low, high, bins + 1)
     inside = np.clip(scores, low, high)
     return Histogram(
@@ -249,8 +269,8 @@ def histogram(candidates: Candidates, name: str, kept: npt.NDArray[np.bool_], *,
     )
 
 
-def span(candidates: Candidates, name: str) -> tuple[float, float]:
-    """From where to where the scores of one screen lie, but for the outermost one in 200 on either side."""
+def score_range(candidates: Candidates, name: str) -> tuple[float, float]:
+    """Lowest and highest score of one screen, without the outermost 0.5 % on either side."""
     scores = candidates.scores[name]
     known = scores[np.isfinite(scores)]
     if not len(known):

@@ -1,1 +1,1 @@
-"""What the sources of one study have in common: repeats, copies, twins."""
+"""Rules over all sources of a study: air order, repeats, shared audio, duplicates, quotas per speaker."""

@@ -1,4 +1,4 @@
-"""Which of two sources aired first."""
+"""Air order of the sources of a study."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,15 +6,15 @@ from pipelines.ingest.sources import Source, slug
 from pipelines.ingest.state.queue import Item
 from pipelines.units import SourceId
 
-#: Season and episode of what has none.
+#: Sort key of a source without season or episode.
 LAST = 10**9
 
 
-def airing(sources: Iterable[Source], items: Mapping[SourceId, Item] | None = None) -> tuple[Source, ...]:
+def in_air_order(sources: Iterable[Source], items: Mapping[SourceId, Item] | None = None) -> tuple[Source, ...]:
     """Sources with an id in the order in which they aired: a total order, the same for the same sources.
 
-    Series stand one after another by name, then what belongs to none. Within one: season and episode, those without
-    an episode last; then upload_date, those without one last; then source_id.
+    Series follow one another by name, then come sources without a series. Within a series: season and episode, sources
+    without an episode last; then upload_date, sources without one last; then source_id.
     """
 
     def key(source: Source) -> tuple[bool, str, int, int, str, str]:

@@ -1,59 +1,72 @@
-"""What all sources together make of the windows that each keeps by itself: twins leave, then what is over the cap.
+"""Cross-source rules: reject duplicates of clips from other sources, then clips over the quota per speaker.
 
-A clip that leaves keeps its arm, so that it can come back when its twin is gone, the cap is raised, or somebody says
-that another person speaks.
+They run on the windows that each source keeps by itself. A rejected clip keeps its arm, so that it can be restored when
+its duplicate is gone, the quota is raised, or its speaker is corrected.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipelines.ingest.selection.decision import SAME_CLIP, SPEAKER_FULL, TOGETHER, Decided, Decision
-from pipelines.ingest.selection.speaker_quotas import Speakers
-from pipelines.ingest.series.duplicates import twins
+from pipelines.ingest.selection.decision import CROSS_SOURCE_REASONS, SAME_CLIP, SPEAKER_FULL, DecidedWindow, Decision
+from pipelines.ingest.selection.speaker_quotas import ClipSpeakers
+from pipelines.ingest.series.duplicates import duplicate_clips
 from pipelines.ingest.state.queue import Item, Queue
 from pipelines.units import ClipId, SourceId
 
 
-def part(
+def apply_cross_source_rules(
     queue: Queue,
     items: Mapping[SourceId, Item],
     order: Sequence[SourceId],
-    speakers: Speakers | None = None,
-    most_per_speaker: int | None = None,
+    speakers: ClipSpeakers | None = None,
+    max_per_speaker: int | None = None,
 ) -> frozenset[SourceId]:
-    """Let of kept windows with the same samples one stay, and of each speaker `most_per_speaker`; bring others back.
+    """Keep one of several windows with identical samples, and `max_per_speaker` of each speaker; restore the others.
 
-    A function of what is decided of single sources and of `speakers`: it may be done again, in any order, and changes
-    nothing then. `order`: of airing. Returns the sources of which a window was turned over.
+    Depends only on the decisions of single sources and on `speakers`: it may run again, in any order, and then changes
+    nothing. `order`: of airing. Returns the sources of which a decision changed.
     """
-    speakers = speakers or Speakers()
-    concerned = queue.with_twins() | (speakers.sources if most_per_speaker is not None else frozenset())
-    before = {name: queue.decided(items[name]) for name in sorted(concerned & items.keys())}
-    wanted = [(name, _restored(one)) for name, windows in before.items() for one in windows if _is_wanted(one)]
-    picked = [(name, one) for name in before for one in queue.kept(items[name]) if one.decision.arm == "picked"]
-    leaving = dict.fromkeys(twins([*wanted, *picked], order), SAME_CLIP)
-    stays = {one.clip_id: one.decision.arm == "picked" for _, one in [*wanted, *picked] if one.clip_id not in leaving}
-    leaving |= dict.fromkeys(speakers.over(stays, most_per_speaker), SPEAKER_FULL)
-    turned = set()
+    speakers = speakers or ClipSpeakers()
+    affected = queue.with_twins() | (speakers.sources if max_per_speaker is not None else frozenset())
+    before = {name: queue.decided(items[name]) for name in sorted(affected & items.keys())}
+    rejected = _rejections(queue, items, before, order, speakers, max_per_speaker)
+    changed = set()
     for name, windows in before.items():
-        found = [_parted(one, leaving) for one in windows]
-        if queue.decide(items[name], found, [one.decision for one in windows]):
-            turned.add(name)
-    return frozenset(turned)
+        decisions = [_with_rules(one, rejected) for one in windows]
+        if queue.decide(items[name], decisions, [one.decision for one in windows]):
+            changed.add(name)
+    return frozenset(changed)
 
 
-def _is_wanted(one: Decided) -> bool:
-    return one.decision.kept or (len(one.decision.reasons) == 1 and one.decision.reasons[0] in TOGETHER)
+def _rejections(
+    queue: Queue,
+    items: Mapping[SourceId, Item],
+    before: Mapping[SourceId, Sequence[DecidedWindow]],
+    order: Sequence[SourceId],
+    speakers: ClipSpeakers,
+    max_per_speaker: int | None,
+) -> dict[ClipId, str]:
+    """Reason code of each clip that these rules reject."""
+    kept = [(name, _restored(one)) for name, windows in before.items() for one in windows if _kept_by_source(one)]
+    picked = [(name, one) for name in before for one in queue.kept(items[name]) if one.decision.arm == "picked"]
+    clips = [*kept, *picked]
+    rejected = dict.fromkeys(duplicate_clips(clips, order), SAME_CLIP)
+    is_picked = {one.clip_id: one.decision.arm == "picked" for _, one in clips if one.clip_id not in rejected}
+    return rejected | dict.fromkeys(speakers.over_quota(is_picked, max_per_speaker), SPEAKER_FULL)
 
 
-def _restored(one: Decided) -> Decided:
-    """As it was decided of its source alone; the arm of one that left is kept for that."""
+def _kept_by_source(one: DecidedWindow) -> bool:
+    return one.decision.kept or (len(one.decision.reasons) == 1 and one.decision.reasons[0] in CROSS_SOURCE_REASONS)
+
+
+def _restored(one: DecidedWindow) -> DecidedWindow:
+    """The window as its own source decided it; a rejected clip keeps its arm for this."""
     return replace(one, decision=Decision("keep", arm=one.decision.arm))
 
 
-def _parted(one: Decided, leaving: Mapping[ClipId, str]) -> Decision:
-    if not _is_wanted(one):
+def _with_rules(one: DecidedWindow, rejected: Mapping[ClipId, str]) -> Decision:
+    if not _kept_by_source(one):
         return one.decision
-    if (reason := leaving.get(one.clip_id)) is not None:
+    if (reason := rejected.get(one.clip_id)) is not None:
         return Decision("reject", (reason,), one.decision.arm)
     return _restored(one).decision

@@ -1,18 +1,20 @@
-"""Clips with the very same samples: one of them stays, the others leave with a reason and a link to it.
+"""Duplicate clips, which have identical samples: one of them stays, the others are rejected with a link to it.
 
-Mostly the fingerprints have masked such stretches before; this is exact, also for what is too short for them.
+The fingerprints mask most such stretches earlier. This check is exact and also covers stretches too short for them.
 """
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.ingest.selection.decision import Decided
+from pipelines.ingest.selection.decision import DecidedWindow
 from pipelines.units import ClipId, SourceId
 
 
-def twins(windows: Iterable[tuple[SourceId, Decided]], order: Sequence[SourceId]) -> dict[ClipId, ClipId]:
-    """Of windows that are to be clips, those whose samples another one has, each with that other one, which stays.
+def duplicate_clips(
+    windows: Iterable[tuple[SourceId, DecidedWindow]], order: Sequence[SourceId]
+) -> dict[ClipId, ClipId]:
+    """Duplicates among windows that are to be clips: the id of each rejected clip with the id of the one that stays.
 
-    It is one that somebody picked by hand, of which none leaves, else the earliest by `order` and place.
+    A picked clip always stays; otherwise the earliest by `order` and start.
     """
     place = {source: number for number, source in enumerate(order)}
     first: dict[str, ClipId] = {}

@@ -103,5 +103,5 @@ def _said(counts: Mapping[str, int]) -> str:
 def _words(code: str) -> str:
     name, _, side = code.rpartition("_")
     if name in SCREENS:
-        return f"for {SCREENS[name].says}: too {side}"
+        return f"for {SCREENS[name].description}: too {side}"
     return _WORDS.get(code, code)

@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from pipelines.atomic_write import write_text
 from pipelines.errors import ConfigError
-from pipelines.schema import checked_name
+from pipelines.schema import validate_name
 from pipelines.study import Study
 from pipelines.units import SourceId
 
@@ -39,7 +39,7 @@ def read_wishes(study: Study) -> Mapping[SourceId, Wish]:
 
 def wish(study: Study, source_id: SourceId, wanted: Asked) -> None:
     """Wish something of one source; what was wished of it before no longer holds. Raises ConfigError for no name."""
-    file = wishes_folder(study) / checked_name("source", source_id)
+    file = wishes_folder(study) / validate_name("source", source_id)
     if wanted == "go":
         file.unlink(missing_ok=True)
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.atomic_write import sha256_file
 from pipelines.errors import MediaError
-from pipelines.ingest.analysis.track_reader import State, state_of
+from pipelines.ingest.analysis.track_reader import FileState, file_state
 from pipelines.ingest.fetch.fetch_policy import Rest
 from pipelines.ingest.fetch.probe import Outlook, outlook_of
 from pipelines.units import Seconds, SourceId
@@ -133,28 +133,28 @@ class Memory:
         remembered = self._remembered(path)
         if remembered is not None:
             return remembered
-        before = state_of(path)  # a file that grows meanwhile must not pass for what was read of it
+        before = file_state(path)  # a file that grows meanwhile must not pass for what was read of it
         found = sha256_file(path, tell)
         self.remember(path, found, before)
         return found
 
-    def remember(self, path: Path, sha256: str, state: State | None = None) -> None:
+    def remember(self, path: Path, sha256: str, state: FileState | None = None) -> None:
         """Keep a file's checksum with its state, by default that of now."""
-        state = state or state_of(path)
+        state = state or file_state(path)
         with self._db:
             self._db.execute(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
                 (path_text(path), state.size, state.mtime_ns, sha256),
             )
 
-    def state(self, path: Path) -> State | None:
+    def state(self, path: Path) -> FileState | None:
         """The state in which the file's checksum was taken."""
         row = self._db.execute("SELECT bytes, mtime_ns FROM files WHERE path = ?", (path_text(path),)).fetchone()
-        return None if row is None else State(*row)
+        return None if row is None else FileState(*row)
 
     def _remembered(self, path: Path) -> str | None:
         try:
-            state = state_of(path)
+            state = file_state(path)
         except OSError:
             return None
         row = self._db.execute(

@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Literal, cast
 
 from pipelines.errors import ConfigError
-from pipelines.ingest.reproduce.cut import Slice
-from pipelines.ingest.selection.decision import PICKED, TOGETHER, Arm, Decided, Decision, Scored, named
+from pipelines.ingest.reproduce.clip_cutting import ClipSlice
+from pipelines.ingest.selection.decision import (
+    CROSS_SOURCE_REASONS,
+    PICKED,
+    Arm,
+    DecidedWindow,
+    Decision,
+    ScoredWindow,
+    with_clip_ids,
+)
 from pipelines.ingest.selection.decision import Status as DecisionStatus
 from pipelines.ingest.state.probe_cache import Memory, path_text
 from pipelines.schema import clip_id
@@ -116,7 +124,7 @@ class Queue(Memory):
     def put(
         self,
         item: Item,
-        windows: Sequence[Scored] | None = None,
+        windows: Sequence[ScoredWindow] | None = None,
         decisions: Sequence[Decision] = (),
     ) -> None:
         """Write one item and, where given, all its candidate windows in place of the old ones: one transaction.
@@ -152,33 +160,33 @@ class Queue(Memory):
             [cells[name] for name in _FIELDS],
         )
 
-    def windows(self, source_id: SourceId) -> tuple[Scored, ...]:
+    def windows(self, source_id: SourceId) -> tuple[ScoredWindow, ...]:
         """The candidate windows of one source, in order."""
         return tuple(window for window, _ in self._windows(source_id, ""))
 
-    def decided(self, item: Item) -> tuple[Decided, ...]:
+    def decided(self, item: Item) -> tuple[DecidedWindow, ...]:
         """The candidate windows of a source that was heard, in order, with what was decided."""
         return _named(item, self._windows(item.source_id, ""))
 
-    def everything(self, item: Item) -> tuple[Decided, ...]:
+    def everything(self, item: Item) -> tuple[DecidedWindow, ...]:
         """The candidates and the hand picks that are none, in order."""
         pairs = [*self._windows(item.source_id, ""), *self.picked(item.source_id)]
         return _named(item, pairs)
 
-    def kept(self, item: Item) -> tuple[Decided, ...]:
+    def kept(self, item: Item) -> tuple[DecidedWindow, ...]:
         """The windows that are clips, in order; hand picks that are no candidates too. None of one never heard."""
         if "sample_rate_hz" not in item.facts:
             return ()
         return _named(item, [*self._windows(item.source_id, "AND status = 'keep'"), *self.picked(item.source_id)])
 
-    def slices(self, item: Item) -> tuple[Slice, ...]:
+    def slices(self, item: Item) -> tuple[ClipSlice, ...]:
         """The same as `kept`, without scores: cheap for many."""
         rows = self._db.execute(
             "SELECT start_sample, n_samples, pcm_sha256 FROM candidates WHERE source_id = ? AND status = 'keep' "
             "UNION ALL SELECT start_sample, n_samples, pcm_sha256 FROM picked WHERE source_id = ? ORDER BY 1",
             (item.source_id, item.source_id),
         )
-        return tuple(Slice(item.clip_id(row[0]), *row) for row in rows)
+        return tuple(ClipSlice(item.clip_id(row[0]), *row) for row in rows)
 
     def reasons(self, item: Item) -> dict[ClipId, tuple[str, ...]]:
         """What speaks against each window of a source, without its scores: nothing against those that are clips."""
@@ -219,7 +227,7 @@ class Queue(Memory):
                 )
         return bool(moved)
 
-    def rescore(self, source_id: SourceId, windows: Sequence[Scored], before: Sequence[Scored]) -> None:
+    def rescore(self, source_id: SourceId, windows: Sequence[ScoredWindow], before: Sequence[ScoredWindow]) -> None:
         """Write scores of the source's windows that are others than `before`, in their order: one transaction."""
         moved = [
             (json.dumps(dict(one.scores)), source_id, one.start_sample)
@@ -231,15 +239,15 @@ class Queue(Memory):
                 self._db.execute("PRAGMA user_version = 1")
                 self._db.executemany("UPDATE candidates SET scores = ? WHERE source_id = ? AND start_sample = ?", moved)
 
-    def picked(self, source_id: SourceId) -> list[tuple[Scored, Decision]]:
+    def picked(self, source_id: SourceId) -> list[tuple[ScoredWindow, Decision]]:
         """Windows of a source that somebody picked and that are no candidates."""
         rows = self._db.execute(
             "SELECT start_sample, n_samples, scores, pcm_sha256 FROM picked WHERE source_id = ? ORDER BY 1",
             (source_id,),
         )
-        return [(Scored(row[0], row[1], 0.0, json.loads(row[2]), row[3]), PICKED) for row in rows]
+        return [(ScoredWindow(row[0], row[1], 0.0, json.loads(row[2]), row[3]), PICKED) for row in rows]
 
-    def put_picked(self, source_id: SourceId, windows: Sequence[Scored]) -> None:
+    def put_picked(self, source_id: SourceId, windows: Sequence[ScoredWindow]) -> None:
         """Write the picked windows of a source in place of the old ones."""
         with self._db:
             self._db.execute("PRAGMA user_version = 1")
@@ -255,16 +263,16 @@ class Queue(Memory):
     def with_twins(self) -> frozenset[SourceId]:
         """Sources with a window that is a clip, or left for what stands elsewhere, and has the samples of another such
         one; and all with a window that left so."""
-        rows = self._db.execute(_TWINS, TOGETHER * 2)
+        rows = self._db.execute(_TWINS, CROSS_SOURCE_REASONS * 2)
         return frozenset(row[0] for row in rows)
 
-    def _windows(self, source_id: SourceId, which: str) -> list[tuple[Scored, Decision]]:
+    def _windows(self, source_id: SourceId, which: str) -> list[tuple[ScoredWindow, Decision]]:
         rows = self._db.execute(
             "SELECT start_sample, n_samples, onset_s, scores, pcm_sha256, status, reasons, arm FROM candidates "
             f"WHERE source_id = ? {which} ORDER BY start_sample",
             (source_id,),
         )
-        return [(Scored(row[0], row[1], row[2], json.loads(row[3]), row[4]), _decision(*row[5:])) for row in rows]
+        return [(ScoredWindow(row[0], row[1], row[2], json.loads(row[3]), row[4]), _decision(*row[5:])) for row in rows]
 
     def status(self, source_id: SourceId) -> Status | None:
         """How far a source is, None where it was never met."""
@@ -315,9 +323,11 @@ UNION SELECT source_id FROM candidates WHERE reasons IN (?, ?)
 _STARTS = "SELECT start_sample FROM candidates WHERE source_id = ? ORDER BY start_sample"
 
 
-def _named(item: Item, pairs: Sequence[tuple[Scored, Decision]]) -> tuple[Decided, ...]:
+def _named(item: Item, pairs: Sequence[tuple[ScoredWindow, Decision]]) -> tuple[DecidedWindow, ...]:
     ordered = sorted(pairs, key=lambda pair: (pair[0].start_sample, pair[0].n_samples))
-    return named((window for window, _ in ordered), (decision for _, decision in ordered), item.source_id, item.rate_hz)
+    return with_clip_ids(
+        (window for window, _ in ordered), (decision for _, decision in ordered), item.source_id, item.rate_hz
+    )
 
 
 def _decision(status: str, reasons: str, arm: str) -> Decision:

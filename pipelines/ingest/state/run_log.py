@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines import __version__
-from pipelines.atomic_write import sweep, sync_folder, write_text
+from pipelines.atomic_write import remove_leftovers, sync_folder, write_text
 from pipelines.errors import Cancelled, PipelineError
 from pipelines.ingest.report import Row
 from pipelines.ingest.selection.screens import config_hash
@@ -105,7 +105,7 @@ class Note:
         """
         self.has_begun = True
         try:
-            sweep(running_file(self._study).parent, running_file(self._study).name)
+            remove_leftovers(running_file(self._study).parent, running_file(self._study).name)
             _tell_of_killed(self._study)
         except OSError as problem:
             _warn(self._study, problem)

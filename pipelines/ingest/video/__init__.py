@@ -1,1 +1,1 @@
-"""The small film beside the sound: kept for the context pass, and what it shows."""
+"""Context video: downloading it, and detecting its shot cuts."""

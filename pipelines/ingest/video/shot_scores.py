@@ -1,7 +1,7 @@
-"""What the films of a study show: where they cut, looked for once, and what that says of the windows of the sound.
+"""Shot scores: the shot cuts of each source's video, detected once, and the score that they give each audio window.
 
-A film comes after the sound was heard and decided of. What is found in it is a score like any other, put beside those
-that were heard: nothing is heard or decoded again for it.
+Video comes after its audio was analysed and decided. A shot score is a score like any other, added to those of the
+audio; nothing is analysed or decoded again for it.
 """
 
 import os
@@ -13,75 +13,93 @@ import numpy as np
 
 from pipelines.errors import Cancelled, MediaError
 from pipelines.execution.process_pool import Failed, WorkerCrashed, run_each
-from pipelines.ingest.selection.decision import Scored
+from pipelines.ingest.selection.decision import ScoredWindow
 from pipelines.ingest.state.queue import Item, Queue
-from pipelines.ingest.video.context_video import video_of
-from pipelines.ingest.video.shot_detection import ALGORITHM, find_cuts, shot_cut
-from pipelines.progress import Progress, Report
+from pipelines.ingest.video.context_video import find_video
+from pipelines.ingest.video.shot_detection import ALGORITHM, find_cuts, shot_cut_score
+from pipelines.progress import Progress, ProgressCallback
 from pipelines.study import Study
 from pipelines.units import Hertz, Seconds, SourceId
 
-#: The screen that goes by it.
+#: The screen that uses this score.
 SHOT_CUT = "shot_cut"
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """The sources of which a film was looked at now, and why others could not be, a sentence by source."""
+class ShotDetection:
+    """The sources whose video was analysed now, and why others could not be, one sentence by source."""
 
-    new: frozenset[SourceId]
-    told: Mapping[SourceId, str]
+    updated: frozenset[SourceId]
+    problems: Mapping[SourceId, str]
 
 
-def look(
+@dataclass(frozen=True, slots=True)
+class _Video:
+    """A video to analyse. `version`: the algorithm and the file's checksum."""
+
+    path: Path
+    version: str
+
+
+def detect_shots(
     study: Study,
     queue: Queue,
     items: Sequence[Item],
-    report: Report,
+    report: ProgressCallback,
     *,
     jobs: int | None = None,
     retry_failed: bool = False,
-) -> Looked:
-    """Find the cuts of every film of `items` that has not been looked at, in processes of this machine.
+) -> ShotDetection:
+    """Find the cuts of every video of `items` that has not been analysed, in processes of this machine.
 
-    One that could not be is tried again with `retry_failed`, or when it is another film. Raises Cancelled out of
-    `report`; what was found until then is kept.
+    A video that failed is tried again with `retry_failed`, or when it is another file. Raises Cancelled out of
+    `report`; cuts found until then are kept.
     """
+    videos, problems = _pending_videos(study, queue, items, report, retry_failed=retry_failed)
+    workers = jobs or max(2, min(os.cpu_count() or 1, len(videos)))
+    paths = {name: video.path for name, video in videos.items()}
+    outcomes = run_each(find_cuts, paths, jobs=workers, stage="shots", report=report)
+    for done, (name, outcome) in enumerate(outcomes, start=1):
+        if isinstance(outcome, Failed):
+            queue.put_film(name, videos[name].version, None, _problem(name, outcome.error))
+        else:
+            queue.put_film(name, videos[name].version, outcome)
+        report(Progress("shots", done, len(videos), name))
+    wanted = {item.source_id for item in items}
+    problems |= {name: film.problem for name, film in queue.films().items() if film.problem and name in wanted}
+    return ShotDetection(frozenset(videos), problems)
+
+
+def _pending_videos(
+    study: Study, queue: Queue, items: Sequence[Item], report: ProgressCallback, *, retry_failed: bool
+) -> tuple[dict[SourceId, _Video], dict[SourceId, str]]:
+    """The videos of `items` that must be analysed, and the problems of those that cannot be read."""
     known = queue.films()
-    films: dict[SourceId, Path] = {}
-    marks: dict[SourceId, str] = {}
-    told: dict[SourceId, str] = {}
+    videos: dict[SourceId, _Video] = {}
+    problems: dict[SourceId, str] = {}
     for number, item in enumerate(items):
-        report(Progress("shots", number, len(items)))  # a film may be long to read
-        recording = Path(item.path) if item.path else None
-        film = video_of(study, item.source_id, recording)
-        if film is None:
+        report(Progress("shots", number, len(items)))  # reading a long video takes time
+        path = find_video(study, item.source_id, Path(item.path) if item.path else None)
+        if path is None:
             continue
         try:
-            mark = f"{ALGORITHM} {queue.sha256(film)}"
+            version = f"{ALGORITHM} {queue.sha256(path)}"
         except OSError as error:
-            told[item.source_id] = _told(item.source_id, error)
+            problems[item.source_id] = _problem(item.source_id, error)
             continue
         before = known.get(item.source_id)
-        if before is None or before.mark != mark or (before.problem and retry_failed):
-            films[item.source_id], marks[item.source_id] = film, mark
-    workers = jobs or max(2, min(os.cpu_count() or 1, len(films)))
-    looked = run_each(find_cuts, films, jobs=workers, stage="shots", report=report)
-    for done, (name, outcome) in enumerate(looked, start=1):
-        if isinstance(outcome, Failed):
-            queue.put_film(name, marks[name], None, _told(name, outcome.error))
-        else:
-            queue.put_film(name, marks[name], outcome)
-        report(Progress("shots", done, len(films), name))
-    wanted = {item.source_id for item in items}
-    told |= {name: film.problem for name, film in queue.films().items() if film.problem and name in wanted}
-    return Looked(frozenset(films), told)
+        if before is None or before.mark != version or (before.problem and retry_failed):
+            videos[item.source_id] = _Video(path, version)
+    return videos, problems
 
 
-def cuts_of(study: Study, queue: Queue, items: Mapping[SourceId, Item]) -> Mapping[SourceId, tuple[Seconds, ...]]:
-    """Where the film of each source cuts, in seconds of its sound; none of them where the study asks for no films.
+def cuts_by_source(
+    study: Study, queue: Queue, items: Mapping[SourceId, Item]
+) -> Mapping[SourceId, tuple[Seconds, ...]]:
+    """The cuts in each source's video, in seconds of its audio; empty where the study fetches no video.
 
-    Not of one whose sound has gaps: it is laid end to end, and runs ahead of its film after the first.
+    Sources whose audio has gaps are left out: their audio is joined across gaps, and runs ahead of the video after the
+    first.
     """
     if not study.settings.fetch.video:
         return {}
@@ -94,22 +112,22 @@ def cuts_of(study: Study, queue: Queue, items: Mapping[SourceId, Item]) -> Mappi
     return found
 
 
-def seen(window: Scored, rate_hz: Hertz, cuts_s: Sequence[Seconds] | None) -> Scored:
-    """The window with the score of what its film shows; not known without a film.
+def with_shot_score(window: ScoredWindow, rate_hz: Hertz, cuts_s: Sequence[Seconds] | None) -> ScoredWindow:
+    """The window with its shot score; unknown without a video.
 
     Rounded to 32 bits, as pipelines.ingest.source_analysis does.
     """
     score = None
     if cuts_s is not None:
-        score = float(np.float32(shot_cut(cuts_s, window.start_sample / rate_hz, window.end_sample / rate_hz)))
+        score = float(np.float32(shot_cut_score(cuts_s, window.start_sample / rate_hz, window.end_sample / rate_hz)))
     return replace(window, scores={**window.scores, SHOT_CUT: score})
 
 
-def _told(name: SourceId, error: BaseException) -> str:
-    """Why a film could not be looked at: it is not tried again while it is the same film."""
+def _problem(name: SourceId, error: BaseException) -> str:
+    """Why a video could not be analysed: it is not tried again while it is the same file."""
     if isinstance(error, Cancelled | KeyboardInterrupt):
         raise error
-    said = error.reason if isinstance(error, MediaError) else str(error)
+    reason = error.reason if isinstance(error, MediaError) else str(error)
     if not isinstance(error, MediaError | WorkerCrashed | OSError | MemoryError):
-        said = f"an error of this program ({type(error).__name__}: {error}); please report it"
-    return f"the film of {name} could not be looked at: {said or type(error).__name__}"
+        reason = f"an error of this program ({type(error).__name__}: {error}); please report it"
+    return f"the video of {name} could not be analysed: {reason or type(error).__name__}"

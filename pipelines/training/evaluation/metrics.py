@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipelines.schema import Estimate, NoEstimate
 from pipelines.statistics import bootstrap
-from pipelines.units import Floats, LabelName
+from pipelines.units import Float64Array, LabelName
 
 Numbers = npt.NDArray[np.int64]
 
@@ -74,27 +74,27 @@ def evaluate(
     }
 
 
-def accuracy(counts: Floats) -> Floats:
+def accuracy(counts: Float64Array) -> Float64Array:
     """Share on the diagonal of confusion counts [..., k, k]; NaN where there are none."""
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
-def precision(counts: Floats) -> Floats:
+def precision(counts: Float64Array) -> Float64Array:
     """Of what was predicted as each label, the share that is it; [..., k], NaN where never predicted."""
     return _ratio(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-2))
 
 
-def recall(counts: Floats) -> Floats:
+def recall(counts: Float64Array) -> Float64Array:
     """Of what is each label, the share that was found; [..., k], NaN where it never occurs."""
     return _ratio(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
 
 
-def f1(counts: Floats) -> Floats:
+def f1(counts: Float64Array) -> Float64Array:
     """2 tp / (2 tp + fp + fn) per label; [..., k], NaN for a label that neither occurs nor is predicted."""
     return _ratio(2 * np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1) + counts.sum(axis=-2))
 
 
-def macro_f1(counts: Floats) -> Floats:
+def macro_f1(counts: Float64Array) -> Float64Array:
     """Mean F1 over the labels that occur or are predicted; [...]."""
     each = f1(counts)
     known = ~np.isnan(each)
@@ -115,7 +115,7 @@ def table(metrics: Mapping[str, Any], published: Mapping[str, Any] | None = None
     ]
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def _ratio(part: Float64Array, whole: Float64Array) -> Float64Array:
     whole = np.asarray(whole, dtype=np.float64)
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import DataError, MediaError
-from pipelines.progress import Report
+from pipelines.progress import ProgressCallback
 from pipelines.schema import LabelledClips
 
 
 def beside(
-    data: LabelledClips, against: LabelledClips, out: Path, report: Report
+    data: LabelledClips, against: LabelledClips, out: Path, report: ProgressCallback
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """Draw both sets into `out`. Returns what stands in run.json, or None with a note why there is no comparison.
 

@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipelines.recipes.recipe import TrainingSettings
-from pipelines.toml_config import Strict
+from pipelines.toml_config import StrictModel
 from pipelines.training.models import tensorflow_backend
 from pipelines.training.models.model import Learnt, Predict, Rows, Tell
-from pipelines.units import Reals
+from pipelines.units import Float32Array
 
 Shape = tuple[int, ...]
 
 
-class KerasModel(Strict):
+class KerasModel(StrictModel):
     """A model that only has to say how it is built, and what its first layer takes."""
 
     file_name: ClassVar[str] = "model.keras"
@@ -25,7 +25,7 @@ class KerasModel(Strict):
     def build(self, input_shape: Shape, labels: int) -> Any:
         """An uncompiled keras model: input [batch, *input_shape], output probabilities [batch, labels]."""
 
-    def shaped(self, inputs: Reals) -> Reals:
+    def shaped(self, inputs: Float32Array) -> Float32Array:
         """Rows as the first layer takes them; as they are unless the model says otherwise."""
         return inputs
 
@@ -74,7 +74,7 @@ class KerasModel(Strict):
         return tensorflow_backend.versions()
 
     def _predicting(self, model: Any) -> Predict:
-        def predict(inputs: Reals) -> Reals:
+        def predict(inputs: Float32Array) -> Float32Array:
             with tensorflow_backend.old_numpy_protocol():
                 return np.asarray(model.predict(self.shaped(inputs), batch_size=256, verbose=0), dtype=np.float32)
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.recipes.recipe import TrainingSettings
-from pipelines.units import Reals
+from pipelines.units import Float32Array
 
 #: From inputs [n, *shape] to probabilities [n, labels], float32.
-Predict: TypeAlias = Callable[[Reals], Reals]
+Predict: TypeAlias = Callable[[Float32Array], Float32Array]
 #: Takes how many epochs are done, a fraction while one runs, and the last whole one's numbers; may raise to stop.
 Tell: TypeAlias = Callable[[float, Mapping[str, float]], None]
 
@@ -21,7 +21,7 @@ Tell: TypeAlias = Callable[[float, Mapping[str, float]], None]
 class Rows:
     """Inputs [n, *shape of the features] and label numbers [n]."""
 
-    inputs: Reals
+    inputs: Float32Array
     truth: npt.NDArray[np.int64]
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from pipelines.errors import UnknownName
-from pipelines.toml_config import Strict, parse
+from pipelines.toml_config import StrictModel, parse
 from pipelines.training.models.keras_model import KerasModel, Shape
 from pipelines.training.models.model import Model
-from pipelines.units import Reals
+from pipelines.units import Float32Array
 
 
 class SoapCnn(KerasModel):
@@ -34,7 +34,7 @@ class SoapCnn(KerasModel):
             raise ValueError("every layer needs at least one filter")
         return self
 
-    def shaped(self, inputs: Reals) -> Reals:
+    def shaped(self, inputs: Float32Array) -> Float32Array:
         """A vector per row gets the one channel that a convolution slides over; what has more axes stays."""
         return inputs[..., None] if inputs.ndim == 2 else inputs
 
@@ -55,7 +55,7 @@ class SoapCnn(KerasModel):
         return model
 
 
-MODELS: Mapping[str, type[Strict]] = {
+MODELS: Mapping[str, type[StrictModel]] = {
     "soap_cnn": SoapCnn,
 }
 

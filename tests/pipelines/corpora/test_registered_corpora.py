@@ -81,7 +81,7 @@ def test_folders_that_are_no_corpus_are_refused(tmp_path: Path) -> None:
         add(tmp_path, "tess", tmp_path / "drama")
     with pytest.raises(UnknownName, match="unknown corpus card 'tes'; did you mean 'tess'"):
         add(tmp_path, "mine", tmp_path / "drama", card="tes")
-    with pytest.raises(ConfigError, match=r"name '\.\./x' will not do"):
+    with pytest.raises(ConfigError, match=r"name '\.\./x' is not valid"):
         add(tmp_path, "../x", tmp_path / "drama")
     assert not (tmp_path / "data").exists()
 

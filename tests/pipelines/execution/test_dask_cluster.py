@@ -1,4 +1,4 @@
-"""pipelines.execution.dask_cluster on real schedulers and workers: the same outcomes as the local pool, whoever dies."""
+"""pipelines.execution.dask_cluster on real schedulers and workers: the same outcomes as the local process pool."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from pipelines.execution import dask_scheduler as schedulers
 from pipelines.execution.dask_cluster import Cluster
 from pipelines.execution.process_pool import Failed, WorkerCrashed, run_each
 from pipelines.execution.shared_storage import Storage, StorageError
-from pipelines.progress import Progress, silent
+from pipelines.progress import Progress, ignore_progress
 from tests.cluster_test_tasks import SHOUT, Shout, Shouted, mortal_cluster, shout
 from tests.s3_server import object_store
 
@@ -69,7 +69,7 @@ def wait_for(what: Any, seconds: float = 60) -> Any:
     raise AssertionError("it never came")
 
 
-def later(coming: list[dict[str, Shout]], _timeout_s: float, _under_way: int) -> dict[str, Shout] | None:
+def later(coming: list[dict[str, Shout]], _timeout_s: float, _running: int) -> dict[str, Shout] | None:
     return coming.pop(0) if coming else None
 
 
@@ -82,21 +82,21 @@ def test_the_same_outcomes_and_files_as_the_local_pool(machines: Machines, stora
         folder.mkdir()
         tasks = {key: task_of(folder, words, key) for key, words in said.items()}
         if place == "local":
-            outcomes[place] = dict(run_each(shout, tasks, jobs=2, stage="shout", report=silent))
+            outcomes[place] = dict(run_each(shout, tasks, jobs=2, stage="shout", report=ignore_progress))
         else:
             absent = {"absent": Shout(folder / "absent", folder, folder, folder, "")}
             coming = [{}, {"four": tasks.pop("four")}, {}]
             with Cluster(machines.address, storage, [SHOUT]) as cluster:
-                more = partial(later, coming)
+                next_tasks = partial(later, coming)
                 outcomes[place] = dict(
-                    cluster.run_each(shout, tasks | absent, stage="shout", report=told.append, more=more)
+                    cluster.run_each(shout, tasks | absent, stage="shout", report=told.append, next_tasks=next_tasks)
                 )
                 gone = outcomes[place].pop("absent")
                 assert isinstance(gone, Failed) and isinstance(gone.error, FileNotFoundError)
                 done = {key: one.words for key, one in outcomes[place].items() if isinstance(one, Shouted)}
                 before = len(tries(folder))
                 again = {key: task_of(folder, said[key], key) for key in done}
-                found = dict(cluster.run_each(shout, again, stage="shout", report=silent))
+                found = dict(cluster.run_each(shout, again, stage="shout", report=ignore_progress))
                 assert {key: one.words for key, one in found.items()} == done and len(tries(folder)) == before
     local, there = outcomes["local"], outcomes["cluster"]
     assert {key for key, one in there.items() if isinstance(one, Failed)} == {"two", "three"}
@@ -120,7 +120,7 @@ def test_the_same_outcomes_and_files_as_the_local_pool(machines: Machines, stora
     assert {(one.stage, one.item) for one in told} <= {("shout", key) for key in said}
 
 
-def test_machines_that_share_no_folder_meet_in_an_object_store(
+def test_machines_without_a_shared_folder_use_an_object_store(
     machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = {name: task_of(tmp_path, f"{name} is far away", name) for name in ("one", "two")}
@@ -131,7 +131,7 @@ def test_machines_that_share_no_folder_meet_in_an_object_store(
     }
     storage = Storage(f"{machines.bucket}/{tmp_path.name}")
     with Cluster(machines.address, storage, [SHOUT]) as cluster:
-        outcomes = dict(cluster.run_each(shout, near, stage="shout", report=silent))
+        outcomes = dict(cluster.run_each(shout, near, stage="shout", report=ignore_progress))
     assert {key: one.words for key, one in outcomes.items()} == {
         "one": ("one", "is", "far", "away"),
         "two": ("two", "is", "far", "away"),
@@ -140,9 +140,7 @@ def test_machines_that_share_no_folder_meet_in_an_object_store(
 
 
 @pytest.mark.stress
-def test_a_worker_killed_in_the_middle_costs_nothing_but_time(
-    machines: Machines, storage: Storage, tmp_path: Path
-) -> None:
+def test_a_killed_worker_costs_only_time(machines: Machines, storage: Storage, tmp_path: Path) -> None:
     tasks = {name: task_of(tmp_path, f"linger {name}", name) for name in ("one", "two", "three")}
     killed: list[int] = []
 
@@ -163,20 +161,18 @@ def test_a_worker_killed_in_the_middle_costs_nothing_but_time(
 
 
 @pytest.mark.stress
-def test_a_task_that_kills_every_worker_is_given_up_and_takes_no_other_with_it(
-    machines: Machines, storage: Storage, tmp_path: Path
-) -> None:
+def test_a_task_that_kills_every_worker_fails_alone(machines: Machines, storage: Storage, tmp_path: Path) -> None:
     said = {"one": "murder", "two": "good morning", "three": "good night"}
     tasks = {key: task_of(tmp_path, words, key) for key, words in said.items()}
     with Cluster(machines.address, storage, [SHOUT]) as cluster:
-        outcomes = dict(cluster.run_each(shout, tasks, stage="shout", report=silent))
+        outcomes = dict(cluster.run_each(shout, tasks, stage="shout", report=ignore_progress))
     assert isinstance(outcomes["two"], Shouted) and isinstance(outcomes["three"], Shouted)
     assert isinstance(outcomes["one"].error, WorkerCrashed)
     assert "every worker that read it was lost" in str(outcomes["one"].error)
     assert len([line for line in tries(tmp_path) if line[0] == "one.mp3"]) == 4
 
 
-def test_stopping_stops_what_the_workers_do(machines: Machines, storage: Storage, tmp_path: Path) -> None:
+def test_cancelling_stops_the_workers(machines: Machines, storage: Storage, tmp_path: Path) -> None:
     tasks = {name: task_of(tmp_path, f"linger {name}", name) for name in ("one", "two", "three")}
 
     def stop(progress: Progress) -> None:
@@ -193,7 +189,9 @@ def test_stopping_stops_what_the_workers_do(machines: Machines, storage: Storage
     assert not list((tmp_path).rglob("*.txt"))
 
 
-def test_a_stop_is_heard_while_the_workers_say_nothing(machines: Machines, storage: Storage, tmp_path: Path) -> None:
+def test_cancelling_works_while_the_workers_report_no_progress(
+    machines: Machines, storage: Storage, tmp_path: Path
+) -> None:
     tasks = {name: task_of(tmp_path, f"hush {name}", name) for name in ("one", "two")}
     told: list[str] = []
 
@@ -219,7 +217,9 @@ def test_a_damaged_result_is_made_again(machines: Machines, storage: Storage, tm
     tasks = {"one": task_of(tmp_path, "good morning", "one")}
     with Cluster(machines.address, storage, [SHOUT]) as cluster:
         for turn in (1, 2):
-            assert isinstance(dict(cluster.run_each(shout, tasks, stage="shout", report=silent))["one"], Shouted)
+            assert isinstance(
+                dict(cluster.run_each(shout, tasks, stage="shout", report=ignore_progress))["one"], Shouted
+            )
             assert len(tries(tmp_path)) == turn
             for file in (tmp_path / "storage").rglob("*"):
                 if file.is_file() and file.suffix != ".is":
@@ -227,33 +227,33 @@ def test_a_damaged_result_is_made_again(machines: Machines, storage: Storage, tm
             (tmp_path / "into" / "one.txt").unlink()
 
 
-def test_a_storage_that_breaks_fails_the_task_and_not_the_run(machines: Machines, tmp_path: Path) -> None:
+def test_a_storage_error_fails_the_task_and_not_the_run(machines: Machines, tmp_path: Path) -> None:
     storage = Storage(f"file://{tmp_path}/storage")
     with Cluster(machines.address, storage, [SHOUT]) as cluster:
         shutil.rmtree(tmp_path / "storage")
         (tmp_path / "storage").write_text("a file in the way")
-        outcome = dict(cluster.run_each(shout, {"one": task_of(tmp_path, "hm", "one")}, stage="shout", report=silent))[
-            "one"
-        ]
+        outcome = dict(
+            cluster.run_each(shout, {"one": task_of(tmp_path, "hm", "one")}, stage="shout", report=ignore_progress)
+        )["one"]
     assert isinstance(outcome, Failed) and isinstance(outcome.error, StorageError)
 
 
-def test_a_worker_with_other_versions_does_nothing(
+def test_a_worker_with_other_versions_runs_no_task(
     machines: Machines, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newer = {**clusters.code(), "av": "99.1"}
+    newer = {**clusters.code_versions(), "av": "99.1"}
     with Cluster(machines.address, storage, [SHOUT]) as cluster:
-        monkeypatch.setattr(clusters, "code", lambda: newer)  # as if workers had joined since that are older
+        monkeypatch.setattr(clusters, "code_versions", lambda: newer)  # as if workers had joined since that are older
         tasks = {"one": task_of(tmp_path, "hm", "one")}
-        outcome = dict(cluster.run_each(shout, tasks, stage="shout", report=silent))["one"]
+        outcome = dict(cluster.run_each(shout, tasks, stage="shout", report=ignore_progress))["one"]
     assert isinstance(outcome, Failed) and isinstance(outcome.error, ClusterLost)
     assert "the only workers left have other versions" in str(outcome.error) and not tries(tmp_path)
-    monkeypatch.setattr("pipelines.execution.shipping.code", lambda: newer)
+    monkeypatch.setattr("pipelines.execution.remote_tasks.code_versions", lambda: newer)
     with pytest.raises(ConfigError, match=r"other versions than this machine: av .* \(here 99\.1\); install the same"):
         Cluster(machines.address, storage, [SHOUT]).__enter__()
 
 
-def test_threads_of_this_process_and_storage_in_memory_will_do(tmp_path: Path) -> None:
+def test_threads_of_this_process_and_storage_in_memory_work(tmp_path: Path) -> None:
     from distributed import LocalCluster
 
     storage = Storage(f"memory://{tmp_path.name}")
@@ -262,12 +262,12 @@ def test_threads_of_this_process_and_storage_in_memory_will_do(tmp_path: Path) -
         LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as local,
         Cluster(local.scheduler_address, storage, [SHOUT]) as cluster,
     ):
-        outcomes = dict(cluster.run_each(shout, tasks, stage="shout", report=silent))
+        outcomes = dict(cluster.run_each(shout, tasks, stage="shout", report=ignore_progress))
     assert {key: one.words for key, one in outcomes.items()} == {"one": ("one", "here"), "two": ("two", "here")}
     assert (tmp_path / "into" / "one.txt").read_text() == "ONE HERE"
 
 
-def test_a_scheduler_that_is_killed_leaves_what_was_done(
+def test_a_killed_scheduler_leaves_finished_tasks(
     tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     tasks = {"quick": task_of(tmp_path, "hm", "quick"), "slow": task_of(tmp_path, "linger", "slow")}
@@ -275,13 +275,15 @@ def test_a_scheduler_that_is_killed_leaves_what_was_done(
     outcomes: dict[str, Any] = {}
     coming = [afterwards]
 
-    def more(_timeout_s: float, _under_way: int) -> dict[str, Shout] | None:
+    def next_tasks(_timeout_s: float, _running: int) -> dict[str, Shout] | None:
         if "slow" not in outcomes:
             return {}
         return coming.pop() if coming else None
 
     with mortal_cluster() as (address, process), Cluster(address, storage, [SHOUT]) as cluster:
-        for key, outcome in cluster.run_each(shout, tasks, stage="shout", report=silent, more=more):
+        for key, outcome in cluster.run_each(
+            shout, tasks, stage="shout", report=ignore_progress, next_tasks=next_tasks
+        ):
             outcomes[key] = outcome
             if key == "quick":
                 wait_for(lambda: len(tries(tmp_path)) == 2)
@@ -290,31 +292,31 @@ def test_a_scheduler_that_is_killed_leaves_what_was_done(
     assert isinstance(outcomes["known"], Shouted)  # the same words: nobody has to be asked
     for key in ("slow", "late"):
         assert isinstance(outcomes[key].error, ClusterLost)
-        assert "was lost; what was done is kept: ingest again for the rest" in str(outcomes[key].error)
+        assert "was lost; finished tasks are kept: ingest again for the rest" in str(outcomes[key].error)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.fixture
-def lonely(storage: Storage) -> Iterator[Cluster]:
+def cluster_without_workers(storage: Storage) -> Iterator[Cluster]:
     """A cluster whose workers have all left."""
     from distributed import LocalCluster
 
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as local,
-        Cluster(local.scheduler_address, storage, [SHOUT], patience_s=0.2) as cluster,
+        Cluster(local.scheduler_address, storage, [SHOUT], no_worker_timeout_s=0.2) as cluster,
     ):
         local.scale(0)
         wait_for(lambda: not local.scheduler.workers)
         yield cluster
 
 
-def test_a_cluster_without_any_worker_left_gives_up(lonely: Cluster, tmp_path: Path) -> None:
+def test_tasks_fail_where_no_worker_is_left(cluster_without_workers: Cluster, tmp_path: Path) -> None:
     tasks = {"one": task_of(tmp_path, "hm", "one")}
-    outcome = dict(lonely.run_each(shout, tasks, stage="shout", report=silent))["one"]
+    outcome = dict(cluster_without_workers.run_each(shout, tasks, stage="shout", report=ignore_progress))["one"]
     assert isinstance(outcome.error, ClusterLost) and "has had no worker for 0.2 s" in str(outcome.error)
 
 
-def test_a_stop_is_heard_where_no_worker_has_ever_said_a_word(lonely: Cluster, tmp_path: Path) -> None:
+def test_cancelling_works_where_no_worker_has_ever_reported(cluster_without_workers: Cluster, tmp_path: Path) -> None:
     told: list[Progress] = []
 
     def stop(progress: Progress) -> None:
@@ -322,7 +324,9 @@ def test_a_stop_is_heard_where_no_worker_has_ever_said_a_word(lonely: Cluster, t
         raise Cancelled("enough")
 
     with pytest.raises(Cancelled, match="enough"):
-        dict(lonely.run_each(shout, {"one": task_of(tmp_path, "hm", "one")}, stage="shout", report=stop))
+        dict(
+            cluster_without_workers.run_each(shout, {"one": task_of(tmp_path, "hm", "one")}, stage="shout", report=stop)
+        )
     assert told == [Progress("shout", 0, item="one")]
 
 
@@ -331,7 +335,7 @@ def test_no_scheduler_no_worker_or_no_address_is_one_sentence(
 ) -> None:
     from distributed import LocalCluster
 
-    monkeypatch.setattr(schedulers, "ANSWER_S", 1.0)  # where nobody is there to answer
+    monkeypatch.setattr(schedulers, "CONNECT_TIMEOUT_S", 1.0)  # where nobody is there to answer
     with socket.socket() as silent_one, socket.socket() as closed:
         silent_one.bind(("127.0.0.1", 0))
         silent_one.listen()
@@ -343,7 +347,7 @@ def test_no_scheduler_no_worker_or_no_address_is_one_sentence(
     for address in ("nonsense", "foo://x:1", "tcp://", "tcp://x:notaport", ""):
         with pytest.raises(ConfigError, match=r"scheduler"):
             Cluster(address, storage, [SHOUT]).__enter__()
-    monkeypatch.setattr(schedulers, "ANSWER_S", 60.0)
+    monkeypatch.setattr(schedulers, "CONNECT_TIMEOUT_S", 60.0)
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as local,
         pytest.raises(ConfigError, match=r"has no workers; start some with 'dask worker inproc://"),

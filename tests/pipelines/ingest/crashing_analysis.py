@@ -4,18 +4,18 @@ that stops in the middle."""
 import os
 import time
 
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.source_analysis import Analysed, Task
 from pipelines.ingest.source_analysis import analyse as really_analyse
 
 
-def analyse(task: Task, tell: Tell) -> Analysed:
+def analyse(task: Task, tell: OnProgress) -> Analysed:
     if task.path.stem == "deadly":
         os.abort()
     return really_analyse(task, tell)
 
 
-def halfway(task: Task, tell: Tell) -> Analysed:
+def halfway(task: Task, tell: OnProgress) -> Analysed:
     """Says one word, and goes on when a file `go` lies beside the recording, or after two minutes."""
     tell(1, 2)
     until = time.monotonic() + 120

@@ -16,10 +16,11 @@ import soundfile
 from av.stream import Disposition
 
 from pipelines.errors import MediaError
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.analysis import track_reader
 from pipelines.ingest.report import IngestReport, Row
-from pipelines.ingest.reproduce.rebuild import open_manifest, verify_sources
+from pipelines.ingest.reproduce.rebuild import verify_sources
+from pipelines.ingest.reproduce.shared_manifest import open_manifest
 from pipelines.ingest.run import run, stages
 from pipelines.ingest.selection.screens import SCREENS
 from pipelines.ingest.source_analysis import Analysed, Task, analyse
@@ -28,7 +29,7 @@ from pipelines.media import audio
 from pipelines.progress import Progress
 from pipelines.schema import Clip
 from pipelines.study import Study, create_study
-from tests.malformed_media import Track, joined, mux, shorten, spoil, wav_bytes
+from tests.malformed_media import Track, concatenate, damage, mux, truncate, wav_bytes
 from tests.synthetic_audio import noise, video_without_sound, voice
 
 #: Every window with speech in it becomes a clip: what is asked here is which samples, not which windows.
@@ -107,7 +108,7 @@ def one_after_the_other(codec: str, rate_hz: int) -> Maker:
     def make(path: Path) -> None:
         left = speech(rate_hz)
         stereo = np.stack([left, np.roll(0.5 * left, 9)])
-        joined(path, [Track(speech(rate_hz), rate_hz, codec), Track(stereo, rate_hz, codec, "stereo")])
+        concatenate(path, [Track(speech(rate_hz), rate_hz, codec), Track(stereo, rate_hz, codec, "stereo")])
 
     return make
 
@@ -148,10 +149,10 @@ GOOD: dict[str, Maker] = {
     "no_suffix": encoded("pcm16"),
     "mono_then_stereo.flac": one_after_the_other("flac", 16000),
     "mono_then_stereo.ts": one_after_the_other("aac", 48000),
-    "joined.mp3": lambda path: joined(path, [Track(speech(44100), 44100, "libmp3lame") for _ in "ab"]),
+    "joined.mp3": lambda path: concatenate(path, [Track(speech(44100), 44100, "libmp3lame") for _ in "ab"]),
     "variable_frames.mp4": lambda path: mux(path, [Track(speech())], [0, 10, 500, 520, 3000, 3001, 8000, 8990]),
-    "late_sound.mp4": lambda path: mux(path, [Track(speech(), later=lambda _: 32000)], [0, 4000, 11000]),
-    "late_alone.mp4": lambda path: mux(path, [Track(speech(), later=lambda _: 32000)]),  # an edit list with a pause
+    "late_sound.mp4": lambda path: mux(path, [Track(speech(), delay=lambda _: 32000)], [0, 4000, 11000]),
+    "late_alone.mp4": lambda path: mux(path, [Track(speech(), delay=lambda _: 32000)]),  # an edit list with a pause
     "stream.wav": lambda path: path.write_bytes(wav_bytes(pcm(), size=0xFFFFFFFF)),
     "no_size.wav": lambda path: path.write_bytes(wav_bytes(pcm(), size=0)),
     "odd_bytes.wav": lambda path: path.write_bytes(wav_bytes(pcm() + b"\1")),
@@ -183,17 +184,17 @@ BAD: dict[str, tuple[Maker, str, str]] = {
     "page.mp4": (lambda path: path.write_text("<!doctype html><p>Not here" * 99), "not_media", "gone"),
     "picture_only.mp4": (video_without_sound, "no_audio", "gone"),
     "no_samples.wav": (lambda path: path.write_bytes(wav_bytes(b"")), "no_audio", "gone"),
-    "no_index.mp4": (made(shorten, "aac", "mp4"), "cut_short", "fix"),
-    "short.wav": (made(shorten, "pcm16", "wav"), "cut_short", "fix"),
-    "short.mp3": (made(shorten, "mp3", "mp3"), "cut_short", "fix"),
-    "short.webm": (made(shorten, "opus", "webm"), "cut_short", "fix"),
-    "short.mkv": (made(shorten, "aac", "mkv"), "cut_short", "fix"),
-    "short.flac": (made(shorten, "flac", "flac"), "damaged", "fix"),
+    "no_index.mp4": (made(truncate, "aac", "mp4"), "cut_short", "fix"),
+    "short.wav": (made(truncate, "pcm16", "wav"), "cut_short", "fix"),
+    "short.mp3": (made(truncate, "mp3", "mp3"), "cut_short", "fix"),
+    "short.webm": (made(truncate, "opus", "webm"), "cut_short", "fix"),
+    "short.mkv": (made(truncate, "aac", "mkv"), "cut_short", "fix"),
+    "short.flac": (made(truncate, "flac", "flac"), "damaged", "fix"),
     "four_gigabytes.wav": (lambda path: path.write_bytes(wav_bytes(pcm(), size=0xF0000000)), "cut_short", "fix"),
-    "spoilt.m4a": (made(spoil, "aac", "m4a"), "damaged", "fix"),
+    "spoilt.m4a": (made(damage, "aac", "m4a"), "damaged", "fix"),
     "mp3_in_name.wav": (tagged, "damaged", "fix"),
     "two_rates.flac": (
-        lambda path: joined(path, [Track(speech(rate_hz), rate_hz, "flac") for rate_hz in (48000, 24000)]),
+        lambda path: concatenate(path, [Track(speech(rate_hz), rate_hz, "flac") for rate_hz in (48000, 24000)]),
         "changes_midway",
         "fix",
     ),
@@ -276,18 +277,18 @@ def test_missing_time_is_noted_and_nothing_is_put_in(study: Study, tmp_path: Pat
     for suffix in ("mkv", "mp4", "ts"):
         later = {"mkv": 80000, "mp4": 64000, "ts": 48000}[suffix]
         path = mux(
-            tmp_path / f"gap_{suffix}.{suffix}", [Track(speech(), later=lambda n, k=later: 0 if n < 40000 else k)]
+            tmp_path / f"gap_{suffix}.{suffix}", [Track(speech(), delay=lambda n, k=later: 0 if n < 40000 else k)]
         )
         (row,) = ingest(study, path).sources
         assert (row.status, row.reason_code) == ("ingested", "gaps"), row
-        assert f"{later / 16000:.1f} s are missing within it" in row.reason
+        assert f"{later / 16000:.1f} s are missing according to its time stamps" in row.reason
         check_exact(study, path, f"gap_{suffix}")
         assert ingest(study, path).sources[0].reason == row.reason
     assert {row["reason_code"] for row in read_table(study.sources_csv)} == {"gaps"}
 
 
 def test_when_the_first_sample_is_to_be_heard_is_kept_for_the_picture(study: Study, tmp_path: Path) -> None:
-    late = mux(tmp_path / "late.mkv", [Track(speech(), later=lambda _: 32000)], [0, 4000, 8000])
+    late = mux(tmp_path / "late.mkv", [Track(speech(), delay=lambda _: 32000)], [0, 4000, 8000])
     prompt = mux(tmp_path / "prompt.mp4", [Track(speech())], [0, 4000])
     ingest(study, late, prompt)
     first = {row["source_id"]: float(row["first_pts_s"]) for row in read_table(study.sources_csv)}
@@ -349,7 +350,7 @@ def test_salvage_keeps_what_comes_before_the_damage_and_says_so(study: Study, me
     assert report.exit_code == 0
     for row, path in zip(report.sources, paths, strict=True):
         assert (row.status, row.reason_code, row.clips > 0) == ("ingested", "salvaged", True), row
-        assert row.reason.startswith(path.name + ": ") and row.reason.endswith("; what comes before was kept")
+        assert row.reason.startswith(path.name + ": ") and row.reason.endswith("; the audio before it was kept")
     assert {row["reason_code"] for row in read_table(study.sources_csv)} == {"salvaged"}
     checked = verify_sources(open_manifest(study.manifests), [tmp_path], study.cache / "scratch", jobs=1)
     assert checked.counts["exact"] == len(clips_of(study)), [one for one in checked.findings if not one.is_same]
@@ -370,7 +371,7 @@ def test_a_damaged_recording_is_not_decoded_again_every_night(
     shutil.copy(media / "spoilt.m4a", path)
     (first,) = ingest(study, path).sources
 
-    def refuse(task: Task, tell: Tell) -> Analysed:
+    def refuse(task: Task, tell: OnProgress) -> Analysed:
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(stages, "analyse", refuse)
@@ -399,7 +400,7 @@ def test_a_file_that_changes_while_it_is_read_is_told_and_taken_when_it_rests(st
 
 
 def test_a_recording_without_end_is_ended(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(track_reader, "LONGEST_S", 60.0)
+    monkeypatch.setattr(track_reader, "MAX_DURATION_S", 60.0)
     soundfile.write(tmp_path / "hush.flac", np.zeros(8000 * 3600, np.int16), 8000)
     assert (tmp_path / "hush.flac").stat().st_size < 200_000  # an hour in a few bytes
     (row,) = ingest(study, tmp_path / "hush.flac").sources
@@ -503,7 +504,7 @@ def test_a_recording_that_kills_its_decoder_costs_one_row(study: Study, tmp_path
 
 
 def test_memory_that_is_refused_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def greedy(task: Task, tell: Tell) -> Analysed:
+    def greedy(task: Task, tell: OnProgress) -> Analysed:
         raise MemoryError
 
     monkeypatch.setattr(stages, "analyse", greedy)
@@ -553,9 +554,9 @@ def test_the_same_recording_twice_in_a_corpus_is_taken_once(tmp_path: Path, real
 
 def test_a_reading_refuses_what_it_is_not_asked_to_salvage(tmp_path: Path) -> None:
     path = tmp_path / "spoilt.m4a"
-    made(spoil, "aac", "m4a")(path)
+    made(damage, "aac", "m4a")(path)
     with (
-        track_reader.open_reading(path) as opened,
-        pytest.raises(MediaError, match="or keep what comes before with --salv"),
+        track_reader.open_track(path) as opened,
+        pytest.raises(MediaError, match="or keep the audio before it with --salv"),
     ):
         list(opened.mono(lambda *_: None))

@@ -41,7 +41,7 @@ def reason(path: Path) -> str:
     ],
 )
 @pytest.mark.parametrize("channels", [1, 2])
-def test_every_container_is_read_whole_in_place_and_in_pitch(
+def test_every_container_is_decoded_completely_at_the_right_time_and_pitch(
     tmp_path: Path, name: str, codec: audio.Codec, rate_hz: int, channels: int
 ) -> None:
     sound = np.stack([tone(2.0, rate_hz)] * channels)
@@ -69,14 +69,14 @@ def test_blocks_join_to_the_same_samples_whatever_their_length(tmp_path: Path, n
     np.testing.assert_array_equal(np.concatenate(short, axis=1), whole)
 
 
-def test_encoding_the_same_sound_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_encoding_the_same_audio_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.m4a", "b.m4a"):
         audio.encode(tmp_path / name, noise(1.0, 44100), 44100, "aac")
     assert (tmp_path / "a.m4a").read_bytes() == (tmp_path / "b.m4a").read_bytes()
 
 
 @given(hnp.arrays(np.int16, st.integers(1, 300)))
-def test_pcm16_survives_the_way_through_float(pcm: audio.Pcm16) -> None:
+def test_pcm16_round_trips_through_float(pcm: audio.Pcm16) -> None:
     np.testing.assert_array_equal(audio.to_pcm16(pcm.astype(np.float32) / np.float32(32768)), pcm)
 
 
@@ -131,7 +131,7 @@ def test_resampling_keeps_the_tone_and_the_shape() -> None:
     np.testing.assert_array_equal(audio.resample(sound, 44100, 44100), sound)
 
 
-def test_bad_files_say_what_they_are(tmp_path: Path) -> None:
+def test_unreadable_files_have_a_reason_code(tmp_path: Path) -> None:
     assert reason(tmp_path / "none.wav") == "missing"
     assert reason(tmp_path) == "folder"
     for suffix, extension in itertools.product(
@@ -155,7 +155,7 @@ def test_a_playlist_that_names_other_files_is_not_followed(tmp_path: Path) -> No
         assert reason(tmp_path / name) == "not_media"
 
 
-def test_a_file_cut_short_is_an_error_not_a_short_recording(tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error_not_a_short_recording(tmp_path: Path) -> None:
     audio.encode(tmp_path / "whole.flac", noise(3.0, 44100), 44100, "flac")
     whole = (tmp_path / "whole.flac").read_bytes()
     (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 3])
@@ -166,7 +166,7 @@ def test_a_file_cut_short_is_an_error_not_a_short_recording(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "name", ["a:b.mp3", "qu\"ote's.mp3", "喊 叫 😱.mp3", "new\nline.mp3", "-x %d.mp3", "l" * 200 + ".mp3"]
 )
-def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:
+def test_unusual_file_names_are_accepted(tmp_path: Path, name: str) -> None:
     audio.encode(tmp_path / name, tone(0.5), 16000, "mp3")
     assert audio.read(tmp_path / name)[0].shape == (1, 8000)
 
@@ -182,7 +182,7 @@ def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:
         ("AMI_excerpts/tst00.wav", "wav", 16000, 1),
     ],
 )
-def test_the_oddities_of_real_corpora_are_read_right(
+def test_unusual_wav_files_of_real_corpora_are_read_correctly(
     real_recordings: Path, name: str, container: str, rate_hz: int, channels: int
 ) -> None:
     path = real_recordings / name
@@ -193,7 +193,7 @@ def test_the_oddities_of_real_corpora_are_read_right(
     assert 0.001 < np.abs(decoded).max() <= 1.0
 
 
-def test_facts_and_sound_come_from_one_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_and_audio_come_from_one_open_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.wav"
     audio.write_pcm16(path, audio.to_pcm16(tone(0.5, 22050)), 22050)
     opened: list[str] = []

@@ -8,8 +8,8 @@ from av.stream import Disposition
 
 from pipelines.errors import MediaError
 from pipelines.media import audio
-from pipelines.media.container_headers import is_mp4_without_index, mp3_counts_its_frames, wav_share_here
-from tests.malformed_media import Track, joined, mux, shorten, spoil, wav_bytes
+from pipelines.media.container_headers import is_mp4_without_index, mp3_has_frame_count, wav_complete_fraction
+from tests.malformed_media import Track, concatenate, damage, mux, truncate, wav_bytes
 from tests.synthetic_audio import noise, tone
 
 PCM = audio.to_pcm16(tone(2.0)).astype("<i2").tobytes()
@@ -22,10 +22,10 @@ def reason(path: Path) -> str:
     return refused.value.reason_code
 
 
-def test_stereo_after_mono_is_one_recording_of_their_means(tmp_path: Path) -> None:
+def test_stereo_after_mono_is_mixed_to_one_mono_recording(tmp_path: Path) -> None:
     sound = noise(2.0, 48000)
     parts = [Track(sound, 48000, "flac"), Track(np.stack([sound, -0.5 * sound]), 48000, "flac", "stereo")]
-    path = joined(tmp_path / "mix.flac", parts)
+    path = concatenate(tmp_path / "mix.flac", parts)
     mono, rate_hz = audio.read_mono(path)
     np.testing.assert_allclose(mono, np.concatenate([sound, 0.25 * sound]), atol=1e-4)
     with audio.open_recording(path) as opened:
@@ -36,9 +36,9 @@ def test_stereo_after_mono_is_one_recording_of_their_means(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("flac", "flac"), ("aac", "aac"), ("ts", "aac"), ("mp3", "libmp3lame")])
-def test_another_rate_midway_is_told_after_the_sound_before_it(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_a_rate_change_is_an_error_after_the_audio_before_it(tmp_path: Path, suffix: str, codec: str) -> None:
     parts = [Track(tone(2.0, rate_hz), rate_hz, codec) for rate_hz in (48000, 24000)]
-    path = joined(tmp_path / f"two.{suffix}", parts)
+    path = concatenate(tmp_path / f"two.{suffix}", parts)
     for block_s in (30.0, 0.25):
         blocks: list[audio.Audio] = []
         with pytest.raises(MediaError, match=r"changes from 48000 to 24000 Hz after 2\.\d s; convert it") as told:
@@ -47,22 +47,22 @@ def test_another_rate_midway_is_told_after_the_sound_before_it(tmp_path: Path, s
         assert sum(block.shape[1] for block in blocks) == pytest.approx(2.0 * 48000, abs=2500)
 
 
-def test_files_joined_to_one_with_their_tags_are_read_whole(tmp_path: Path) -> None:
-    path = joined(tmp_path / "joined.mp3", [Track(tone(2.0, 44100), 44100, "libmp3lame")] * 3)
+def test_concatenated_files_with_tags_are_read_completely(tmp_path: Path) -> None:
+    path = concatenate(tmp_path / "joined.mp3", [Track(tone(2.0, 44100), 44100, "libmp3lame")] * 3)
     assert path.read_bytes().count(b"ID3") == 3
     assert audio.read_mono(path)[0].size == pytest.approx(6 * 44100, abs=4 * 1152)
 
 
-def test_a_broadcast_joined_in_the_middle_of_a_frame_is_read(tmp_path: Path) -> None:
+def test_a_broadcast_that_starts_within_a_frame_is_read(tmp_path: Path) -> None:
     whole = mux(tmp_path / "whole.ac3", [Track(tone(4.0, 48000), 48000, "ac3")])
     (tmp_path / "late.ac3").write_bytes(whole.read_bytes()[5003:])
     assert audio.read_mono(tmp_path / "late.ac3")[0].size > 3.4 * 48000
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
-def test_missing_time_is_told_and_not_filled(tmp_path: Path, suffix: str) -> None:
+def test_missing_time_is_reported_and_not_filled(tmp_path: Path, suffix: str) -> None:
     steady = mux(tmp_path / f"steady.{suffix}", [Track(tone(4.0))])
-    path = mux(tmp_path / f"gap.{suffix}", [Track(tone(4.0), later=lambda n: 0 if n < 32000 else 48000)])
+    path = mux(tmp_path / f"gap.{suffix}", [Track(tone(4.0), delay=lambda n: 0 if n < 32000 else 48000)])
     for file, gaps_s in ((steady, 0.0), (path, 3.0)):
         with audio.open_recording(file) as opened:
             samples = sum(block.shape[1] for block in opened.blocks())
@@ -71,40 +71,40 @@ def test_missing_time_is_told_and_not_filled(tmp_path: Path, suffix: str) -> Non
     np.testing.assert_array_equal(audio.read_mono(path)[0], audio.read_mono(steady)[0])
 
 
-def test_a_length_is_believed_only_where_the_header_says_that_of_the_track(tmp_path: Path) -> None:
+def test_a_length_is_used_only_where_the_header_states_that_of_the_track(tmp_path: Path) -> None:
     sound = Track(tone(4.0))
     film = [0, 3000, 3001, 9000]  # the picture goes on longer than the sound
     promises = {
         mux(tmp_path / "a.mp4", [sound], film): 4.0,
         mux(tmp_path / "a.mkv", [sound], film): 4.0,
         mux(tmp_path / "a.mka", [sound]): 4.0,
-        mux(tmp_path / "late.mkv", [Track(tone(4.0), later=lambda _: 32000)], film): 4.0,
+        mux(tmp_path / "late.mkv", [Track(tone(4.0), delay=lambda _: 32000)], film): 4.0,
         mux(tmp_path / "a.mp3", [Track(tone(4.0), codec="libmp3lame")]): 4.0,
         mux(tmp_path / "a.ts", [sound]): None,
         mux(tmp_path / "a.aac", [sound]): None,
     }
-    for path, promised_s in promises.items():
-        found = audio.probe(path).promised_s
-        assert found == (None if promised_s is None else pytest.approx(promised_s, abs=0.1)), path.name
+    for path, declared_s in promises.items():
+        found = audio.probe(path).declared_s
+        assert found == (None if declared_s is None else pytest.approx(declared_s, abs=0.1)), path.name
     for path in list(promises)[1:5]:
-        cut = shorten(path, tmp_path / f"cut{path.suffix}")
-        assert audio.probe(cut).promised_s == pytest.approx(4.0, abs=0.1), path.name
+        cut = truncate(path, tmp_path / f"cut{path.suffix}")
+        assert audio.probe(cut).declared_s == pytest.approx(4.0, abs=0.1), path.name
         assert audio.read_mono(cut)[0].size < 3 * 16000, path.name
-    assert not mp3_counts_its_frames(tmp_path / "a.aac")
+    assert not mp3_has_frame_count(tmp_path / "a.aac")
 
 
 @pytest.mark.parametrize(
     ("size", "share"),
     [(len(PCM), 1.0), (2 * len(PCM), 0.5), (0, None), (0x7FFFFFFF, None), (0xFFFFFFFF, None), (len(PCM) - 2, 1.0)],
 )
-def test_a_wave_file_that_holds_less_than_it_says(tmp_path: Path, size: int, share: float | None) -> None:
+def test_the_complete_fraction_of_a_truncated_wave_file(tmp_path: Path, size: int, share: float | None) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav_bytes(PCM, size=size))
-    assert wav_share_here(path) == share
-    assert audio.probe(path).promised_s == (None if share is None else pytest.approx(2.0 / share, abs=1e-3))
+    assert wav_complete_fraction(path) == share
+    assert audio.probe(path).declared_s == (None if share is None else pytest.approx(2.0 / share, abs=1e-3))
     assert audio.read_mono(path)[0].size in (32000, 31999)
     path.write_bytes(wav_bytes(PCM, size=size)[:20])
-    assert wav_share_here(path) is None
+    assert wav_complete_fraction(path) is None
 
 
 @pytest.mark.parametrize(
@@ -120,24 +120,24 @@ def test_a_wave_file_that_holds_less_than_it_says(tmp_path: Path, size: int, sha
         (wav_bytes(PCM)[:30], "not_media"),
     ],
 )
-def test_headers_that_lie_ask_for_no_memory_and_end_nothing(tmp_path: Path, content: bytes, code: str) -> None:
+def test_false_headers_allocate_no_memory_and_crash_nothing(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "lie.wav"
     path.write_bytes(content)
     assert reason(path) == code
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "m4a", "mov"])
-def test_an_mp4_without_its_end_is_told_from_what_is_no_recording(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_mp4_is_distinguished_from_other_files(tmp_path: Path, suffix: str) -> None:
     whole = mux(tmp_path / f"whole.{suffix}", [Track(tone(3.0))])
-    cut = shorten(whole, tmp_path / f"cut.{suffix}")
+    cut = truncate(whole, tmp_path / f"cut.{suffix}")
     assert reason(cut) == "cut_short" and not is_mp4_without_index(whole)
     (tmp_path / "page.mp4").write_bytes(b"<!doctype html>" * 99)
     assert reason(tmp_path / "page.mp4") == "not_media"
 
 
-def test_sound_before_a_spoilt_packet_comes_out_before_the_error(tmp_path: Path) -> None:
+def test_audio_before_a_damaged_packet_is_yielded_before_the_error(tmp_path: Path) -> None:
     whole = mux(tmp_path / "whole.m4a", [Track(tone(6.0))])
-    path = spoil(whole, tmp_path / "spoilt.m4a")
+    path = damage(whole, tmp_path / "spoilt.m4a")
     blocks: list[audio.Audio] = []
     with pytest.raises(MediaError, match=r"cannot be decoded after \d\.\d s") as told:
         blocks.extend(audio.decode_blocks(path))
@@ -147,12 +147,12 @@ def test_sound_before_a_spoilt_packet_comes_out_before_the_error(tmp_path: Path)
     np.testing.assert_array_equal(good, audio.read(whole)[0][:, : good.shape[1]])
 
 
-def test_tracks_say_what_they_are_and_the_chooser_sees_them(tmp_path: Path) -> None:
+def test_track_facts_are_read_and_passed_to_the_track_choice(tmp_path: Path) -> None:
     low, high = tone(2.0, hz=200), tone(2.0, hz=900)
     tracks = [Track(low, language="eng", disposition=Disposition.default), Track(high, language="spa")]
     path = mux(tmp_path / "two.mkv", [*tracks, Track(low, language="spa", disposition=Disposition.comment)])
     seen = audio.probe(path).tracks
-    assert [(one.language, one.is_default, one.is_aside) for one in seen] == [
+    assert [(one.language, one.is_default, one.is_secondary) for one in seen] == [
         ("eng", True, False), ("spa", False, False), ("spa", False, True)
     ]  # fmt: skip
     with audio.open_recording(path, lambda all_: len(all_) - 2) as opened:
@@ -175,7 +175,7 @@ def test_tracks_say_what_they_are_and_the_chooser_sees_them(tmp_path: Path) -> N
         ("a.pls", "[playlist]\nFile1={secret}\n"),
     ],
 )
-def test_a_file_that_names_others_opens_none_of_them(tmp_path: Path, name: str, content: str) -> None:
+def test_a_file_that_names_other_files_opens_none_of_them(tmp_path: Path, name: str, content: str) -> None:
     secret = tmp_path / "secret.mp3"
     audio.encode(secret, tone(1.0), 16000, "mp3")
     path = tmp_path / name

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.training import Run, open_run
-from tests.shared_runs import Ended
+from tests.shared_runs import FinishedRun
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(training_ended: Ended) -> Trained:
+def trained(training_ended: FinishedRun) -> Trained:
     assert training_ended.code == 0, training_ended.err
     known = json.loads((training_ended.folder / "known.json").read_text())
     return Trained(training_ended.folder, known, training_ended.out + training_ended.err)

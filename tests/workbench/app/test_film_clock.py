@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from pipelines.ingest.preview.decoded_audio import make_sound
+from pipelines.ingest.preview.decoded_audio import decode_to_cache
 from pipelines.ingest.run import run
 from pipelines.media.recording import probe
 from tests.small_study import lenient_study
@@ -72,7 +72,7 @@ def test_the_clipper_shows_what_is_seen_when_it_is_heard(tmp_path: Path, sound_s
     assert isinstance(mined, Mined)
     task = clipper_source.sound_task(study, mined, clipper_source.known(study))
     assert not isinstance(task, str)
-    make_sound(task, lambda *_: None)
+    decode_to_cache(task, lambda *_: None)
     sound = clipper_source.sound_of(study, mined)
     assert sound is not None
     with open_store(study) as store:

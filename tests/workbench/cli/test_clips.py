@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.ingest.repeats import Repeat
 from pipelines.ingest.run import run
-from pipelines.ingest.series.repeat_masks import Copy, Repeated
+from pipelines.ingest.series.repeat_masks import SourceCopy, StudyRepeats
 from pipelines.manifest import read_clips
 from pipelines.media import audio
 from pipelines.study import Study, create_study
@@ -91,14 +91,14 @@ def test_a_manifest_from_outside_needs_a_place(
 def test_repeats_are_told_and_drawn(
     study: Study, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Repeated(
+    told = StudyRepeats(
         order=("e1", "e2", "away"),
         seconds={"e1": 60.0, "e2": 70.0},
         repeats=(Repeat("e1", 5.0, "e2", 8.0, 4.0, "recap", 0.9, refined=True),),
-        copies={"e2": Copy("e1", 0.9)},
-        unread=("away",),
+        copies={"e2": SourceCopy("e1", 0.9)},
+        not_compared=("away",),
     )
-    monkeypatch.setattr("pipelines.ingest.series.repeat_masks.read_repeated", lambda _: told)
+    monkeypatch.setattr("pipelines.ingest.series.repeat_masks.read_study_repeats", lambda _: told)
     code, out, _ = call(capsys, "clips", "repeats", "--json", "--picture", str(tmp_path / "repeats.svg"))
     document = json.loads(out)
     assert code == 0 and (tmp_path / "repeats.svg").read_bytes().startswith(b"<?xml")
@@ -115,6 +115,6 @@ def test_repeats_are_told_and_drawn(
 def test_repeats_of_nothing_say_what_makes_them(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.ingest.series.repeat_masks.read_repeated", lambda _: Repeated())
+    monkeypatch.setattr("pipelines.ingest.series.repeat_masks.read_study_repeats", lambda _: StudyRepeats())
     code, out, _ = call(capsys, "clips", "repeats")
     assert code == 0 and "Nothing was compared yet" in out

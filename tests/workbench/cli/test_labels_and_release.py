@@ -116,7 +116,7 @@ def test_a_broken_release_ends_with_1(capsys, study, answers):
     ("arguments", "words"),
     [
         (("release", "create", "r1"), "has a label yet"),
-        (("release", "create", "../r"), "will not do"),
+        (("release", "create", "../r"), "is not valid"),
         (("release", "create", "r1", "--rule", "majorty"), "did you mean 'majority'"),
         (("release", "verify", "r1"), "unknown release 'r1'"),
         (("release", "export", "r1", "--out", "x"), "unknown release"),

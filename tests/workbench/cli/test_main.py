@@ -51,7 +51,7 @@ def test_a_mistake_is_one_sentence_and_exit_2(capsys, tmp_path, monkeypatch):
     code, out, err = call(capsys, "init", "../x")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
-    assert "will not do" in err
+    assert "is not valid" in err
     assert not any(tmp_path.iterdir())
 
 

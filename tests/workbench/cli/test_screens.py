@@ -27,7 +27,7 @@ def test_the_funnel_is_told_in_words_and_as_json(study: Study, capsys: pytest.Ca
     code, out, _ = call(capsys, "clips", "funnel", "--json")
     told = json.loads(out)
     assert code == 0 and sum(told["arms"].values()) == told["status"]["keep"] == len(read_clips(study.clips_csv))
-    assert told["steps"][0]["name"] == "sound" and len(told["loudness"]) == 4
+    assert told["steps"][0]["name"] == "audio" and len(told["loudness"]) == 4
     code, out, _ = call(capsys, "clips", "funnel")
     assert code == 0 and "by loudness" in out and "share of the clip that is speech: under 0.6" in out
 

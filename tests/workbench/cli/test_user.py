@@ -59,7 +59,7 @@ def test_an_invitation_leads_to_where_the_study_is_served(
         (("user", "invite", "Nobody"), "there is nobody named 'Nobody'"),
         (("user", "add", "  "), "a name is needed"),
         (("user", "add", "Mei", "--role", "king"), "king"),
-        (("user", "add", "Mei", "--study", "../up"), "will not do"),
+        (("user", "add", "Mei", "--study", "../up"), "is not valid"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(

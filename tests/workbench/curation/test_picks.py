@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import DataError
-from pipelines.ingest.preview.decoded_audio import SoundTask, make_sound, sound_folder
+from pipelines.ingest.preview.decoded_audio import DecodeTask, decode_to_cache, decoded_audio_folder
 from pipelines.ingest.selection.manual_picks import (
     Pick,
     Speaker,
@@ -190,7 +190,7 @@ def test_what_two_people_picked_one_after_the_other_stays_with_the_second(
 ) -> None:
     path = tmp_path / "ep1.m4a"
     audio.encode(path, voice(40, HZ), HZ, "aac")
-    make_sound(SoundTask("ep1", path, "ab" * 32, sound_folder(study, "ep1", "ab" * 32)), lambda *_: None)
+    decode_to_cache(DecodeTask("ep1", path, "ab" * 32, decoded_audio_folder(study, "ep1", "ab" * 32)), lambda *_: None)
     follow(study, desk.record([pick(1), pick(2, kind="unpick", rater="ben"), pick(3, rater="ben")]))
     done = desk.record([undo(4, 1)])
     follow(study, done)
@@ -297,7 +297,7 @@ def test_the_clip_is_cut_from_the_exact_sound_and_goes_with_the_pick(
     follow(study, done)
     file = study.clip_path("ep1-000020008")
     assert not file.exists()  # its sound is not made: ingest cuts it
-    make_sound(SoundTask("ep1", path, "ab" * 32, sound_folder(study, "ep1", "ab" * 32)), lambda *_: None)
+    decode_to_cache(DecodeTask("ep1", path, "ab" * 32, decoded_audio_folder(study, "ep1", "ab" * 32)), lambda *_: None)
     real, tries = audio.write_pcm16, []
 
     def swept_once(file: Path, *sound: object) -> None:

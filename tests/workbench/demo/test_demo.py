@@ -12,7 +12,7 @@ import pytest
 from pipelines.atomic_write import sha256_file
 from pipelines.compare import STYLES, compare
 from pipelines.manifest import read_clips
-from pipelines.release import open_release, problems
+from pipelines.release import integrity_problems, open_release
 from pipelines.study import Study
 from workbench.releases.datasets import labelled_clips
 from workbench.store import open_store
@@ -71,7 +71,7 @@ def test_raters_are_machines_and_called_simulated(demo):
 def test_the_release_is_as_it_was_made(demo):
     root, document = demo
     release = open_release(Study(root, "demo"), "r1")
-    assert problems(release) == ()
+    assert integrity_problems(release) == ()
     assert release.digest == document["steps"]["release"]["digest"]
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from pipelines.ingest.run import run
-from pipelines.ingest.selection.threshold_preview import read_candidates, what_if
+from pipelines.ingest.selection.threshold_preview import preview_thresholds, read_candidates
 from pipelines.manifest import read_clips
-from pipelines.study import Bounds, Study
+from pipelines.study import ScreenThresholds, Study
 from pipelines.takedowns import Takedown, write_takedowns
 from tests.workbench.command_line import call
 from workbench.labels.answered_clips import answered, answered_in, leaving_words, outside
 from workbench.store import Event, open_store
 
-STRICT = Bounds(min=0.95)
+STRICT = ScreenThresholds(min=0.95)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def say(study: Study, names: list[str], rater: str = "ada", kind: str = "person"
 @pytest.fixture
 def leaving(study: Study) -> list[str]:
     """Clips that a stricter screen would take out."""
-    found = what_if(read_candidates(study.candidates), study.settings, {"speech_ratio": STRICT}).loses
+    found = preview_thresholds(read_candidates(study.candidates), study.settings, {"speech_ratio": STRICT}).lost
     assert len(found) >= 3
     return list(found)
 

@@ -152,7 +152,7 @@ def test_a_name_is_given_once(study):
         create_release(study, "r1")
     assert files(study.releases / "r1") == before
     for bad in ("../r2", "R 2", ""):
-        with pytest.raises(ConfigError, match="will not do"):
+        with pytest.raises(ConfigError, match="is not valid"):
             create_release(study, bad)
     with pytest.raises(UnknownName, match="did you mean 'majority'"):
         create_release(study, "r3", "majorty")
@@ -219,7 +219,7 @@ def test_a_missing_table_and_an_unknown_release(study):
     assert "clips.csv is missing" in verify(study, "r1")[0]
     with pytest.raises(UnknownName, match="did you mean 'r1'"):
         verify(study, "r11")
-    with pytest.raises(ConfigError, match="will not do"):
+    with pytest.raises(ConfigError, match="is not valid"):
         open_release(study, "../../x")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.ingest.selection.screens import SCREENS
 from pipelines.ingest.state.status import SourceStanding
-from pipelines.study import Bounds, StudySettings
+from pipelines.study import ScreenThresholds, StudySettings
 from workbench.status.ingest_status import SIGNS, STATES, State, advice, bounds_words, next_step, reason_words, state_of
 
 
@@ -78,12 +78,12 @@ def test_a_look_ahead_is_not_called_an_ingest() -> None:
 
 
 def test_reasons_and_bounds_are_said_without_codes() -> None:
-    settings = StudySettings(name="night", screen={"speech_ratio": Bounds(min=0.7)})
+    settings = StudySettings(name="night", screen={"speech_ratio": ScreenThresholds(min=0.7)})
     assert reason_words("speech_ratio_low", settings) == "share of the clip that is speech: under 0.7"
     for name in SCREENS:
         for side in ("low", "high"):
             assert "_" not in reason_words(f"{name}_{side}", settings)
     for code in ("overlap", "picked_over", "repeated", "same_clip", "source_full", "speaker_full"):
         assert "_" not in reason_words(code, settings) and reason_words(code, settings) != code.replace("_", " ")
-    assert bounds_words(Bounds(min=0.6, max=2)) == "at least 0.6 and at most 2"
-    assert bounds_words(Bounds()) == "no limit"
+    assert bounds_words(ScreenThresholds(min=0.6, max=2)) == "at least 0.6 and at most 2"
+    assert bounds_words(ScreenThresholds()) == "no limit"

@@ -148,7 +148,7 @@ def test_a_server_that_went_away_and_came_back_has_what_was_acknowledged(own_fil
     with open_store(own_file) as store:
         store.add_rater("ann")
         acked = [client_id for number in range(20) for client_id in store.record([answer(number)]).acked]
-        postgres.crash_and_return()
+        postgres.crash_and_restart()
         acked += store.record([answer(20)]).acked
         assert [event.client_id for event in store.events()] == acked
         assert len(acked) == 21

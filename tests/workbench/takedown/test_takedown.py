@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import ConfigError, MediaError, UnknownName
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.execution.shared_storage import Storage, StorageError
 from pipelines.features import FeatureCache, extractor, pcm_content
 from pipelines.ingest.fetch.probe import Outlook
-from pipelines.ingest.preview.decoded_audio import SoundFacts, SoundTask, make_sound
-from pipelines.ingest.reproduce.clip_checks import checks_file, read_checks
+from pipelines.ingest.preview.decoded_audio import DecodedAudioFacts, DecodeTask, decode_to_cache
+from pipelines.ingest.reproduce.clip_checks import checks_path, read_checks
 from pipelines.ingest.run import run
 from pipelines.ingest.selection.manual_picks import read_picks, read_speakers
-from pipelines.ingest.series.repeat_masks import read_repeated, repeats_file
+from pipelines.ingest.series.repeat_masks import read_study_repeats, repeats_file
 from pipelines.ingest.sources import read_sources, sources_to_csv
 from pipelines.ingest.state.queue import open_queue
 from pipelines.manifest import read_clips, read_table
@@ -73,8 +73,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 if isinstance(mined, Mined)
                 else mined
             )
-            assert isinstance(task, SoundTask), task
-            make_sound(task, lambda *_: None)
+            assert isinstance(task, DecodeTask), task
+            decode_to_cache(task, lambda *_: None)
             said = {"speaker": f"who speaks in {name}", "gender": "other"}
             follow(study, desk.record([CurationEvent(f"pick-{name}", "r", "pick", name, start_sample=5001, **said)]))
         desk.write_tables()
@@ -121,7 +121,7 @@ def state(study: Study) -> dict[str, bytes]:
 
 def test_everything_of_the_source_goes_and_the_rest_stays(study: Study) -> None:
     before, clips = state(study), read_clips(study.clips_csv)
-    assert read_repeated(study).order == ("one", "two")
+    assert read_study_repeats(study).order == ("one", "two")
     gone = tuple(clip.clip_id for clip in clips if clip.source_id == "two")
     assert len(gone) >= 2
     done = take_down(study, "two.wav", "the owner asked", now=NOW)
@@ -131,9 +131,9 @@ def test_everything_of_the_source_goes_and_the_rest_stays(study: Study) -> None:
     left = [name for name in after if "two" in name]
     assert left == ["data/night/media/two-000000001.wav"]
     assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"one"}
-    assert all(name.startswith("one-") for name in read_checks(checks_file(study.clips_csv)))
+    assert all(name.startswith("one-") for name in read_checks(checks_path(study.clips_csv)))
     assert set(pq.read_table(study.candidates)["source_id"].to_pylist()) == {"one"}
-    assert read_repeated(study).order == ("one",)
+    assert read_study_repeats(study).order == ("one",)
     assert "two" not in repeats_file(study).read_text(encoding="utf-8")
     prints = {source.source_id: "fp_b64" in source.measured for source in read_sources(study.sources_csv)}
     assert prints == {"one": True, "two": False}
@@ -180,7 +180,9 @@ def test_what_many_machines_have_of_it_goes_too(study: Study, tmp_path: Path, mo
     storage = Storage(f"file://{tmp_path}/storage")
     sums = {source.source_id: source.measured["sha256"] for source in read_sources(study.sources_csv)}
     left = {name: storage.put_bytes(sha256, name.encode()) for name, sha256 in sums.items()}
-    monkeypatch.setattr(Storage, "clear", lambda _storage, _shelf: (_ for _ in ()).throw(StorageError("out of reach")))
+    monkeypatch.setattr(
+        Storage, "delete", lambda _storage, _recording: (_ for _ in ()).throw(StorageError("out of reach"))
+    )
     with pytest.raises(StorageError, match="out of reach"):
         take_down(study, "two")
     monkeypatch.undo()
@@ -208,12 +210,12 @@ def test_no_sound_of_it_is_left_by_who_began_to_make_it_before(
     monkeypatch.setenv("WORKBENCH_ROOT", str(study.root))
     shutil.rmtree(study.cache / "sound")
 
-    def late(task: SoundTask, tell: Tell) -> SoundFacts:
+    def late(task: DecodeTask, tell: OnProgress) -> DecodedAudioFacts:
         if task.source_id == "one":
             take_down(study, "one")
-        return make_sound(task, tell)
+        return decode_to_cache(task, tell)
 
-    monkeypatch.setattr("pipelines.ingest.preview.decoded_audio.make_sound", late)
+    monkeypatch.setattr("pipelines.ingest.preview.decoded_audio.decode_to_cache", late)
     code, out, _ = call(capsys, "clips", "sound", "one", "two", "--json")
     told = json.loads(out)
     assert (code, told["made"], told["failed"]) == (3, ["two"], {"one": "'one' was taken down"})

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from pipelines.ingest.selection.threshold_preview import Histogram
-from pipelines.study import Bounds
+from pipelines.study import ScreenThresholds
 from workbench.app.formatting import duration, number, share
 
 KEPT = "#1F5F8B"
@@ -14,7 +14,7 @@ LIMIT = "#D55E00"
 ZONE = "rgba(213,94,0,0.12)"
 
 
-def scores(histogram: Histogram, bounds: Bounds, *, says: str, height: int = 260) -> go.Figure:
+def scores(histogram: Histogram, bounds: ScreenThresholds, *, says: str, height: int = 260) -> go.Figure:
     """How many windows have which score, kept ones apart, with the limits in force drawn and named."""
     middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
     width = float(histogram.edges[1] - histogram.edges[0])

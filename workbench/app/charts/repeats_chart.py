@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from pipelines.ingest.repeats.figure_files import LONGEST_LABEL
-from pipelines.ingest.repeats.timeline import EDGE, STYLES, Picture, hover
+from pipelines.ingest.repeats.timeline import OUTLINE_COLOR, STYLES, RepeatTimeline, hover_lines
 
 WHOLE = "rgba(128,128,128,0.16)"
 KEPT = "rgba(0,0,0,0)"
@@ -11,7 +11,7 @@ OUTLINED = "#777777"
 LINK = "rgba(128,128,128,0.45)"
 
 
-def repeats_figure(picture: Picture) -> go.Figure:
+def repeats_figure(picture: RepeatTimeline) -> go.Figure:
     """Bars are filled and patterned where no clip may stand, only outlined where the earliest place is kept.
 
     Pointing at one names all its other places; thin lines join the places of recaps and re-uploads (a song's stand
@@ -41,7 +41,7 @@ def repeats_figure(picture: Picture) -> go.Figure:
             (group, place)
             for group in picture.groups
             if group.kind == kind
-            for place in group.places
+            for place in group.occurrences
             if place.source_id in rows
         ]
         if not shown:
@@ -67,7 +67,7 @@ def repeats_figure(picture: Picture) -> go.Figure:
                     "size": 7,
                     "solidity": 0.2,
                 },
-                "line": {"color": EDGE, "width": 1},
+                "line": {"color": OUTLINE_COLOR, "width": 1},
             },
             text=[sign for _ in shown],
             textposition="inside",
@@ -75,7 +75,7 @@ def repeats_figure(picture: Picture) -> go.Figure:
             textangle=0,
             constraintext="none",
             insidetextfont={"size": 11, "color": [ink if place.is_masked else OUTLINED for _, place in shown]},
-            customdata=["<br>".join(hover(group, place)) for group, place in shown],
+            customdata=["<br>".join(hover_lines(group, place)) for group, place in shown],
             hovertemplate="%{customdata}<extra></extra>",
         )
     figure.update_layout(
@@ -97,14 +97,14 @@ def repeats_figure(picture: Picture) -> go.Figure:
     return figure
 
 
-def _links(figure: go.Figure, picture: Picture, rows: dict[str, int], unit_s: float) -> None:
+def _links(figure: go.Figure, picture: RepeatTimeline, rows: dict[str, int], unit_s: float) -> None:
     """From the earliest place of a recap or re-upload to each later one."""
     xs: list[float | None] = []
     ys: list[float | None] = []
     for group in picture.groups:
         if group.kind not in ("recap", "reupload"):
             continue
-        first, *later = [place for place in group.places if place.source_id in rows]
+        first, *later = [place for place in group.occurrences if place.source_id in rows]
         for place in later:
             xs += [first.start_s / unit_s, place.start_s / unit_s, None]
             ys += [rows[first.source_id], rows[place.source_id], None]

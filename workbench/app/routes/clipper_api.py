@@ -19,10 +19,10 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from pipelines.errors import PipelineError
-from pipelines.ingest.preview.decoded_audio import Sound
-from pipelines.ingest.video.context_video import video_of
+from pipelines.ingest.preview.decoded_audio import DecodedAudio
+from pipelines.ingest.video.context_video import find_video
 from pipelines.study import Study
-from pipelines.toml_config import Strict
+from pipelines.toml_config import StrictModel
 from workbench.app.page.session import Person
 from workbench.app.routes import clipper_json
 from workbench.app.routes.request_checks import Body, Endpoint, person, posted, private_json, refusal, sent_events
@@ -44,31 +44,31 @@ Name = Annotated[str, Field(min_length=1, max_length=64)]
 Place = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class NoBody(Strict):
+class NoBody(StrictModel):
     """POST /api/clipper/sources."""
 
 
-class OpenBody(Strict):
+class OpenBody(StrictModel):
     """POST /api/clipper/open. `again`: begin once more what failed."""
 
     source: Name
     again: bool = False
 
 
-class SourceBody(Strict):
+class SourceBody(StrictModel):
     """POST /api/clipper/standing."""
 
     source: Name
 
 
-class EventsBody(Strict):
+class EventsBody(StrictModel):
     """POST /api/clipper/events. `person`: the mark of whom the page was made for."""
 
     person: str
     events: Annotated[tuple[dict[str, Any], ...], Field(max_length=MOST_EVENTS)]
 
 
-class SentEvent(Strict):
+class SentEvent(StrictModel):
     """One act as the page sends it. `age_ms`: how long ago it was; `of`: the id of what an undo takes back."""
 
     id: Annotated[str, Field(min_length=8, max_length=64)]
@@ -151,7 +151,7 @@ def events(here: Person, body: EventsBody) -> Response:
     return private_json({"acked": list(done.acked), "refused": refused})
 
 
-def sound(request: Request, _study: Study, _mined: Mined, found: Sound) -> Response:
+def sound(request: Request, _study: Study, _mined: Mined, found: DecodedAudio) -> Response:
     """GET /api/clipper/sound/SOURCE?v&start&n: exactly these samples, raw s16 little-endian, mono."""
     stretch = _stretch(request, found)
     if isinstance(stretch, Response):
@@ -160,7 +160,7 @@ def sound(request: Request, _study: Study, _mined: Mined, found: Sound) -> Respo
     return Response(pcm, media_type="application/octet-stream", headers=KEPT)
 
 
-def wav(request: Request, _study: Study, _mined: Mined, found: Sound) -> Response:
+def wav(request: Request, _study: Study, _mined: Mined, found: DecodedAudio) -> Response:
     """GET /api/clipper/wav/SOURCE?v&start&n: the same with a header."""
     stretch = _stretch(request, found)
     if isinstance(stretch, Response):
@@ -174,10 +174,10 @@ def wav(request: Request, _study: Study, _mined: Mined, found: Sound) -> Respons
     return Response(made.getvalue(), media_type="audio/wav", headers=KEPT)
 
 
-def tile(request: Request, _study: Study, _mined: Mined, found: Sound) -> Response:
+def tile(request: Request, _study: Study, _mined: Mined, found: DecodedAudio) -> Response:
     """GET /api/clipper/tile/SOURCE/LEVEL/INDEX?v: COLUMNS * ROWS bytes by column, then a pair of int8 per column."""
     try:
-        bands, peaks = found.picture.tile(request.path_params["level"], request.path_params["index"])
+        bands, peaks = found.tiles.tile(request.path_params["level"], request.path_params["index"])
     except ValueError as error:
         return refusal(404, str(error))
     return Response(
@@ -193,7 +193,7 @@ async def video(request: Request) -> Response:
         if isinstance(found, Response):
             return found
         study, mined = found
-        path = video_of(study, mined.source_id, clipper_source.recording_of(clipper_source.known(study), mined))
+        path = find_video(study, mined.source_id, clipper_source.recording_of(clipper_source.known(study), mined))
         if path is None:
             return refusal(404, f"no film of '{mined.source_id}' is kept here")
         return FileResponse(
@@ -207,7 +207,7 @@ def _stands(study: Study, mined: Mined) -> dict[str, Any]:
     return {**clipper_json.standing(study, served_study.desk(), mined), "problem": settler().problem}
 
 
-def _stretch(request: Request, found: Sound) -> tuple[int, int] | Response:
+def _stretch(request: Request, found: DecodedAudio) -> tuple[int, int] | Response:
     start, count = (request.query_params.get(name, "") for name in ("start", "n"))
     most = min(LONGEST_S * found.facts.rate_hz, MOST_SAMPLES)
     if not all(text.isascii() and text.isdecimal() and len(text) <= 15 for text in (start, count)):
@@ -231,7 +231,7 @@ def _asked(request: Request) -> tuple[Study, Mined] | Response:
     return study, mined
 
 
-def _read(answer: Callable[[Request, Study, Mined, Sound], Response]) -> Endpoint:
+def _read(answer: Callable[[Request, Study, Mined, DecodedAudio], Response]) -> Endpoint:
     """The route of what a browser keeps: it names the version of the sound that it means."""
 
     def work(request: Request) -> Response:

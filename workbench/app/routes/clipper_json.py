@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.ingest.preview.decoded_audio import Sound
-from pipelines.ingest.preview.spectrogram_tiles import COLUMNS, FLOOR_DB, ROWS, TOP_DB, rows_hz
+from pipelines.ingest.preview.decoded_audio import DecodedAudio
+from pipelines.ingest.preview.spectrogram_tiles import COLUMNS, FLOOR_DB, ROWS, TOP_DB, row_frequencies_hz
 from pipelines.ingest.sources import called
-from pipelines.ingest.video.context_video import video_of
+from pipelines.ingest.video.context_video import find_video
 from pipelines.study import Study
 from pipelines.units import Seconds
 from workbench.curation import clipper_source
@@ -57,9 +57,9 @@ def _listed(
     return {"source": name, "state": now.state, "sentence": now.sentence, "proposed": left, **facts, **counts}
 
 
-def heard(study: Study, desk: Desk, mined: Mined, found: Sound) -> dict[str, Any]:
+def heard(study: Study, desk: Desk, mined: Mined, found: DecodedAudio) -> dict[str, Any]:
     """The picture's geometry and what was heard: speech, onsets, repeats, proposals."""
-    view = found.picture.view
+    view = found.tiles.geometry
     stands = desk.stands()
     clips = clipper_source.shown_clips(study, stands, mined.source_id, mined.rate_hz)
     skipped = stands.skipped.get(mined.source_id, frozenset())
@@ -68,7 +68,7 @@ def heard(study: Study, desk: Desk, mined: Mined, found: Sound) -> dict[str, Any
     for one in proposed:
         for code in one.codes:
             codes.setdefault(code, reason_words(code, study.settings))
-    film = video_of(study, mined.source_id, clipper_source.recording_of(clipper_source.known(study), mined))
+    film = find_video(study, mined.source_id, clipper_source.recording_of(clipper_source.known(study), mined))
     return {
         "version": found.facts.version,
         "view": {
@@ -76,7 +76,7 @@ def heard(study: Study, desk: Desk, mined: Mined, found: Sound) -> dict[str, Any
             "rows": ROWS,
             "finest": view.finest,
             "levels": view.levels,
-            "rows_hz": [round(hz, 1) for hz in rows_hz(mined.rate_hz)],
+            "rows_hz": [round(hz, 1) for hz in row_frequencies_hz(mined.rate_hz)],
             "floor_db": FLOOR_DB,
             "top_db": TOP_DB,
         },

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from pipelines.errors import MediaError, PipelineError
 from pipelines.study import Study
-from pipelines.toml_config import Strict
+from pipelines.toml_config import StrictModel
 from workbench.app.page.session import Person
 from workbench.app.routes.request_checks import Body, Endpoint, person, posted, private_json, refusal, sent_events
 from workbench.app.server import clip_audio, served_study
@@ -33,27 +33,27 @@ MOST_EVENTS = 200
 Token = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class NextBody(Strict):
+class NextBody(StrictModel):
     """POST /api/next. `have`: tokens that the page holds, or whose answers are on their way."""
 
     n: Annotated[int, Field(ge=0, le=MOST_AT_ONCE)]
     have: Annotated[tuple[Token, ...], Field(max_length=MOST_EVENTS)] = ()
 
 
-class ClipBody(Strict):
+class ClipBody(StrictModel):
     """POST /api/clip: a clip that this person was given before."""
 
     token: Token
 
 
-class LabelsBody(Strict):
+class LabelsBody(StrictModel):
     """POST /api/labels. `person`: the mark of whom the page was made for, so that a change of person is noticed."""
 
     person: str
     events: Annotated[tuple[dict[str, Any], ...], Field(max_length=MOST_EVENTS)]
 
 
-class SentEvent(Strict):
+class SentEvent(StrictModel):
     """One key press as the console sends it. `age_ms`: how long ago it was."""
 
     id: Annotated[str, Field(min_length=8, max_length=64)]

@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from pipelines.errors import PipelineError
-from pipelines.toml_config import Strict
+from pipelines.toml_config import StrictModel
 from workbench.app.page.session import Person, person_of
 from workbench.app.server import served_study
 from workbench.people import access_control
 from workbench.people.access_control import Role, may
 
-Body = TypeVar("Body", bound=Strict)
+Body = TypeVar("Body", bound=StrictModel)
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 #: No page of ours sends more at once.

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipelines.errors import PipelineError
-from pipelines.toml_config import Strict
+from pipelines.toml_config import StrictModel
 from workbench.app.routes.request_checks import (
     body_of,
     has_door,
@@ -40,7 +40,7 @@ OPEN = ("/sign-in", "/sign-out", "/api/", "/_stcore/", "/static/", "/favicon", "
 _SECRET = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 
 
-class LanguageBody(Strict):
+class LanguageBody(StrictModel):
     """POST /api/language."""
 
     language: str

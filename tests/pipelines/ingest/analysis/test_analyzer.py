@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import DataError
-from pipelines.ingest.analysis.analyzer import Listener, Tracks, load
+from pipelines.ingest.analysis.analyzer import Analyzer, FeatureTracks, load
 from pipelines.ingest.analysis.fingerprint import fingerprint_blocks
 from pipelines.ingest.analysis.speech import SpeechTracker
 from pipelines.media.audio import resample
@@ -17,15 +17,15 @@ from tests.synthetic_audio import noise, silence, tone, voice
 from tests.synthetic_series import tune
 
 
-def heard(*blocks: Audio, rate_hz: int = 16000) -> Tracks:
-    listener = Listener(rate_hz)
+def heard(*blocks: Audio, rate_hz: int = 16000) -> FeatureTracks:
+    listener = Analyzer(rate_hz)
     for block in blocks:
         listener.feed(block)
     return listener.finish()
 
 
-def assert_equal(one: Tracks, other: Tracks) -> None:
-    for field in fields(Tracks):
+def assert_equal(one: FeatureTracks, other: FeatureTracks) -> None:
+    for field in fields(FeatureTracks):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pipelines.errors import DataError
 from pipelines.ingest.analysis.fingerprint import (
     ALGORITHM,
-    ITEM,
-    NOTHING,
+    ITEM_SAMPLES,
+    NO_EVIDENCE,
     Fingerprint,
     Fingerprinter,
     bit_errors,
@@ -76,7 +76,7 @@ def test_gain_alone_flips_next_to_nothing(song: Audio) -> None:
 
 def test_half_an_item_of_shift_is_the_worst_and_still_far_from_chance(talk: Audio, song: Audio) -> None:
     for sound in (talk, song):
-        assert errors(of(sound), of(sound[ITEM // 2 :])) < 0.2
+        assert errors(of(sound), of(sound[ITEM_SAMPLES // 2 :])) < 0.2
 
 
 def test_a_slightly_faster_copy_is_alike(song: Audio) -> None:
@@ -94,12 +94,12 @@ def test_what_never_changes_is_evidence_of_nothing() -> None:
     hum = sum(tone(20, hz=50.0 * k, level=0.1 / k) for k in range(1, 30)) + noise(20, level=1e-4)
     for still in (silence(20), tone(20), np.asarray(hum, np.float32), noise(20, level=1e-5)):
         items = of(still).items[8:-8]
-        assert (items == NOTHING).mean() > 0.95
+        assert (items == NO_EVIDENCE).mean() > 0.95
     assert (bit_errors(of(silence(20)).items, of(silence(20)).items) == 0.5).mean() > 0.9
 
 
 def test_short_and_empty_recordings_have_the_items_they_last() -> None:
-    for samples, items in ((0, 0), (1, 1), (ITEM, 1), (ITEM + 1, 2)):
+    for samples, items in ((0, 0), (1, 1), (ITEM_SAMPLES, 1), (ITEM_SAMPLES + 1, 2)):
         assert len(of(np.zeros(samples, np.float32)).items) == items
 
 

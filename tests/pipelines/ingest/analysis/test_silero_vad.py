@@ -10,9 +10,9 @@ from pipelines.errors import ConfigError
 from pipelines.ingest.analysis import silero_vad
 from pipelines.ingest.analysis.onnx_weights import float_constants
 from pipelines.ingest.analysis.silero_vad import BATCH, HOP, Silero
-from pipelines.ingest.analysis.speech import SpeechTracker, spans
+from pipelines.ingest.analysis.speech import SpeechTracker, speech_spans
 from pipelines.media.audio import read_mono
-from pipelines.study import PlaceSettings
+from pipelines.study import PlacementSettings
 from pipelines.units import Audio
 from tests.synthetic_audio import noise, silence, tone, voice
 
@@ -50,7 +50,7 @@ def test_real_recordings_have_the_same_spans_of_speech(real_recordings: Path) ->
             sound, _ = read_mono(path, 16000)
             found, wanted = by_tracker(sound), by_its_own_runtime(sound)
             np.testing.assert_allclose(found, wanted, atol=1e-4)
-            assert spans(found, PlaceSettings()) == spans(wanted, PlaceSettings())
+            assert speech_spans(found, PlacementSettings()) == speech_spans(wanted, PlacementSettings())
 
 
 def test_sound_comes_in_whole_batches() -> None:
@@ -61,7 +61,7 @@ def test_sound_comes_in_whole_batches() -> None:
 def test_another_network_is_refused_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     silero_vad.network_weights.cache_clear()
     monkeypatch.setattr(silero_vad, "float_constants", lambda model: iter([("x", np.zeros(3, np.float32))]))
-    with pytest.raises(ConfigError, match=r"network that is not known here .*install the version"):
+    with pytest.raises(ConfigError, match=r"an unknown network .*install the version"):
         silero_vad.network_weights()
     monkeypatch.undo()
     assert silero_vad.network_weights()["decoder.rnn.weight_hh"].shape == (512, 128)

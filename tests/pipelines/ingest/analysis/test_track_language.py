@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.analysis.track_language import choose_track, tracks_of_text, tracks_to_text
+from pipelines.ingest.analysis.track_language import choose_track, tracks_from_text, tracks_to_text
 from pipelines.media.audio import AudioTrack
 
 ENGLISH, SPANISH = AudioTrack("eng", is_default=True), AudioTrack("spa")
-COMMENTARY = AudioTrack("spa", is_aside=True)
+COMMENTARY = AudioTrack("spa", is_secondary=True)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,6 @@ words = st.text(st.characters(codec="ascii", exclude_characters=";+"), max_size=
 
 @given(st.lists(st.builds(AudioTrack, words, st.booleans(), st.booleans()), min_size=1, max_size=5), words)
 def test_what_is_kept_of_tracks_chooses_the_same(tracks: list[AudioTrack], language: str) -> None:
-    kept = tracks_of_text(tracks_to_text(tracks))
+    kept = tracks_from_text(tracks_to_text(tracks))
     assert choose_track(kept, language) == choose_track(tracks, language)
     assert kept == tuple(tracks) or tracks == [AudioTrack()]

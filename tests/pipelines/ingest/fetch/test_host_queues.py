@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pipelines.errors import Cancelled, MediaError
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.failures import TooManyRequests
 from pipelines.ingest.fetch.fetch_policy import Manners, Rest
 from pipelines.ingest.fetch.host_queues import Done, Errand, Lanes, Rested, Told
@@ -43,7 +43,7 @@ def test_one_at_a_time_per_host_and_hosts_side_by_side() -> None:
     most: dict[str, int] = {}
     lock = threading.Lock()
 
-    def work(errand: Errand, tell: Tell, stop: threading.Event) -> str:
+    def work(errand: Errand, tell: OnProgress, stop: threading.Event) -> str:
         with lock:
             busy[errand.host] = busy.get(errand.host, 0) + 1
             most[errand.host] = max(most.get(errand.host, 0), busy[errand.host])
@@ -61,7 +61,7 @@ def test_one_at_a_time_per_host_and_hosts_side_by_side() -> None:
 def test_tries_again_what_may_help_and_nothing_else() -> None:
     classes = iter(("retry", "gone", "retry", "retry"))
 
-    def work(errand: Errand, tell: Tell, stop: threading.Event) -> str:
+    def work(errand: Errand, tell: OnProgress, stop: threading.Event) -> str:
         kind = next(classes)
         raise MediaError(kind, kind, kind)  # type: ignore[arg-type]
 
@@ -81,7 +81,7 @@ def test_pauses_grow_with_chance_and_have_an_end() -> None:
 def test_a_host_that_asks_for_a_rest_gets_it_while_others_go_on(asked_s: float | None, until: float) -> None:
     manners = replace(QUICK, clock=lambda: 1000.0)
 
-    def work(errand: Errand, tell: Tell, stop: threading.Event) -> str:
+    def work(errand: Errand, tell: OnProgress, stop: threading.Event) -> str:
         if errand.host == "a":
             raise TooManyRequests("too_many_requests", "rest", asked_s)
         return errand.key
@@ -120,7 +120,7 @@ def test_a_rest_that_no_host_was_ever_given_is_not_kept(until: float) -> None:
 def test_no_host_gets_a_rest_of_more_than_a_day(asked_s: float | None) -> None:
     manners = replace(QUICK, clock=lambda: 1000.0, rest_s=math.inf)
 
-    def work(errand: Errand, tell: Tell, stop: threading.Event) -> str:
+    def work(errand: Errand, tell: OnProgress, stop: threading.Event) -> str:
         raise TooManyRequests("too_many_requests", "rest", asked_s)
 
     with Lanes(errands("http://a/1"), work, manners, {}) as lanes:
@@ -145,7 +145,7 @@ def test_leaving_early_stops_what_is_in_flight() -> None:
     begun = threading.Event()
     stopped: list[str] = []
 
-    def work(errand: Errand, tell: Tell, stop: threading.Event) -> str:
+    def work(errand: Errand, tell: OnProgress, stop: threading.Event) -> str:
         begun.set()
         stop.wait(60)
         try:

@@ -31,7 +31,7 @@ from tests.pipelines.ingest.misbehaving_server import Misbehaving, no_connection
 from tests.pipelines.ingest.run.test_run import snapshot, speech
 
 #: Made voices are no voices to the screens, which are not looked at here.
-SETTINGS = "\n[fetch]\npause_s = 0\nlargest_gb = 0.003\npatience_h = 0.05\nreserve_gb = 0\n" + "".join(
+SETTINGS = "\n[fetch]\npause_s = 0\nmax_size_gb = 0.003\ntimeout_h = 0.05\nreserve_gb = 0\n" + "".join(
     f"[screen.{name}]\n" for name in SCREENS
 )
 
@@ -97,7 +97,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, bodies: tuple[bytes, bytes])
     report = run.ingest(study, [site.url(name) for name in names], jobs=1)
     hasty = make_study(tmp_path_factory.mktemp("hasty"))  # the drip takes all the patience there is, the others none
     settings = hasty.settings_file.read_text()
-    hasty.settings_file.write_text(settings.replace("patience_h = 0.05", "patience_h = 0.0003"))
+    hasty.settings_file.write_text(settings.replace("timeout_h = 0.05", "timeout_h = 0.0003"))
     dripping = run.ingest(hasty, [site.url("drip")], jobs=1)
     yield Night(study, site, report, dripping, *bodies)
     site.close()

@@ -10,7 +10,15 @@ import pytest
 
 from pipelines.errors import Cancelled
 from pipelines.ingest.analysis.fingerprint import Fingerprint, fingerprint, fingerprint_blocks
-from pipelines.ingest.repeats import Interval, Listen, Repeat, find_repeats, from_files, mask, refine
+from pipelines.ingest.repeats import (
+    Interval,
+    ReadIntervals,
+    Repeat,
+    find_repeats,
+    interval_reader,
+    masked_intervals,
+    refine,
+)
 from pipelines.ingest.repeats.edge_refinement import EDGE_HZ
 from pipelines.ingest.repeats.model import Kind
 from pipelines.media.audio import encode, resample
@@ -28,7 +36,7 @@ def marks(*sounds: Audio) -> list[Fingerprint]:
     return [fingerprint_blocks([sound], RATE_HZ, f"e{number}") for number, sound in enumerate(sounds, start=1)]
 
 
-def heard(*sounds: Audio) -> Listen:
+def heard(*sounds: Audio) -> ReadIntervals:
     """Listening to sounds in memory, called e1, e2, ..."""
     known = {f"e{number}": resample(sound, RATE_HZ, EDGE_HZ) for number, sound in enumerate(sounds, start=1)}
 
@@ -64,7 +72,7 @@ def lanes(series: Series, repeats: Sequence[Repeat], margin_s: Seconds) -> tuple
         spans = [(p.start_s, p.end_s) for p in series.planted if p.source == source]
         if any(p.kind == "reupload" for p in series.planted if p.source == source):
             continue
-        masked = hundredths([(i.start_s, i.end_s) for i in mask(repeats, source)])
+        masked = hundredths([(i.start_s, i.end_s) for i in masked_intervals(repeats, source)])
         planted += hundredths(spans).sum() / 100
         covered += (hundredths(spans) & masked).sum() / 100
         wide = hundredths([(start - margin_s, end + margin_s) for start, end in spans])
@@ -77,7 +85,7 @@ def test_a_series_through_three_codecs_is_masked_where_it_repeats(series: Series
     assert planted > 120
     assert covered / planted >= 0.88  # without the sound, speech over a tune hides a part of it
     assert wrong == 0
-    assert mask(found, "again") == (Interval(0.0, math.inf),)
+    assert masked_intervals(found, "again") == (Interval(0.0, math.inf),)
 
 
 def test_kinds_are_told_from_place_and_company(found: tuple[Repeat, ...]) -> None:
@@ -89,7 +97,7 @@ def test_kinds_are_told_from_place_and_company(found: tuple[Repeat, ...]) -> Non
 
 
 def test_the_sound_gives_edges_to_fifty_milliseconds(series: Series, found: tuple[Repeat, ...]) -> None:
-    better = refine(found, from_files(series.files))
+    better = refine(found, interval_reader(series.files))
     planted, covered, wrong = lanes(series, better, margin_s=0.06)
     assert covered / planted >= 0.97
     assert wrong == 0
@@ -124,8 +132,8 @@ def test_a_scene_quoted_later_is_masked_in_the_later_one_only() -> None:
     two = joined(talk(9.3, 93), scene * np.float32(0.4), talk(20, 94))
     repeats = refine(find_repeats(marks(one, two)), heard(one, two))
     assert [r.kind for r in repeats] == ["recap"]
-    assert mask(repeats, "e1") == ()
-    (later,) = mask(repeats, "e2")
+    assert masked_intervals(repeats, "e1") == ()
+    (later,) = masked_intervals(repeats, "e2")
     assert (later.start_s, later.end_s) == pytest.approx((9.3, 15.3), abs=0.05)
 
 
@@ -134,7 +142,7 @@ def test_the_same_scene_twice_in_one_recording_keeps_the_first() -> None:
     only = joined(talk(10, 96), scene, talk(10, 97), scene, talk(5, 98))
     repeats = find_repeats(marks(only))
     assert [(r.source_a, r.source_b) for r in repeats] == [("e1", "e1")]
-    (masked,) = mask(repeats, "e1")
+    (masked,) = masked_intervals(repeats, "e1")
     assert (masked.start_s, masked.end_s) == pytest.approx((28, 36), abs=0.5)
 
 
@@ -179,7 +187,7 @@ def test_edges_at_the_ends_of_recordings_stay_inside_them() -> None:
 def test_a_file_is_decoded_once_for_all_its_stretches(tmp_path: Path) -> None:
     sound = talk(10, 150)
     encode(tmp_path / "e1.flac", sound, RATE_HZ, "flac")
-    listen = from_files({"e1": tmp_path / "e1.flac"})
+    listen = interval_reader({"e1": tmp_path / "e1.flac"})
     first, beyond = listen("e1", [Interval(1.0, 3.0), Interval(9.5, 12.0)])
     assert np.abs(first - resample(sound, RATE_HZ, EDGE_HZ)[EDGE_HZ : 3 * EDGE_HZ]).max() < 1e-3
     assert len(beyond) == pytest.approx(EDGE_HZ / 2, abs=2)
@@ -200,16 +208,16 @@ def test_the_earliest_airing_keeps_its_stretch_unless_it_is_a_song(kind: Kind, i
         Repeat("e1", 12.0, "e3", 1.0, 5.0, kind, 0.9),
         Repeat("e2", 22.0, "e3", 1.0, 3.0, kind, 0.9),
     ]
-    assert mask(repeats, "e1") == ((Interval(10.0, 17.0),) if in_a else ())
-    assert mask(repeats, "e2") == (Interval(20.0, 25.0),)
-    assert mask(repeats, "e3") == (Interval(1.0, 6.0),)
-    assert mask(repeats, "e4") == ()
+    assert masked_intervals(repeats, "e1") == ((Interval(10.0, 17.0),) if in_a else ())
+    assert masked_intervals(repeats, "e2") == (Interval(20.0, 25.0),)
+    assert masked_intervals(repeats, "e3") == (Interval(1.0, 6.0),)
+    assert masked_intervals(repeats, "e4") == ()
 
 
 def test_a_reupload_is_masked_whole_and_its_original_not_at_all() -> None:
     repeats = [Repeat("e1", 3.0, "e2", 0.0, 50.0, "reupload", 0.9)]
-    assert mask(repeats, "e1") == ()
-    assert mask(repeats, "e2") == (Interval(0.0, math.inf),)
+    assert masked_intervals(repeats, "e1") == ()
+    assert masked_intervals(repeats, "e2") == (Interval(0.0, math.inf),)
 
 
 def test_takes_of_one_sentence_are_not_repeats_but_the_same_file_twice_is(real_recordings: Path) -> None:
@@ -223,7 +231,7 @@ def test_takes_of_one_sentence_are_not_repeats_but_the_same_file_twice_is(real_r
 def test_the_one_line_that_two_scenes_of_a_film_share_is_found(real_recordings: Path) -> None:
     folders = [real_recordings / name for name in ("NOTLD_1968", "AMI_excerpts")]
     paths = {path.stem: path for folder in folders for path in sorted(folder.glob("*.wav"))}
-    (shared,) = refine(find_repeats([fingerprint(path, name) for name, path in paths.items()]), from_files(paths))
+    (shared,) = refine(find_repeats([fingerprint(path, name) for name, path in paths.items()]), interval_reader(paths))
     # Their transcripts end and begin with the same sentence: "If anything should try to break in here, ..."
     assert shared.source_a.startswith("12s_if_anything") and shared.source_b.startswith("21s_hey_thats_us")
     assert shared.start_a_s < 0.2 and shared.length_s == pytest.approx(4.0, abs=0.3) and shared.refined

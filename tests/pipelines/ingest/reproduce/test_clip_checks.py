@@ -11,12 +11,12 @@ from pipelines.errors import DataError, MediaError
 from pipelines.ingest.analysis.fingerprint import INNER_S, bit_errors, fingerprint_blocks, inner_items
 from pipelines.ingest.reproduce import clip_checks as module
 from pipelines.ingest.reproduce.clip_checks import (
-    check_of,
-    checks_file,
-    checks_from_text,
-    checks_to_text,
+    checks_path,
+    deserialize_checks,
+    make_check,
     read_checks,
     read_pcm16,
+    serialize_checks,
     update_checks,
     write_checks,
 )
@@ -41,7 +41,7 @@ def made(tmp_path: Path, jobs: int) -> Study:
     return study
 
 
-def test_an_ingest_leaves_a_check_for_every_clip(study: Study) -> None:
+def test_an_ingest_writes_a_check_for_every_clip(study: Study) -> None:
     clips = read_clips(study.clips_csv)
     checks = read_checks(study.manifests / "clips_check.parquet")
     assert list(checks) == [clip.clip_id for clip in clips] and len(clips) >= 2
@@ -54,29 +54,29 @@ def test_an_ingest_leaves_a_check_for_every_clip(study: Study) -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_is_cut_is_checked_where_it_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+def test_checks_are_made_while_cutting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     """Not from the files again, which would be one process's work when all others have ended."""
-    monkeypatch.setattr(module, "_made", pytest.fail)
-    test_an_ingest_leaves_a_check_for_every_clip(made(tmp_path, jobs))
+    monkeypatch.setattr(module, "_check_from_file", pytest.fail)
+    test_an_ingest_writes_a_check_for_every_clip(made(tmp_path, jobs))
 
 
-def test_checks_survive_the_way_as_text(study: Study) -> None:
+def test_checks_round_trip_through_text(study: Study) -> None:
     sound = {clip.clip_id: read_pcm16(study.clip_path(clip.clip_id)) for clip in read_clips(study.clips_csv)}
-    checks = [check_of(name, *there) for name, there in sound.items()]
-    for name, there in checks_from_text(checks_to_text(checks)).items():
-        check = check_of(name, *sound[name])
+    checks = [make_check(name, *there) for name, there in sound.items()]
+    for name, there in deserialize_checks(serialize_checks(checks)).items():
+        check = make_check(name, *sound[name])
         assert (there.clip_id, there.pcm_sha256) == (name, check.pcm_sha256)
         np.testing.assert_array_equal(there.sketch, check.sketch)
         np.testing.assert_array_equal(there.items, check.items)
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "3", "[[1]]", '[["a", "b", "c", "d"]]', '[["a", "b", "", ""]]'])
-def test_a_text_that_holds_no_checks_gives_none(text: str) -> None:
-    assert checks_from_text(text) == {}
+def test_other_text_gives_no_checks(text: str) -> None:
+    assert deserialize_checks(text) == {}
 
 
-def test_the_table_is_made_once_and_again_the_same(study: Study) -> None:
-    path = checks_file(study.clips_csv)
+def test_the_table_is_reproducible(study: Study) -> None:
+    path = checks_path(study.clips_csv)
     made = path.read_bytes()
     assert run.ingest(study, [str(study.root / "one.wav")], jobs=1).changed is False
     path.unlink()
@@ -95,8 +95,8 @@ def test_the_table_is_made_once_and_again_the_same(study: Study) -> None:
     assert list(read_checks(path)) == [clip.clip_id for clip in clips[1:]], "a row is of one sound only"
 
 
-def test_a_file_that_holds_other_sound_gives_no_row(study: Study) -> None:
-    path = checks_file(study.clips_csv)
+def test_a_file_with_other_audio_gets_no_row(study: Study) -> None:
+    path = checks_path(study.clips_csv)
     clips = read_clips(study.clips_csv)
     path.unlink()
     audio.write_pcm16(study.clip_path(clips[0].clip_id), np.zeros(48000, np.int16), 16000)
@@ -105,9 +105,9 @@ def test_a_file_that_holds_other_sound_gives_no_row(study: Study) -> None:
     assert list(read_checks(path)) == [clip.clip_id for clip in clips[2:]]
 
 
-def test_a_table_of_another_algorithm_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_table_of_another_algorithm_is_rejected_by_name(tmp_path: Path) -> None:
     path = tmp_path / "clips_check.parquet"
-    write_checks(path, [check_of("a-000000000", np.arange(48000, dtype=np.int16), 16000)])
+    write_checks(path, [make_check("a-000000000", np.arange(48000, dtype=np.int16), 16000)])
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"sketch": b"other-9"}), path)
     with pytest.raises(DataError, match=r"clips_check.parquet: was made with sketch 'other-9', expected 'signs-1'"):
@@ -116,7 +116,7 @@ def test_a_table_of_another_algorithm_is_refused_by_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("rate_hz", [16000, 44100])
-def test_items_of_a_clip_are_those_of_its_recording(rate_hz: int) -> None:
+def test_fingerprint_items_of_a_clip_equal_those_of_its_recording(rate_hz: int) -> None:
     whole = np.concatenate([voice(6, rate_hz, seed=1), noise(2, rate_hz), voice(4, rate_hz, seed=2)])
     items = fingerprint_blocks([whole], rate_hz, "a").items
     start = round(4.5 * rate_hz)  # on the grid of the recording's items
@@ -128,7 +128,7 @@ def test_items_of_a_clip_are_those_of_its_recording(rate_hz: int) -> None:
     assert len(inner_items(whole[: round(0.9 * rate_hz)], rate_hz)) == 0
 
 
-def test_what_is_no_clip_is_named(tmp_path: Path) -> None:
+def test_files_that_are_no_clips_are_named(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="there is no such file"):
         read_pcm16(tmp_path / "a.wav")
     for name in ("a.wav", "a.flac"):

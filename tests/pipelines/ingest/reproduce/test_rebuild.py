@@ -16,10 +16,16 @@ from pipelines.atomic_write import sha256_file, write_text
 from pipelines.errors import Cancelled, ConfigError, DataError
 from pipelines.ingest.analysis.fingerprint import fingerprint_blocks
 from pipelines.ingest.reproduce import rebuild, verify
-from pipelines.ingest.reproduce.alignment import Recording, find
-from pipelines.ingest.reproduce.clip_checks import check_of, checks_file, read_checks, write_checks
-from pipelines.ingest.reproduce.rebuild import Checked, fetch_into, open_manifest, verify_files, verify_sources
-from pipelines.ingest.reproduce.verify import cut
+from pipelines.ingest.reproduce.alignment import DecodedRecording, locate_clip
+from pipelines.ingest.reproduce.clip_checks import checks_path, make_check, read_checks, write_checks
+from pipelines.ingest.reproduce.clip_cutting import slice_blocks
+from pipelines.ingest.reproduce.rebuild import (
+    VerificationReport,
+    source_fetcher,
+    verify_files,
+    verify_sources,
+)
+from pipelines.ingest.reproduce.shared_manifest import open_manifest
 from pipelines.ingest.sources import Source, sources_to_csv
 from pipelines.manifest import read_clips, read_table, write_clips
 from pipelines.media import audio
@@ -63,7 +69,7 @@ def publish(folder: Path, media: dict[str, Path]) -> Path:
             pcm = audio.to_pcm16(whole)[start : start + 3 * rate_hz]
             found = clip_id(name, start, rate_hz)
             clips.append(Clip(found, name, start, len(pcm), rate_hz, name, audio.pcm_sha256(pcm)))
-            checks.append(check_of(found, pcm, rate_hz))
+            checks.append(make_check(found, pcm, rate_hz))
         facts = {"sha256": sha256_file(path), "bytes": str(path.stat().st_size), "status": "ok"}
         sources.append(Source(name, path.name, "made for this test", measured=facts))
     write_clips(folder / "clips.csv", clips)
@@ -72,11 +78,11 @@ def publish(folder: Path, media: dict[str, Path]) -> Path:
     return folder
 
 
-def again(shared: Path, out: Path, *media: Path, **options: object) -> Checked:
+def again(shared: Path, out: Path, *media: Path, **options: object) -> VerificationReport:
     return rebuild.rebuild(open_manifest(shared), out, list(media), out / ".scratch", jobs=1, **options)  # type: ignore[arg-type]
 
 
-def of(done: Checked, source: str) -> list[verify.Finding]:
+def of(done: VerificationReport, source: str) -> list[verify.Finding]:
     return [one for one in done.findings if one.clip.source_id == source]
 
 
@@ -92,7 +98,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return decoded
 
 
-def test_an_empty_machine_makes_the_same_clips_with_one_decode_each(
+def test_another_machine_rebuilds_the_same_clips_with_one_decode_each(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "media/A.wav").rename(tmp_path / "media/renamed by somebody.bin")  # told by its checksum
@@ -111,7 +117,7 @@ def test_an_empty_machine_makes_the_same_clips_with_one_decode_each(
     assert again(shared, out, tmp_path / "media").exit_code == 0 and len(decoded) == 3
 
 
-def test_a_longer_opening_shifts_all_clips_by_the_same(shared: Path, tmp_path: Path) -> None:
+def test_a_longer_intro_shifts_all_clips_by_the_same_offset(shared: Path, tmp_path: Path) -> None:
     encoded(tmp_path / "new/A.wav", inserted(spoken(0), 0, 19_777))
     encoded(tmp_path / "new/B.m4a", inserted(spoken(1), 0, 40_000), "aac")
     out = tmp_path / "out"
@@ -148,7 +154,7 @@ def test_a_cut_in_the_middle_is_a_piecewise_offset_and_can_be_retimed(shared: Pa
     assert moved.pcm_sha256 == row["old_pcm_sha256"] == row["new_pcm_sha256"], "the very same samples elsewhere"
     assert rows[clip_id("a", STARTS[4], RATE)]["new_clip_id"] == ""
     assert sorted(file.stem for file in out.glob("*.wav")) == sorted(new)
-    assert list(read_checks(checks_file(shared / "clips.retimed.csv"))) == list(new)
+    assert list(read_checks(checks_path(shared / "clips.retimed.csv"))) == list(new)
     third = rebuild.rebuild(
         open_manifest(shared / "clips.retimed.csv"), tmp_path / "third", [tmp_path / "new"], tmp_path / "s", jobs=1
     )
@@ -159,13 +165,13 @@ def test_a_cut_in_the_middle_is_a_piecewise_offset_and_can_be_retimed(shared: Pa
     ("change", "levels", "words"),
     [
         (lambda s: s + np.where(np.arange(len(s)) % 1700 == 5, np.float32(1 / 32768), 0), {"equivalent"}, "decoder"),
-        (lambda s: noise(18.0, RATE), {"changed"}, "its sound differs"),
-        (lambda s: spoken(7), {"changed"}, "its sound differs"),
+        (lambda s: noise(18.0, RATE), {"changed"}, "its audio differs"),
+        (lambda s: spoken(7), {"changed"}, "its audio differs"),
         (lambda s: s[:60_000], {"exact", "gone"}, "the recording ends before it"),
-        (lambda s: s * np.float32(0.7), {"changed"}, "its sound differs"),
+        (lambda s: s * np.float32(0.7), {"changed"}, "its audio differs"),
     ],
 )
-def test_another_edition_is_told_from_another_decoder(
+def test_another_edition_is_distinguished_from_another_decoder(
     shared: Path, tmp_path: Path, change: Callable[[audio.Audio], audio.Audio], levels: set[str], words: str
 ) -> None:
     encoded(tmp_path / "new/A.wav", change(spoken(0)).astype(np.float32))
@@ -175,7 +181,7 @@ def test_another_edition_is_told_from_another_decoder(
     assert {one.level for one in of(done, "b")} == {"gone"} and "is not here" in of(done, "b")[0].reason
 
 
-def test_the_same_file_through_another_decoder_is_looked_into(
+def test_the_same_file_in_another_decoder_is_searched_for_shifts(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = verify.decode_blocks
@@ -203,7 +209,7 @@ def test_another_rate_a_damaged_file_and_a_withdrawn_source(shared: Path, tmp_pa
     assert done.counts["gone"] == 10 and "was taken down" in done.findings[0].reason and done.decoded == 0
 
 
-def test_files_on_disk_are_told_apart(shared: Path, tmp_path: Path) -> None:
+def test_files_on_disk_get_their_levels(shared: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     again(shared, out, tmp_path / "media")
     whole = audio.to_pcm16(spoken(0))
@@ -225,28 +231,28 @@ def test_files_on_disk_are_told_apart(shared: Path, tmp_path: Path) -> None:
     (shared / "clips_check.parquet").unlink()
     blind = verify_files(open_manifest(shared), lambda name: out / f"{name}.wav")
     assert [one.level for one in of(blind, "a")] == ["changed", "changed", "gone", "changed", "changed"]
-    assert "no sketch of it was kept" in of(blind, "a")[0].reason
+    assert "there is no sketch of it" in of(blind, "a")[0].reason
 
 
-def test_addresses_are_fetched_once(shared: Path, tmp_path: Path) -> None:
+def test_urls_are_downloaded_once(shared: Path, tmp_path: Path) -> None:
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "media"))
     handler.log_message = lambda *_: None  # type: ignore[attr-defined]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         text = (shared / "sources.csv").read_text().replace("A.wav", f"http://127.0.0.1:{server.server_port}/A.wav")
         (shared / "sources.csv").write_text(text.replace("B.m4a", f"http://127.0.0.1:{server.server_port}/none.m4a"))
-        private = fetch_into(tmp_path / "got", StudySettings(name="x", allow_private_hosts=True))
+        private = source_fetcher(tmp_path / "got", StudySettings(name="x", allow_private_hosts=True))
         done = again(shared, tmp_path / "out", fetch=private)
         assert {one.level for one in of(done, "a")} == {"exact"} and (tmp_path / "got/a.wav").is_file()
         assert {one.level for one in of(done, "b")} == {"gone"} and "is not there" in of(done, "b")[0].reason
-        refused = again(shared, tmp_path / "other", fetch=fetch_into(tmp_path / "none", StudySettings(name="x")))
+        refused = again(shared, tmp_path / "other", fetch=source_fetcher(tmp_path / "none", StudySettings(name="x")))
         assert refused.counts["gone"] == 10 and "private" in refused.findings[0].reason
         server.shutdown()
     shutil.rmtree(tmp_path / "out")
     assert {one.level for one in of(again(shared, tmp_path / "out", tmp_path / "got"), "a")} == {"exact"}
 
 
-def test_stopping_leaves_nothing_half_made(shared: Path, tmp_path: Path) -> None:
+def test_cancelling_leaves_no_half_written_file(shared: Path, tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
         raise Cancelled("enough")
 
@@ -256,7 +262,7 @@ def test_stopping_leaves_nothing_half_made(shared: Path, tmp_path: Path) -> None
     assert again(shared, tmp_path / "out", tmp_path / "media").exit_code == 0
 
 
-def test_what_is_no_manifest_is_refused(shared: Path, tmp_path: Path) -> None:
+def test_an_invalid_manifest_is_rejected(shared: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds no clips"):
         open_manifest(tmp_path)
     with pytest.raises(ConfigError, match="there is no such folder"):
@@ -265,7 +271,7 @@ def test_what_is_no_manifest_is_refused(shared: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is damaged"):
         again(shared, tmp_path / "out")
     (shared / "sources.csv").unlink()
-    with pytest.raises(ConfigError, match="beside it, so nobody can tell"):
+    with pytest.raises(ConfigError, match="beside it, so the recordings are unknown"):
         open_manifest(shared)
 
 
@@ -275,7 +281,7 @@ def test_cutting_does_not_depend_on_blocks(sizes: list[int], seed: int) -> None:
     sound = rng.uniform(-1, 1, sum(sizes)).astype(np.float32)
     starts = rng.integers(0, len(sound) + 500, 6)
     clips = [Clip(f"c{i}", "c", int(start), int(rng.integers(1, 9000)), RATE, "c") for i, start in enumerate(starts)]
-    got = {clip.clip_id: pcm for clip, pcm in cut(np.split(sound, np.cumsum(sizes)[:-1]), clips)}
+    got = {clip.clip_id: pcm for clip, pcm in slice_blocks(np.split(sound, np.cumsum(sizes)[:-1]), clips)}
     assert len(got) == len(clips)
     for clip in clips:
         np.testing.assert_array_equal(got[clip.clip_id], audio.to_pcm16(sound)[clip.start_sample :][: clip.n_samples])
@@ -283,19 +289,19 @@ def test_cutting_does_not_depend_on_blocks(sizes: list[int], seed: int) -> None:
 
 @settings(max_examples=15)
 @given(st.integers(0, 90_000), st.integers(0, 200_000), st.floats(0.5, 1.0))
-def test_any_place_is_found_to_the_sample(start: int, before: int, level: float) -> None:
+def test_any_position_is_found_to_the_sample(start: int, before: int, level: float) -> None:
     sound = spoken(2)
     pcm = audio.to_pcm16(sound)
-    check = check_of("c", pcm[start : start + 3 * RATE], RATE)
+    check = make_check("c", pcm[start : start + 3 * RATE], RATE)
     new = np.concatenate([noise(before / RATE, RATE, 0.1)[:before], sound])
-    there = Recording(audio.to_pcm16(new), RATE, fingerprint_blocks([new], RATE, "c").items)
-    place = find(check, 3 * RATE, there, ())
+    there = DecodedRecording(audio.to_pcm16(new), RATE, fingerprint_blocks([new], RATE, "c").items)
+    place = locate_clip(check, 3 * RATE, there, ())
     assert place is not None and place.start_sample == start + len(new) - len(sound) and place.snr_db >= 60
-    other = Recording(audio.to_pcm16(spoken(4)), RATE, fingerprint_blocks([spoken(4)], RATE, "d").items)
-    assert find(check, 3 * RATE, other, (start,)) is None
+    other = DecodedRecording(audio.to_pcm16(spoken(4)), RATE, fingerprint_blocks([spoken(4)], RATE, "d").items)
+    assert locate_clip(check, 3 * RATE, other, (start,)) is None
 
 
-def test_processes_give_what_a_thread_gives(shared: Path, tmp_path: Path) -> None:
+def test_processes_give_the_same_as_a_thread(shared: Path, tmp_path: Path) -> None:
     encoded(tmp_path / "new/A.wav", inserted(spoken(0), 0, 5_000))
     shutil.copy(tmp_path / "media/B.m4a", tmp_path / "new")
     manifest = open_manifest(shared)
@@ -310,7 +316,7 @@ def test_real_drama_is_found_again_through_another_codec(real_recordings: Path, 
     for start in range(0, len(whole) - 3 * rate_hz, 4 * rate_hz):
         pcm = audio.to_pcm16(whole)[start : start + 3 * rate_hz]
         clips.append(Clip(clip_id("d", start, rate_hz), "d", start, len(pcm), rate_hz, "d", audio.pcm_sha256(pcm)))
-        checks.append(check_of(clips[-1].clip_id, pcm, rate_hz))
+        checks.append(make_check(clips[-1].clip_id, pcm, rate_hz))
     folder = tmp_path / "shared"
     write_clips(folder / "clips.csv", clips)
     write_checks(folder / "clips_check.parquet", checks)

@@ -19,7 +19,7 @@ from pipelines.errors import ConfigError
 from pipelines.ingest.report import IngestReport
 from pipelines.ingest.run import cluster_tasks, run, stages
 from pipelines.media import audio
-from pipelines.progress import Progress, silent
+from pipelines.progress import Progress, ignore_progress
 from pipelines.study import Study, create_study
 from tests.cluster_test_tasks import mortal_cluster
 from tests.pipelines.ingest import crashing_analysis
@@ -134,10 +134,10 @@ def test_no_cluster_or_no_storage_is_refused_in_one_sentence_before_any_work(
     for address, storage, told in (
         ("tcp://127.0.0.1:9", None, "no Dask scheduler answers at tcp://127.0.0.1:9 within 0.5 s"),
         (workers.scheduler_address, "", "set WORKBENCH_STORAGE_URL, or storage_url in private.toml"),
-        (workers.scheduler_address, "memory://nowhere", "does not see what this machine leaves in memory://nowhere"),
+        (workers.scheduler_address, "memory://nowhere", "cannot read what this machine writes to memory://nowhere"),
         (workers.scheduler_address, "file:///proc/nothing", "the storage file:///proc/nothing cannot be "),
     ):
-        monkeypatch.setattr("pipelines.execution.dask_scheduler.ANSWER_S", 0.5 if storage is None else 60.0)
+        monkeypatch.setattr("pipelines.execution.dask_scheduler.CONNECT_TIMEOUT_S", 0.5 if storage is None else 60.0)
         if storage is not None:
             monkeypatch.setenv("WORKBENCH_STORAGE_URL", storage)
         with pytest.raises(SystemExit) as left:
@@ -151,8 +151,8 @@ def test_no_cluster_or_no_storage_is_refused_in_one_sentence_before_any_work(
 
 
 def test_a_lost_scheduler_is_a_row_to_try_again(study: Study, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    analysis, cutting = cluster_tasks.FREIGHT
-    monkeypatch.setattr(cluster_tasks, "FREIGHT", (replace(analysis, work=crashing_analysis.halfway), cutting))
+    analysis, cutting = cluster_tasks.TASK_SPECS
+    monkeypatch.setattr(cluster_tasks, "TASK_SPECS", (replace(analysis, function=crashing_analysis.halfway), cutting))
     monkeypatch.setattr(stages, "analyse", crashing_analysis.halfway)
     with mortal_cluster() as (address, process):
 
@@ -217,7 +217,9 @@ def test_callers_and_workers_killed_at_random_with_an_object_store_end_in_the_sa
             kills["caller"] += 1
             assert not [file for file in study.audio.glob("*.wav") if file.stat().st_size == 0]
         patch.chdir(tmp_path)
-        last = run.ingest(study, ["media"], scheduler=cluster.scheduler_address, report=silent, retry_failed=True)
+        last = run.ingest(
+            study, ["media"], scheduler=cluster.scheduler_address, report=ignore_progress, retry_failed=True
+        )
     assert kills["worker"] >= 3 and kills["caller"] >= 1, kills
     assert len(last.sources) == 12 and {row.status for row in last.sources} <= {"ingested", "unchanged"}
     assert snapshot(study) == snapshot(alone)

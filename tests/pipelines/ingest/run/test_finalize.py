@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pipelines.errors import Cancelled, ConfigError, TableError
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest import candidates, source_analysis
 from pipelines.ingest.analysis import analyzer
 from pipelines.ingest.report import IngestReport
-from pipelines.ingest.reproduce import cut
-from pipelines.ingest.reproduce.cut import CutTask, Slice
+from pipelines.ingest.reproduce import clip_cutting
+from pipelines.ingest.reproduce.clip_cutting import ClipSlice, CutTask
 from pipelines.ingest.run import finalize, run, stages, tables
 from pipelines.ingest.selection import threshold_preview
 from pipelines.ingest.selection.screens import SCREENS
@@ -85,8 +85,10 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     opened: list[str] = []
     real = audio.open_recording
     with monkeypatch.context() as patched:
-        patched.setattr(cut, "open_recording", lambda path, track=0: opened.append(path.name) or real(path, track))
-        patched.setattr(source_analysis, "Listener", lambda rate: opened.append("*") or analyzer.Listener(rate))
+        patched.setattr(
+            clip_cutting, "open_recording", lambda path, track=0: opened.append(path.name) or real(path, track)
+        )
+        patched.setattr(source_analysis, "Analyzer", lambda rate: opened.append("*") or analyzer.Analyzer(rate))
         yield opened
 
 
@@ -296,17 +298,17 @@ def test_cut_refuses_other_sound_and_sound_that_ends_too_early(media: Path, tmp_
     def tell(*_: object) -> None:
         pass
 
-    def task(*slices: Slice) -> CutTask:
+    def task(*slices: ClipSlice) -> CutTask:
         return CutTask("one", media / "one.wav", tmp_path / "clips", "wav", slices)
 
-    telling: Tell = tell
-    with pytest.raises(Exception, match=r"is no longer the recording.*the sound of a is another"):
-        cut.cut(task(Slice("a", 0, 16000, "0" * 64)), telling)
+    telling: OnProgress = tell
+    with pytest.raises(Exception, match=r"is no longer the recording.*the audio of a differs"):
+        clip_cutting.cut_clips(task(ClipSlice("a", 0, 16000, "0" * 64)), telling)
     with pytest.raises(Exception, match=r"it ends after \d+"):
-        cut.cut(task(Slice("b", 10**7, 16000)), telling)
+        clip_cutting.cut_clips(task(ClipSlice("b", 10**7, 16000)), telling)
     whole = audio.to_pcm16(audio.read_mono(media / "one.wav")[0])
     starts = (90_001, 0, 80_000, 79_999)
-    cut.cut(task(*(Slice(f"c{start}", start, 48_000) for start in starts)), telling)
+    clip_cutting.cut_clips(task(*(ClipSlice(f"c{start}", start, 48_000) for start in starts)), telling)
     for start in starts:
         there = audio.to_pcm16(audio.read_mono(tmp_path / "clips" / f"c{start}.wav")[0])
         np.testing.assert_array_equal(there, whole[start : start + 48_000])
@@ -448,7 +450,7 @@ def test_settings_that_are_taken_back_after_a_kill_leave_no_clip_with_the_sound_
     class Died(KeyboardInterrupt):
         """The laptop, after the clips' files were written and before the queue said so."""
 
-    def died(task: source_analysis.Task, tell: Tell) -> source_analysis.Analysed:
+    def died(task: source_analysis.Task, tell: OnProgress) -> source_analysis.Analysed:
         source_analysis.analyse(task, tell)
         raise Died
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.execution.process_pool import run_each
-from pipelines.ingest.preview.decoded_audio import SoundTask, make_sound, sound_folder
+from pipelines.ingest.preview.decoded_audio import DecodeTask, decode_to_cache, decoded_audio_folder
 from pipelines.ingest.run import finalize
 from pipelines.ingest.selection.manual_picks import (
     Pick,
@@ -153,8 +153,8 @@ def test_a_pick_is_cut_from_the_exact_sound_where_that_was_made(
     ingest(study, media)
     with open_queue(study.ingest_db) as queue:
         mark = queue.items()["one"].sha256
-    folder = sound_folder(study, "one", mark)
-    make_sound(SoundTask("one", media / "one.wav", mark, folder), lambda *_: None)
+    folder = decoded_audio_folder(study, "one", mark)
+    decode_to_cache(DecodeTask("one", media / "one.wav", mark, folder), lambda *_: None)
     pick(study, ("one", 4321))
     with decodes(monkeypatch) as opened:
         retable(study)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.ingest.selection.manual_picks import Speaker, read_picks, speakers_file, speakers_to_csv
-from pipelines.ingest.selection.speaker_quotas import speakers_of
-from pipelines.ingest.selection.threshold_preview import read_candidates, what_if
+from pipelines.ingest.selection.speaker_quotas import read_clip_speakers
+from pipelines.ingest.selection.threshold_preview import preview_thresholds, read_candidates
 from pipelines.ingest.state.queue import Queue
 from pipelines.manifest import read_clips, read_table
 from pipelines.study import Study, create_study
@@ -35,8 +35,8 @@ def foreseen(study: Study) -> bool:
     """Whether the page would say that bounds as they are keep what is kept, and for the same reasons."""
     study = Study(study.root, study.name)
     candidates = read_candidates(study.candidates)
-    said = speakers_of(study, candidates.places.keys())
-    told = what_if(candidates, study.settings, {}, picks=read_picks(study), speakers=said)
+    said = read_clip_speakers(study, candidates.rows_by_source.keys())
+    told = preview_thresholds(candidates, study.settings, {}, picks=read_picks(study), speakers=said)
     return [(one.status, one.reasons) for one in told.decisions] == list(
         zip(candidates.status, candidates.reasons, strict=True)
     )
@@ -53,14 +53,14 @@ def test_caps_decode_nothing_and_end_as_if_they_had_always_stood_there(
     free = result(study)
     everything = read_clips(study.clips_csv)
     with decodes(monkeypatch) as opened:
-        cap(study, "most_per_source = 2\n")
+        cap(study, "max_per_source = 2\n")
         assert retable(study).rejected["source_full"] == len(everything) - 4 > 0
         two = read_clips(study.clips_csv)
         assert Counter(clip.source_id for clip in two) == {"one": 2, "two": 2} and foreseen(study)
         assert {clip.clip_id for clip in two} < {clip.clip_id for clip in everything}
         assert not {clip.config_hash for clip in two} & {clip.config_hash for clip in everything}
 
-        cap(study, "most_per_source = 2\nmost_per_speaker = 3\n")
+        cap(study, "max_per_source = 2\nmax_per_speaker = 3\n")
         retable(study)
         three = read_clips(study.clips_csv)
         assert {clip.clip_id for clip in three} < {clip.clip_id for clip in two} and len(three) == 3
@@ -79,7 +79,7 @@ def test_caps_decode_nothing_and_end_as_if_they_had_always_stood_there(
         cap(study, "")
         retable(study)
         assert result(study) == free and opened == []
-    cap(study, "most_per_source = 2\nmost_per_speaker = 3\n")
+    cap(study, "max_per_source = 2\nmax_per_speaker = 3\n")
     assert {**result(fresh(study, media, tmp_path))} == before
 
 
@@ -87,7 +87,7 @@ def test_stopped_between_any_two_sources_it_ends_in_the_same_bytes(study: Study,
     cap(study, "")
     ingest(study, media)
     say(study, "the landlady")
-    cap(study, "most_per_source = 3\nmost_per_speaker = 2\n")
+    cap(study, "max_per_source = 3\nmax_per_speaker = 2\n")
     real, left, ended = Queue.decide, 0, False
 
     def decide(*args: object) -> bool:
@@ -119,7 +119,7 @@ def test_clips_of_sources_that_another_machine_has_count_and_stay(study: Study, 
     for name in ("study.toml", "sources.csv", "clips.csv", "speakers.csv"):
         shutil.copy(study.manifests / name, here.manifests / name)
     theirs = {clip.clip_id for clip in read_clips(study.clips_csv) if clip.source_id == "two"}
-    cap(here, f"most_per_speaker = {len(theirs) + 1}\n")
+    cap(here, f"max_per_speaker = {len(theirs) + 1}\n")
     for _ in range(2):
         ingest(Study(here.root, here.name), media / "one.wav")
         kept = {clip.clip_id for clip in read_clips(here.clips_csv)}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import MediaError
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.fetch import disk_space
 from pipelines.ingest.fetch.fetch_policy import Manners, Rest
 from pipelines.ingest.report import IngestReport
@@ -136,7 +136,7 @@ def test_a_disk_that_fills_up_in_mid_body_pauses_the_queue_and_registers_nothing
 def test_a_disk_that_fills_up_while_clips_are_cut_loses_no_download(
     study: Study, site: Misbehaving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(task: Task, tell: Tell) -> Analysed:
+    def full(task: Task, tell: OnProgress) -> Analysed:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(stages, "analyse", full)
@@ -148,8 +148,8 @@ def test_a_disk_that_fills_up_while_clips_are_cut_loses_no_download(
     assert site.asked == [] and read_clips(study.clips_csv)
 
 
-def failing(code: str, failure: str) -> Callable[[Task, Tell], Analysed]:
-    def fail(task: Task, tell: Tell) -> Analysed:
+def failing(code: str, failure: str) -> Callable[[Task, OnProgress], Analysed]:
+    def fail(task: Task, tell: OnProgress) -> Analysed:
         raise MediaError(code, f"{task.path.name}: could not be read", failure)  # type: ignore[arg-type]
 
     return fail
@@ -257,7 +257,7 @@ def test_a_crash_of_one_worker_keeps_nobody_waiting(
     assert report.sources[0].reason_code == "crashed"
 
 
-def dies_of_the_first(task: Task, tell: Tell) -> Analysed:
+def dies_of_the_first(task: Task, tell: OnProgress) -> Analysed:
     if task.source_id == "s0":
         os._exit(3)
     return analyse(task, tell)

@@ -119,7 +119,7 @@ def test_again_changes_no_byte_and_decodes_nothing(study: Study, media: Path, mo
     def refuse(*_: object) -> None:
         raise AssertionError("a recording was opened")
 
-    monkeypatch.setattr(source_analysis, "open_reading", refuse)
+    monkeypatch.setattr(source_analysis, "open_track", refuse)
     monkeypatch.setattr(preflight, "probe", refuse)
     (media / "notes.txt").unlink()  # only what is not known yet is looked into
     for inputs in ((media,), (), (study.sources_csv,)):
@@ -196,8 +196,8 @@ def test_a_broken_recording_ends_nothing_and_leaves_nothing(study: Study, media:
 
 
 def test_an_error_of_ours_is_a_row_too(study: Study, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = source_analysis.spans
-    monkeypatch.setattr(source_analysis, "spans", lambda p, s: real(p, s) if len(p) < 380 else [][0])
+    real = source_analysis.speech_spans
+    monkeypatch.setattr(source_analysis, "speech_spans", lambda p, s: real(p, s) if len(p) < 380 else [][0])
     audio.encode(media / "long.wav", np.tile(speech(), 2), 16000, "pcm16")
     report = ingest(study, media)
     (failed,) = report.failed

@@ -40,10 +40,10 @@ def test_all_that_was_heard_at_one_moment_is_kept_though_the_first_of_it_is_told
         (tmp_path / f"{name}.mp4").write_bytes(body)
 
     def at_one_moment(
-        work: Callable[[Any, Any], Any], tasks: object, *, more: Callable[..., Any], **_: object
+        work: Callable[[Any, Any], Any], tasks: object, *, next_tasks: Callable[..., Any], **_: object
     ) -> Iterator[Any]:
         given: dict[str, Any] = {}
-        while (new := more(0.0, 0)) is not None:
+        while (new := next_tasks(0.0, 0)) is not None:
             given |= new
         yield from [(name, work(task, lambda *_: None)) for name, task in given.items()]
 
@@ -114,11 +114,11 @@ def test_a_stop_is_heard_once_all_is_handed_out_and_whoever_does_it_says_nothing
     handed_out = threading.Event()
     stopped = threading.Event()
 
-    def mute(_work: object, _tasks: object, *, more: Callable[..., Any], **_: object) -> Iterator[Any]:
-        under_way = len(more(0.0, 0))
+    def mute(_work: object, _tasks: object, *, next_tasks: Callable[..., Any], **_: object) -> Iterator[Any]:
+        under_way = len(next_tasks(0.0, 0))
         handed_out.set()
         patience = time.monotonic() + 60
-        while more(0.0, under_way) is not None and time.monotonic() < patience:
+        while next_tasks(0.0, under_way) is not None and time.monotonic() < patience:
             time.sleep(0.02)
         assert stopped.is_set(), "it is asked as long as something is under way, and hears of the stop"
         yield from ()

@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 
 from pipelines.errors import ConfigError
 from pipelines.ingest.repeats import Interval
-from pipelines.ingest.selection.decision import Decision, Scored, decide, named
+from pipelines.ingest.selection.decision import Decision, ScoredWindow, decide, with_clip_ids
 from pipelines.ingest.selection.manual_picks import Pick
-from pipelines.ingest.selection.screens import SCREENS, bounds_of, refusals
-from pipelines.study import Bounds, SelectSettings, StudySettings
+from pipelines.ingest.selection.screens import SCREENS, effective_thresholds, failure_reasons
+from pipelines.study import ScreenThresholds, SelectionSettings, StudySettings
 
 RATE = 1000
 LENGTH = 3000
-NO_LOTS = StudySettings(name="x", select=SelectSettings(random_share=0))
-ALL_LOTS = StudySettings(name="x", select=SelectSettings(random_share=1))
+NO_LOTS = StudySettings(name="x", select=SelectionSettings(random_share=0))
+ALL_LOTS = StudySettings(name="x", select=SelectionSettings(random_share=1))
 DEFAULT = StudySettings(name="x")
 
 
-def window(start: int, *, speech: float = 0.9, pause: float = 0.2, n: int = LENGTH, **scores: float) -> Scored:
-    return Scored(start, n, start / RATE, {"speech_ratio": speech, "longest_pause_s": pause, **scores}, "0" * 64)
+def window(start: int, *, speech: float = 0.9, pause: float = 0.2, n: int = LENGTH, **scores: float) -> ScoredWindow:
+    return ScoredWindow(start, n, start / RATE, {"speech_ratio": speech, "longest_pause_s": pause, **scores}, "0" * 64)
 
 
-def told(windows: list[Scored], settings: StudySettings = NO_LOTS, **more: object) -> list[tuple[str, str]]:
+def told(windows: list[ScoredWindow], settings: StudySettings = NO_LOTS, **more: object) -> list[tuple[str, str]]:
     decisions = decide(windows, RATE, settings, source_id="ep1", **more)  # type: ignore[arg-type]
     return [(one.status, one.arm or ";".join(one.reasons)) for one in decisions]
 
@@ -52,11 +52,11 @@ shares = st.sampled_from([0.0, 0.1, 0.5, 1.0])
 
 @given(windows_of, masks_of, picks_of, shares, st.randoms(use_true_random=False))
 def test_what_is_kept_never_overlaps_and_follows_the_rules(windows, masked, picks, share, chance) -> None:
-    settings = StudySettings(name="x", select=SelectSettings(random_share=share))
+    settings = StudySettings(name="x", select=SelectionSettings(random_share=share))
     windows = [*windows, *(window(pick.start_sample) for pick in picks[:1])]
     windows = list({one.start_sample: one for one in windows}.values())
 
-    def run(ordered: list[Scored]) -> dict[int, Decision]:
+    def run(ordered: list[ScoredWindow]) -> dict[int, Decision]:
         found = decide(ordered, RATE, settings, source_id="ep1", masked=masked, picks=picks)
         assert len(found) == len(ordered)
         return {one.start_sample: decision for one, decision in zip(ordered, found, strict=True)}
@@ -67,14 +67,14 @@ def test_what_is_kept_never_overlaps_and_follows_the_rules(windows, masked, pick
     kept = sorted({start for start, one in found.items() if one.kept} | asked)
     assert all(later - earlier >= LENGTH for earlier, later in pairwise(kept))
     for start, one in found.items():
-        place, bounds = by_place[start], bounds_of(settings)
-        against = refusals(place.scores, bounds)
+        place, bounds = by_place[start], effective_thresholds(settings)
+        against = failure_reasons(place.scores, bounds)
         assert one.kept == (one.arm != "") == (one.reasons == ())
         assert (one.arm == "picked") == (start in asked)
         if one.arm == "model":
             assert against == ()
         if one.arm == "random":
-            assert not [name for name in against if SCREENS[name.rpartition("_")[0]].hard]
+            assert not [name for name in against if SCREENS[name.rpartition("_")[0]].is_hard]
         if one.arm in ("model", "random"):
             inside = [min(start / RATE + 3, end.end_s) - max(start / RATE, end.start_s) for end in masked]
             assert max([*inside, 0.0]) <= 0.1 + 1e-9
@@ -104,7 +104,7 @@ def test_what_misses_by_little_is_for_review_and_by_much_is_not() -> None:
     near, far = window(0, speech=0.5), window(4000, speech=0.3)
     both = window(8000, speech=0.5, pause=2.0)
     assert [status for status, _ in told([near, far, both])] == ["review", "reject", "reject"]
-    wider = NO_LOTS.model_copy(update={"screen": {"longest_pause_s": Bounds(max=1.0, review_max=2.5)}})
+    wider = NO_LOTS.model_copy(update={"screen": {"longest_pause_s": ScreenThresholds(max=1.0, review_max=2.5)}})
     assert [status for status, _ in told([near, far, both], wider)] == ["review", "reject", "review"]
     assert told([near], masked=[Interval(0, 9)]) == [("reject", "repeated;speech_ratio_low")]
     assert told([near], picks=[Pick(0, LENGTH)]) == [("keep", "picked")]
@@ -137,7 +137,7 @@ def test_most_speech_is_kept() -> None:
 
 
 def test_a_score_that_is_not_known_turns_nothing_down() -> None:
-    assert told([Scored(0, LENGTH, 0.0, {})]) == [("keep", "model")]
+    assert told([ScoredWindow(0, LENGTH, 0.0, {})]) == [("keep", "model")]
 
 
 def test_ten_thousand_candidates_are_decided_at_once() -> None:
@@ -147,19 +147,19 @@ def test_ten_thousand_candidates_are_decided_at_once() -> None:
     picks = [Pick(at * RATE, LENGTH) for at in range(50, 16_000, 150)]
     found = decide(many, RATE, DEFAULT, source_id="ep1", masked=masked, picks=picks)
     assert {one.arm for one in found if one.kept} == {"model", "random"}
-    ids = {one.clip_id for one in named(many, found, "ep1", RATE)}
+    ids = {one.clip_id for one in with_clip_ids(many, found, "ep1", RATE)}
     assert len(ids) == 10_000
 
 
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [
-        (Bounds(min=2, max=1), "min 2 is above max 1; swap them"),
-        (Bounds(max=1, review_min=0.5), "review_min 0.5 has to lie below min"),
-        (Bounds(min=0.5, review_min=0.6), "review_min 0.6 has to lie below min"),
-        (Bounds(max=0.5, review_max=0.4), "review_max 0.4 has to lie above max"),
+        (ScreenThresholds(min=2, max=1), "min 2 is above max 1; swap them"),
+        (ScreenThresholds(max=1, review_min=0.5), "review_min 0.5 has to lie below min"),
+        (ScreenThresholds(min=0.5, review_min=0.6), "review_min 0.6 has to lie below min"),
+        (ScreenThresholds(max=0.5, review_max=0.4), "review_max 0.4 has to lie above max"),
     ],
 )
-def test_bounds_that_contradict_each_other_are_refused(bounds: Bounds, words: str) -> None:
+def test_bounds_that_contradict_each_other_are_refused(bounds: ScreenThresholds, words: str) -> None:
     with pytest.raises(ConfigError, match=rf"\[screen.speech_ratio\].*{words}"):
         decide([], RATE, StudySettings(name="x", screen={"speech_ratio": bounds}), source_id="ep1")

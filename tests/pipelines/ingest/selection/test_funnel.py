@@ -7,11 +7,11 @@ import pytest
 
 from pipelines.errors import ConfigError
 from pipelines.ingest.selection.funnel import Funnel, funnel
-from pipelines.ingest.selection.threshold_preview import Candidates, read_candidates, what_if
+from pipelines.ingest.selection.threshold_preview import Candidates, preview_thresholds, read_candidates
 from pipelines.ingest.state.queue import open_queue
 from pipelines.ingest.state.status import opened_beside, source_standings, unlisted_inputs
 from pipelines.manifest import read_clips
-from pipelines.study import Bounds, Study, create_study
+from pipelines.study import ScreenThresholds, Study, create_study
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def counted(study: Study) -> tuple[Candidates, Funnel]:
 def test_no_step_leaves_more_than_the_one_before_it(study: Study) -> None:
     candidates, found = counted(study)
     seconds = [step.seconds for step in found.steps]
-    assert [step.name for step in found.steps][0::2][0] == "sound" and found.steps[-1].name == "speech in clips"
+    assert [step.name for step in found.steps][0::2][0] == "audio" and found.steps[-1].name == "speech in clips"
     assert seconds[:-1] == sorted(seconds[:-1], reverse=True) and 0 < seconds[-1] <= seconds[0]
     clips = read_clips(study.clips_csv)
     inside = sum((clip.metrics["speech_ratio"] or 0) * clip.n_samples / clip.rate_hz for clip in clips)
@@ -39,21 +39,21 @@ def test_no_step_leaves_more_than_the_one_before_it(study: Study) -> None:
 
 def test_quarters_by_loudness_hold_every_window_of_speech_once(study: Study) -> None:
     candidates, found = counted(study)
-    assert len(found.quarters) == 4
+    assert len(found.loudness_quartiles) == 4
     spoken = int((candidates.scores["speech_ratio"] >= 0.6).sum())
-    assert sum(one.windows for one in found.quarters) == spoken
-    assert all(one.passing <= one.windows and one.low <= one.high for one in found.quarters)
-    assert [one.low for one in found.quarters] == sorted(one.low for one in found.quarters)
-    bounds = {**study.settings.screen, "loudness_lufs": Bounds(max=found.quarters[1].high)}
+    assert sum(one.windows for one in found.loudness_quartiles) == spoken
+    assert all(one.passing <= one.windows and one.low <= one.high for one in found.loudness_quartiles)
+    assert [one.low for one in found.loudness_quartiles] == sorted(one.low for one in found.loudness_quartiles)
+    bounds = {**study.settings.screen, "loudness_lufs": ScreenThresholds(max=found.loudness_quartiles[1].high)}
     strict = study.settings.model_copy(update={"screen": bounds})
-    loud = funnel(candidates, strict, {}).quarters
+    loud = funnel(candidates, strict, {}).loudness_quartiles
     assert loud[-1].passing == 0 < loud[0].passing, "a choice that turns the loud away shows"
 
 
 def test_what_a_page_foretells_is_what_the_study_becomes(study: Study) -> None:
     candidates = read_candidates(study.candidates)
-    now = what_if(candidates, study.settings, {})
-    assert (now.gains, now.loses) == ((), ()) and now.keeps == len(read_clips(study.clips_csv))
+    now = preview_thresholds(candidates, study.settings, {})
+    assert (now.gained, now.lost) == ((), ()) and now.n_kept == len(read_clips(study.clips_csv))
 
 
 def test_standings_tell_of_every_source_beside_a_run(study: Study, tmp_path: Path) -> None:

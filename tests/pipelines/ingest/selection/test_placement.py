@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.analysis.speech import HOP, HOP_S, Span, SpeechTracker, spans, speech_between
+from pipelines.ingest.analysis.speech import HOP, HOP_S, SpeechSpan, SpeechTracker, spans_between, speech_spans
 from pipelines.ingest.selection.placement import (
     LEAST_LEAD_S,
     LONGER_LEAD_S,
@@ -16,10 +16,10 @@ from pipelines.ingest.selection.placement import (
     best_coverage,
     candidates,
 )
-from pipelines.study import ClipSettings, PlaceSettings
+from pipelines.study import ClipSettings, PlacementSettings
 from tests.synthetic_audio import noise, silence, voice
 
-SETTINGS = PlaceSettings()
+SETTINGS = PlacementSettings()
 
 
 def probabilities(*parts: tuple[float, float]) -> np.ndarray:
@@ -51,18 +51,18 @@ def test_blocks_of_any_length_give_the_same_probabilities(block: int) -> None:
 
 
 def test_spans_have_hysteresis_and_drop_what_is_too_short() -> None:
-    found = spans(
+    found = speech_spans(
         probabilities((0, 0.32), (0.9, 0.64), (0.4, 0.32), (0, 0.064), (0.9, 0.32), (0, 0.32), (0.9, 0.096), (0, 0.32)),
         SETTINGS,
     )
     assert [(span.start_s, span.end_s) for span in found] == [(pytest.approx(0.32), pytest.approx(1.664))]
-    assert spans(probabilities((0.9, 1.0)), SETTINGS)[0].end_s == pytest.approx(31 * HOP_S)
-    assert spans(np.zeros(0, np.float32), SETTINGS) == ()
+    assert speech_spans(probabilities((0.9, 1.0)), SETTINGS)[0].end_s == pytest.approx(31 * HOP_S)
+    assert speech_spans(np.zeros(0, np.float32), SETTINGS) == ()
 
 
 def test_a_window_sees_its_part_of_the_speech() -> None:
-    inside = speech_between((Span(0, 1), Span(2, 3), Span(5, 6)), 0.5, 2.5)
-    assert inside == (Span(0, 0.5), Span(1.5, 2.0))
+    inside = spans_between((SpeechSpan(0, 1), SpeechSpan(2, 3), SpeechSpan(5, 6)), 0.5, 2.5)
+    assert inside == (SpeechSpan(0, 0.5), SpeechSpan(1.5, 2.0))
 
 
 def test_windows_begin_just_before_an_onset() -> None:
@@ -81,7 +81,7 @@ def test_windows_begin_just_before_an_onset() -> None:
 def test_every_window_lies_within_the_recording_and_leads_its_onset(
     parts: list[tuple[float, float]], rate_hz: int, lead_s: float
 ) -> None:
-    place = PlaceSettings(lead_s=lead_s)
+    place = PlacementSettings(lead_s=lead_s)
     found = probabilities(*parts)
     total = round(len(found) * HOP_S * rate_hz)
     power = np.random.default_rng(len(parts)).random(len(found), dtype=np.float32)

@@ -7,32 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipelines.ingest.selection.decision import SAME_CLIP, SPEAKER_FULL, Arm, Decision, Scored, decide
+from pipelines.ingest.selection.decision import SAME_CLIP, SPEAKER_FULL, Arm, Decision, ScoredWindow, decide
 from pipelines.ingest.selection.manual_picks import Pick
-from pipelines.ingest.selection.quotas import lot, over
+from pipelines.ingest.selection.quotas import draw_key, over_quota
 from pipelines.ingest.selection.screens import config_hash
-from pipelines.ingest.selection.speaker_quotas import Speakers
-from pipelines.ingest.series.cross_source_rules import part
+from pipelines.ingest.selection.speaker_quotas import ClipSpeakers
+from pipelines.ingest.series.cross_source_rules import apply_cross_source_rules
 from pipelines.ingest.state.queue import Item, Queue, open_queue
 from pipelines.schema import clip_id
-from pipelines.study import SelectSettings, StudySettings
+from pipelines.study import SelectionSettings, StudySettings
 from tests.pipelines.ingest.selection.test_decision import LENGTH, RATE, picks_of, shares, window, windows_of
 
 names_of = st.sets(st.integers(0, 200).map(lambda number: f"ep-{number:09d}"), max_size=40)
 
 
 def capped(most: int | None, share: float = 0.0) -> StudySettings:
-    return StudySettings(name="x", select=SelectSettings(random_share=share, most_per_source=most))
+    return StudySettings(name="x", select=SelectionSettings(random_share=share, max_per_source=most))
 
 
 @given(names_of, names_of, st.integers(-2, 45))
 def test_a_higher_cap_only_adds_and_newcomers_move_out_no_more_than_they_are(
     there: set[str], new: set[str], most: int
 ) -> None:
-    stay = there - over("source cap", there, most)
+    stay = there - over_quota("source cap", there, most)
     assert len(stay) == min(max(0, most), len(there))
-    assert stay <= there - over("source cap", there, most + 1)
-    later = (there | new) - over("source cap", there | new, most)
+    assert stay <= there - over_quota("source cap", there, most + 1)
+    later = (there | new) - over_quota("source cap", there | new, most)
     assert later & there <= stay
     assert len(stay - later) <= len(later - there)
 
@@ -43,7 +43,7 @@ def test_of_what_a_source_would_give_without_a_cap_so_many_stay_and_every_pick(
 ) -> None:
     windows = list({one.start_sample: one for one in [*windows, *(window(one.start_sample) for one in picks)]}.values())
 
-    def run(cap: int | None, ordered: list[Scored]) -> dict[int, Decision]:
+    def run(cap: int | None, ordered: list[ScoredWindow]) -> dict[int, Decision]:
         found = decide(ordered, RATE, capped(cap, share), source_id="ep1", picks=picks)
         return {one.start_sample: decision for one, decision in zip(ordered, found, strict=True)}
 
@@ -70,9 +70,9 @@ def test_neither_an_arm_nor_a_score_is_preferred() -> None:
 
 def test_draws_do_not_depend_on_each_other() -> None:
     names = [clip_id("ep1", 4000 * n, RATE) for n in range(2000)]
-    first = set(names) - over("source cap", names, 1000)
-    assert len(first - over("speaker cap", names, 1000)) == pytest.approx(500, abs=70)
-    assert len({lot(draw, names[0]) for draw in ("random arm", "source cap", "speaker cap")}) == 3
+    first = set(names) - over_quota("source cap", names, 1000)
+    assert len(first - over_quota("speaker cap", names, 1000)) == pytest.approx(500, abs=70)
+    assert len({draw_key(draw, names[0]) for draw in ("random arm", "source cap", "speaker cap")}) == 3
 
 
 def test_a_pick_that_is_no_candidate_takes_one_of_the_places() -> None:
@@ -88,10 +88,13 @@ def test_a_pick_that_is_no_candidate_takes_one_of_the_places() -> None:
 def test_no_speaker_has_more_than_the_cap_but_for_picks(said, most: int, elsewhere: int) -> None:
     clips = {f"e{number % 3}-{number:09d}": picked for number, (_, picked) in said.items()}
     who = {f"e{number % 3}-{number:09d}": speaker for number, (speaker, _) in said.items() if speaker}
-    speakers = Speakers(who, {"A": elsewhere})
-    leaves = speakers.over(clips, most)
-    assert speakers.over(dict(reversed(clips.items())), most) == leaves and speakers.over(clips, None) == frozenset()
-    assert speakers.over(clips, most + 1) <= leaves
+    speakers = ClipSpeakers(who, {"A": elsewhere})
+    leaves = speakers.over_quota(clips, most)
+    assert (
+        speakers.over_quota(dict(reversed(clips.items())), most) == leaves
+        and speakers.over_quota(clips, None) == frozenset()
+    )
+    assert speakers.over_quota(clips, most + 1) <= leaves
     assert all(name in who and not clips[name] for name in leaves)
     for speaker, held in (("A", elsewhere), ("B", 0)):
         of = {name for name, one in who.items() if one == speaker}
@@ -110,7 +113,7 @@ NAMED = {clip_id(name, start * RATE, RATE): "A" for name in SOURCES for start in
 
 def put(queue: Queue, name: str) -> Item:
     item = Item(name, name, status="done", facts={"sample_rate_hz": str(RATE)})
-    windows = [Scored(start * RATE, LENGTH, 0.0, {}, sound) for start, sound, _ in SOURCES[name]]
+    windows = [ScoredWindow(start * RATE, LENGTH, 0.0, {}, sound) for start, sound, _ in SOURCES[name]]
     queue.put(item, windows, [Decision("keep", arm=arm) for _, _, arm in SOURCES[name]])
     return item
 
@@ -130,26 +133,26 @@ def test_over_all_sources_they_leave_and_come_back_whatever_came_first(tmp_path:
         items: dict[str, Item] = {}
         for name in names:
             items[name] = put(queue, name)
-            part(queue, items, order, Speakers(NAMED), 3)
+            apply_cross_source_rules(queue, items, order, ClipSpeakers(NAMED), 3)
         found = standing(queue, items)
         assert len(speaks(found, NAMED)) == 3 and "e2-000010000" in speaks(found, NAMED)  # the one picked by hand
         assert found["e2-000000000"].reasons == (SAME_CLIP,)
         gone = {name: one for name, one in found.items() if one.reasons == (SPEAKER_FULL,)}
         assert len(gone) == 4 and all(one.arm for one in gone.values())
-        assert part(queue, items, order, Speakers(NAMED), 3) == frozenset()
+        assert apply_cross_source_rules(queue, items, order, ClipSpeakers(NAMED), 3) == frozenset()
 
-        part(queue, items, order, Speakers(NAMED), 5)
+        apply_cross_source_rules(queue, items, order, ClipSpeakers(NAMED), 5)
         assert speaks(found, NAMED) < speaks(standing(queue, items), NAMED)
-        part(queue, items, order, Speakers(NAMED), 3)
+        apply_cross_source_rules(queue, items, order, ClipSpeakers(NAMED), 3)
         assert standing(queue, items) == found
 
         other = {name: "B" if name.startswith("e1") else who for name, who in NAMED.items()}
-        part(queue, items, order, Speakers(other), 3)
+        apply_cross_source_rules(queue, items, order, ClipSpeakers(other), 3)
         assert len(speaks(standing(queue, items), other)) == 6  # 3 of each
-        part(queue, items, order, Speakers(NAMED, {"A": 2}), 3)
+        apply_cross_source_rules(queue, items, order, ClipSpeakers(NAMED, {"A": 2}), 3)
         assert speaks(standing(queue, items), NAMED) == {"e2-000010000"}
 
-        part(queue, items, order)  # no cap any more: as if there had never been one
+        apply_cross_source_rules(queue, items, order)  # no cap any more: as if there had never been one
         free = standing(queue, items)
         assert {name for name, one in free.items() if not one.kept} == {"e2-000000000"}
         assert [free[name].arm for name in sorted(free) if name.startswith("e1")] == ["model", "random", *["model"] * 2]
@@ -160,7 +163,7 @@ def test_a_clip_that_leaves_for_its_speaker_still_stands_for_its_sound(tmp_path:
     with open_queue(tmp_path / "ingest.db") as queue:
         items = {name: put(queue, name) for name in ("e1", "e2")}
         for _ in range(2):  # a second time changes nothing either
-            part(queue, items, tuple(SOURCES), Speakers(named, {"A": 9}), 1)
+            apply_cross_source_rules(queue, items, tuple(SOURCES), ClipSpeakers(named, {"A": 9}), 1)
             found = standing(queue, items)
             assert found["e1-000010000"].reasons == (SPEAKER_FULL,)
             assert found["e2-000000000"].reasons == (SAME_CLIP,)
@@ -168,10 +171,10 @@ def test_a_clip_that_leaves_for_its_speaker_still_stands_for_its_sound(tmp_path:
 
 def test_caps_are_whole_numbers_and_part_of_what_clips_were_chosen_by() -> None:
     plain = StudySettings(name="x")
-    for key in ("most_per_source", "most_per_speaker"):
+    for key in ("max_per_source", "max_per_speaker"):
         for wrong in (0, -1, 2.5, "7", True):
             with pytest.raises(ValidationError):
-                SelectSettings.model_validate({key: wrong})
+                SelectionSettings.model_validate({key: wrong})
         moved = replace_select(plain, **{key: 7})
         assert config_hash(moved, "r") != config_hash(plain, "r") != config_hash(replace_select(plain, **{key: 8}), "r")
         assert config_hash(replace_select(moved, **{key: None}), "r") == config_hash(plain, "r")

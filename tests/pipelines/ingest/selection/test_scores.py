@@ -7,7 +7,7 @@ import pytest
 import scipy.signal
 
 from pipelines.ingest.analysis import levels
-from pipelines.ingest.analysis.analyzer import Listener, Tracks
+from pipelines.ingest.analysis.analyzer import Analyzer, FeatureTracks
 from pipelines.ingest.analysis.background import (
     QUIETEST_DB,
     SNR_CONTEXT_S,
@@ -16,13 +16,13 @@ from pipelines.ingest.analysis.background import (
     flatness,
     snr_wada_db,
 )
-from pipelines.ingest.analysis.music import evidence, music_p
-from pipelines.ingest.analysis.speaker_change import change_gain, speaker_change_p
+from pipelines.ingest.analysis.music import music_features, music_p
+from pipelines.ingest.analysis.speaker_change import bic_gain, speaker_change_p
 from pipelines.ingest.analysis.speech import HOP_S, edge_power
 from pipelines.ingest.selection.placement import candidates
-from pipelines.ingest.selection.screens import SCREENS, Window, bounds_of, refusals, scores_of
+from pipelines.ingest.selection.screens import SCREENS, Window, effective_thresholds, failure_reasons, scores_of
 from pipelines.media.audio import resample, to_pcm16
-from pipelines.study import ClipSettings, PlaceSettings, StudySettings
+from pipelines.study import ClipSettings, PlacementSettings, StudySettings
 from pipelines.units import Audio, Seconds
 from tests import synthetic_scenes
 from tests.synthetic_audio import noise, silence, tone, voice
@@ -37,8 +37,8 @@ def synth() -> Iterator[Synthesiser]:
         yield opened
 
 
-def heard(sound: Audio, rate_hz: int = RATE_HZ) -> Tracks:
-    listener = Listener(rate_hz)
+def heard(sound: Audio, rate_hz: int = RATE_HZ) -> FeatureTracks:
+    listener = Analyzer(rate_hz)
     listener.feed(np.asarray(sound, np.float32))
     return listener.finish()
 
@@ -73,9 +73,9 @@ def test_the_louder_the_music_under_speech_the_more_it_counts(synth: Synthesiser
 def test_evidence_of_music_lies_between_0_and_1_whatever_is_heard() -> None:
     for sound in (silence(4), noise(4), voice(4), tone(4), tone(0.1)):
         tracks = heard(sound)
-        found = evidence(tracks, 0, tracks.duration_s)
+        found = music_features(tracks, 0, tracks.duration_s)
         assert all(0 <= value <= 1 for value in found), found
-    assert evidence(heard(silence(4)), 9, 12) == (0, 0, 0, 0)
+    assert music_features(heard(silence(4)), 9, 12) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
@@ -101,10 +101,10 @@ def test_wada_is_not_known_of_what_is_too_short_and_hears_the_same_context_at_bo
 def test_bandwidth_is_where_the_sound_ends(rate_hz: int, ends_hz: int) -> None:
     sections = scipy.signal.butter(12, ends_hz, fs=rate_hz, output="sos")
     low = scipy.signal.sosfiltfilt(sections, noise(3, rate_hz)).astype(np.float32)
-    found = levels.bandwidth_hz(levels.tenths(to_pcm16(low), rate_hz), rate_hz)
+    found = levels.bandwidth_hz(levels.spectra_100ms(to_pcm16(low), rate_hz), rate_hz)
     assert found is not None and ends_hz <= found <= 1.35 * ends_hz
-    assert levels.bandwidth_hz(levels.tenths(to_pcm16(silence(3, rate_hz)), rate_hz), rate_hz) is None
-    whole = levels.bandwidth_hz(levels.tenths(to_pcm16(noise(3, rate_hz)), rate_hz), rate_hz)
+    assert levels.bandwidth_hz(levels.spectra_100ms(to_pcm16(silence(3, rate_hz)), rate_hz), rate_hz) is None
+    whole = levels.bandwidth_hz(levels.spectra_100ms(to_pcm16(noise(3, rate_hz)), rate_hz), rate_hz)
     assert whole == pytest.approx(rate_hz / 2, abs=200)
 
 
@@ -113,7 +113,9 @@ def test_a_telephone_is_told_from_a_studio(synth: Synthesiser) -> None:
     reasons = {}
     for name, sound in (("studio", said), ("telephone", synthetic_scenes.telephone(said))):
         high = resample(sound, RATE_HZ, 44100)[:132300]
-        reasons[name] = refusals(scores_of(Window(to_pcm16(high), 44100, ())), bounds_of(StudySettings(name="x")))
+        reasons[name] = failure_reasons(
+            scores_of(Window(to_pcm16(high), 44100, ())), effective_thresholds(StudySettings(name="x"))
+        )
     assert "bandwidth_hz_low" in reasons["telephone"]
     assert "bandwidth_hz_low" not in reasons["studio"]
 
@@ -146,7 +148,7 @@ def test_a_window_begins_earlier_where_that_lets_it_end_in_a_pause(gap_at_s: flo
     hops[onset : round(8 / HOP_S)] = 0.9
     gap = round(gap_at_s / HOP_S)
     hops[gap - 1 : gap + 2] = 0.1
-    found = candidates(hops, hops, 12 * RATE_HZ, RATE_HZ, ClipSettings(), PlaceSettings())[0]
+    found = candidates(hops, hops, 12 * RATE_HZ, RATE_HZ, ClipSettings(), PlacementSettings())[0]
     assert found.onset_s == pytest.approx(onset * HOP_S)
     end = round((found.start_sample / RATE_HZ + 3) / HOP_S)
     assert gap - 1 <= end <= gap + 2
@@ -161,7 +163,7 @@ def test_another_voice_raises_the_score_and_little_sound_has_none(synth: Synthes
         one, other = HELD_OUT.voices[number % 3], HELD_OUT.voices[(number % 3 + (1 if changes else 0)) % 6]
         parts = [synthetic_scenes.talk(synth, name, 1.8, rng) for name in (one, other)]
         joined = synthetic_scenes.one_after_another(parts[0], parts[1], 1.5, 0.1, 3)
-        gain = change_gain(heard(joined), 0, 3)
+        gain = bic_gain(heard(joined), 0, 3)
         assert gain is not None
         gains[changes].append(gain)
     above = np.mean([yes > no for yes in gains[True] for no in gains[False]])

@@ -5,10 +5,18 @@ import pytest
 from scipy.signal import sosfilt
 
 from pipelines.ingest.analysis import levels
-from pipelines.ingest.analysis.speech import Span
-from pipelines.ingest.selection.screens import SCREENS, Screen, Window, bounds_of, config_hash, refusals, scores_of
+from pipelines.ingest.analysis.speech import SpeechSpan
+from pipelines.ingest.selection.screens import (
+    SCREENS,
+    Screen,
+    Window,
+    config_hash,
+    effective_thresholds,
+    failure_reasons,
+    scores_of,
+)
 from pipelines.media.audio import to_pcm16
-from pipelines.study import Bounds, ClipSettings, StudySettings
+from pipelines.study import ClipSettings, ScreenThresholds, StudySettings
 from tests.synthetic_audio import noise, silence, tone, voice
 
 RATES = (16000, 22050, 24414, 44100, 48000, 96000)
@@ -66,7 +74,7 @@ def test_peak_clipping_and_dropouts() -> None:
 
 
 def window(*speech: tuple[float, float], sound: np.ndarray | None = None) -> Window:
-    return Window(to_pcm16(voice(3.0) if sound is None else sound), 16000, tuple(Span(*span) for span in speech))
+    return Window(to_pcm16(voice(3.0) if sound is None else sound), 16000, tuple(SpeechSpan(*span) for span in speech))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +93,7 @@ def test_speech_and_pauses_decide(
     scores = scores_of(window(*speech))
     assert scores["speech_ratio"] == pytest.approx(ratio, abs=1e-3)
     assert scores["longest_pause_s"] == pytest.approx(pause_s)
-    assert refusals(scores, bounds_of(StudySettings(name="x"))) == reasons
+    assert failure_reasons(scores, effective_thresholds(StudySettings(name="x"))) == reasons
 
 
 def test_silence_between_words_is_no_dropout_and_silence_within_one_is() -> None:
@@ -93,12 +101,12 @@ def test_silence_between_words_is_no_dropout_and_silence_within_one_is() -> None
     sound[16000:24000] = 0.0
     assert scores_of(window((0.1, 1.0), (1.5, 3.0), sound=sound))["dropout_ratio"] == 0.0
     inside = scores_of(window((0.1, 3.0), sound=sound))
-    assert refusals(inside, bounds_of(StudySettings(name="x"))) == ("dropout_ratio_high",)
+    assert failure_reasons(inside, effective_thresholds(StudySettings(name="x"))) == ("dropout_ratio_high",)
 
 
 def test_a_study_moves_bounds_and_that_changes_what_decides() -> None:
-    plain, moved = StudySettings(name="x"), StudySettings(name="x", screen={"loudness_lufs": Bounds(min=-10)})
-    assert refusals(scores_of(window((0.1, 3.0))), bounds_of(moved)) == ("loudness_lufs_low",)
+    plain, moved = StudySettings(name="x"), StudySettings(name="x", screen={"loudness_lufs": ScreenThresholds(min=-10)})
+    assert failure_reasons(scores_of(window((0.1, 3.0))), effective_thresholds(moved)) == ("loudness_lufs_low",)
     assert config_hash(plain, "r") != config_hash(moved, "r") != config_hash(moved, "s")
     assert config_hash(plain, "r") == config_hash(StudySettings(name="another"), "r")
 
@@ -109,17 +117,17 @@ def test_every_screen_scores_any_window_with_one_number_or_none(name: str) -> No
         for speech in ((), ((0.0, 3.0),)):
             score = SCREENS[name].score(window(*speech, sound=sound))
             assert score is None or (isinstance(score, float) and np.isfinite(score))
-    assert SCREENS[name].says
+    assert SCREENS[name].description
 
 
 def test_what_decides_nothing_does_not_change_the_hash(monkeypatch):
     plain = StudySettings(name="night")
-    default = SCREENS["speech_ratio"].bounds
-    said = StudySettings(name="night", screen={"speech_ratio": default, "peak_dbfs": Bounds()})
+    default = SCREENS["speech_ratio"].thresholds
+    said = StudySettings(name="night", screen={"speech_ratio": default, "peak_dbfs": ScreenThresholds()})
     assert config_hash(said, "r") == config_hash(plain, "r")
     longer = StudySettings(name="night", clip=ClipSettings(length_s=4.0))
     assert config_hash(longer, "r") != config_hash(plain, "r")
-    informing = Screen(lambda window: 0.0, Bounds(), "a score that nobody bounds")
+    informing = Screen(lambda window: 0.0, ScreenThresholds(), "a score that nobody bounds")
     before = config_hash(plain, "r")
     monkeypatch.setattr("pipelines.ingest.selection.screens.SCREENS", {**SCREENS, "mood": informing})
     assert config_hash(plain, "r") == before

@@ -10,28 +10,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import ConfigError, DataError, UnknownName
-from pipelines.ingest.selection.decision import Scored, decide
-from pipelines.ingest.selection.screens import SCREENS, bounds_of
-from pipelines.ingest.selection.threshold_preview import beside, histogram, moved, read_candidates, span, what_if
+from pipelines.ingest.selection.decision import ScoredWindow, decide
+from pipelines.ingest.selection.screens import SCREENS, effective_thresholds
+from pipelines.ingest.selection.threshold_preview import (
+    histogram,
+    move_limit,
+    nearest_windows,
+    preview_thresholds,
+    read_candidates,
+    score_range,
+)
 from pipelines.schema import clip_id
-from pipelines.study import Bounds, SelectSettings, StudySettings
+from pipelines.study import ScreenThresholds, SelectionSettings, StudySettings
 
 RATE_HZ = 16000
 #: Screens with limits of their own here, so that new ones and other limits change nothing.
 BOUNDS = {
-    "speech_ratio": Bounds(min=0.6, review_min=0.4),
-    "longest_pause_s": Bounds(max=1.0),
-    "clip_ratio": Bounds(max=0.01),
-    "dropout_ratio": Bounds(max=0.05),
+    "speech_ratio": ScreenThresholds(min=0.6, review_min=0.4),
+    "longest_pause_s": ScreenThresholds(max=1.0),
+    "clip_ratio": ScreenThresholds(max=0.01),
+    "dropout_ratio": ScreenThresholds(max=0.05),
 }
 STUDY = StudySettings(
     name="night",
-    select=SelectSettings(random_share=0.2),
-    screen={name: BOUNDS.get(name, Bounds()) for name in SCREENS},
+    select=SelectionSettings(random_share=0.2),
+    screen={name: BOUNDS.get(name, ScreenThresholds()) for name in SCREENS},
 )
 
 
-def windows(count: int, seed: int) -> list[Scored]:
+def windows(count: int, seed: int) -> list[ScoredWindow]:
     """Windows of 3 s that begin every 1.5 s, with scores of every screen, some of them not known."""
     rng = np.random.default_rng(seed)
     found = []
@@ -46,11 +53,11 @@ def windows(count: int, seed: int) -> list[Scored]:
         }
         start = number * RATE_HZ * 3 // 2
         kept = {name: None if score is None else float(np.float32(score)) for name, score in scores.items()}
-        found.append(Scored(start, 3 * RATE_HZ, start / RATE_HZ + 0.1, kept, f"{number:064x}"))
+        found.append(ScoredWindow(start, 3 * RATE_HZ, start / RATE_HZ + 0.1, kept, f"{number:064x}"))
     return found
 
 
-def written(path: Path, by_source: dict[str, list[Scored]], repeated: frozenset[str] = frozenset()) -> Path:
+def written(path: Path, by_source: dict[str, list[ScoredWindow]], repeated: frozenset[str] = frozenset()) -> Path:
     """candidates.parquet as ingest writes it."""
     rows = []
     for source_id, found in by_source.items():
@@ -90,12 +97,12 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_bounds_in_force_keep_what_was_kept(table: Path) -> None:
     candidates = read_candidates(table)
-    now = what_if(candidates, STUDY, {})
-    assert (now.gains, now.loses) == ((), ())
-    assert now.keeps == now.was == int(candidates.kept.sum()) > 0
+    now = preview_thresholds(candidates, STUDY, {})
+    assert (now.gained, now.lost) == ((), ())
+    assert now.n_kept == now.n_kept_before == int(candidates.kept.sum()) > 0
     assert [one.arm for one in now.decisions] == list(candidates.arms)
     assert sum(now.statuses.values()) == len(candidates) == 140
-    assert now.reasons["repeated"] == 1 and sum(now.reasons.values()) == 140 - now.keeps
+    assert now.reasons["repeated"] == 1 and sum(now.reasons.values()) == 140 - now.n_kept
     assert now.decisions[candidates.clip_ids.index("ep1-000003000")].status == "reject"
 
 
@@ -106,32 +113,32 @@ def test_any_bounds_keep_what_ingest_would_keep(
 ) -> None:
     made = {"a": windows(25, seed), "b": windows(10, seed + 100)}
     candidates = read_candidates(written(tmp_path_factory.mktemp("any") / "candidates.parquet", made))
-    bounds = {"speech_ratio": Bounds(min=low), "longest_pause_s": Bounds(max=high)}
-    found = what_if(candidates, STUDY, bounds)
+    bounds = {"speech_ratio": ScreenThresholds(min=low), "longest_pause_s": ScreenThresholds(max=high)}
+    found = preview_thresholds(candidates, STUDY, bounds)
     there = STUDY.model_copy(update={"screen": {**STUDY.screen, **bounds}})
     direct = [one for name, of in made.items() for one in decide(of, RATE_HZ, there, source_id=name)]
     assert list(found.decisions) == direct
     before = {name for name, kept in zip(candidates.clip_ids, candidates.kept, strict=True) if kept}
     after = {name for name, kept in zip(candidates.clip_ids, found.kept, strict=True) if kept}
-    assert (set(found.gains), set(found.loses)) == (after - before, before - after)
-    assert found.keeps == found.was + len(found.gains) - len(found.loses)
+    assert (set(found.gained), set(found.lost)) == (after - before, before - after)
+    assert found.n_kept == found.n_kept_before + len(found.gained) - len(found.lost)
 
 
 def test_what_stands_beside_a_limit_is_nearest_first_and_first_what_this_screen_alone_decides(table: Path) -> None:
     candidates = read_candidates(table)
-    passes, fails = beside(candidates, STUDY, "speech_ratio", "min", 0.6, most=8)
+    passes, fails = nearest_windows(candidates, STUDY, "speech_ratio", "min", 0.6, most=8)
     assert len(passes) == len(fails) == 8
     scores = candidates.scores["speech_ratio"]
     assert list(scores[list(passes)]) == sorted(scores[list(passes)]) and scores[list(passes)].min() >= 0.6
     assert list(-scores[list(fails)]) == sorted(-scores[list(fails)]) and scores[list(fails)].max() < 0.6
-    others = {name: limit for name, limit in bounds_of(STUDY).items() if name != "speech_ratio"}
+    others = {name: limit for name, limit in effective_thresholds(STUDY).items() if name != "speech_ratio"}
     for row in (*passes, *fails):
         for name, limit in others.items():
             score = candidates.scores[name][row]
             assert not (limit.max is not None and score > limit.max), (name, score)
-    everything = beside(candidates, STUDY, "speech_ratio", "min", 0.6, most=1000)
+    everything = nearest_windows(candidates, STUDY, "speech_ratio", "min", 0.6, most=1000)
     assert sum(map(len, everything)) == len(candidates), "where there are too few such windows, others fill up"
-    above, below = beside(candidates, STUDY, "loudness_lufs", "max", -20.0, most=3)
+    above, below = nearest_windows(candidates, STUDY, "loudness_lufs", "max", -20.0, most=3)
     loudness = candidates.scores["loudness_lufs"]
     assert loudness[list(above)].max() <= -20 < loudness[list(below)].min() and len(above) == len(below) == 3
 
@@ -145,24 +152,24 @@ def test_a_histogram_counts_every_window_once(table: Path) -> None:
     assert histogram(candidates, "dropout_ratio", candidates.kept).unknown == int(
         np.isnan(candidates.scores["dropout_ratio"]).sum()
     )
-    low, high = span(candidates, "speech_ratio")
+    low, high = score_range(candidates, "speech_ratio")
     assert 0.2 <= low < high <= 1
 
 
 def test_a_limit_that_moves_past_the_zone_of_review_takes_it_along() -> None:
-    bounds = Bounds(min=0.6, review_min=0.4)
-    assert moved(bounds, "min", 0.5) == Bounds(min=0.5, review_min=0.4)
-    assert moved(bounds, "min", 0.4) == Bounds(min=0.4)
-    assert moved(bounds, "min", None) == Bounds()
-    assert moved(Bounds(max=1.0, review_max=2.0), "max", 3.0) == Bounds(max=3.0)
+    bounds = ScreenThresholds(min=0.6, review_min=0.4)
+    assert move_limit(bounds, "min", 0.5) == ScreenThresholds(min=0.5, review_min=0.4)
+    assert move_limit(bounds, "min", 0.4) == ScreenThresholds(min=0.4)
+    assert move_limit(bounds, "min", None) == ScreenThresholds()
+    assert move_limit(ScreenThresholds(max=1.0, review_max=2.0), "max", 3.0) == ScreenThresholds(max=3.0)
 
 
 def test_what_cannot_be_asked_is_refused(table: Path, tmp_path: Path) -> None:
     candidates = read_candidates(table)
     with pytest.raises(UnknownName, match="unknown screen 'speech'"):
-        what_if(candidates, STUDY, {"speech": Bounds(min=0.5)})
+        preview_thresholds(candidates, STUDY, {"speech": ScreenThresholds(min=0.5)})
     with pytest.raises(ConfigError, match="keeps nothing"):
-        what_if(candidates, STUDY, {"speech_ratio": Bounds(min=0.9, max=0.1)})
+        preview_thresholds(candidates, STUDY, {"speech_ratio": ScreenThresholds(min=0.9, max=0.1)})
     with pytest.raises(DataError, match="no candidates on this machine yet"):
         read_candidates(tmp_path / "candidates.parquet")
     older = tmp_path / "older.parquet"

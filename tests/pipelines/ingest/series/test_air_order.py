@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.series.air_order import airing
+from pipelines.ingest.series.air_order import in_air_order
 from pipelines.ingest.sources import Source
 from pipelines.ingest.state.queue import Item
 
@@ -21,13 +21,13 @@ SOURCES = (
 
 @given(st.permutations(SOURCES))
 def test_the_order_is_by_episode_then_date_then_name_however_they_come(shuffled):
-    assert airing(shuffled) == SOURCES
+    assert in_air_order(shuffled) == SOURCES
 
 
 def test_the_date_that_this_machine_measured_counts_first():
     items = {"a": Item("a", "a.mp4", facts={"upload_date": "19800101"})}
-    assert [source.source_id for source in airing(SOURCES, items)][-2:] == ["a", "old"]
+    assert [source.source_id for source in in_air_order(SOURCES, items)][-2:] == ["a", "old"]
 
 
 def test_a_row_without_an_id_has_no_place():
-    assert airing([Source("", "new.mp4")]) == ()
+    assert in_air_order([Source("", "new.mp4")]) == ()

@@ -12,7 +12,14 @@ from pipelines.errors import Cancelled
 from pipelines.ingest.analysis.fingerprint import ALGORITHM, fingerprint, to_text
 from pipelines.ingest.repeats import Interval
 from pipelines.ingest.series import repeat_masks
-from pipelines.ingest.series.repeat_masks import Copy, Repeated, forget, read_repeated, repeats_file, repeats_of
+from pipelines.ingest.series.repeat_masks import (
+    SourceCopy,
+    StudyRepeats,
+    find_study_repeats,
+    forget_source,
+    read_study_repeats,
+    repeats_file,
+)
 from pipelines.ingest.sources import Source
 from pipelines.ingest.state.queue import Item, Queue, open_queue
 from pipelines.media.audio import encode
@@ -56,13 +63,13 @@ def study(tmp_path: Path) -> Study:
     return create_study("night", rights_basis="made up for a test", root=tmp_path)
 
 
-def searched(study: Study, queue: Queue, sources: Sequence[Source]) -> tuple[Repeated, list[str]]:
+def searched(study: Study, queue: Queue, sources: Sequence[Source]) -> tuple[StudyRepeats, list[str]]:
     stages: list[str] = []
-    found = repeats_of(study, queue, sources, lambda progress: stages.append(progress.stage), jobs=1)
+    found = find_study_repeats(study, queue, sources, lambda progress: stages.append(progress.stage), jobs=1)
     return found, sorted(set(stages))
 
 
-BOTH = ["listening to repeats", "looking for repeats"]
+BOTH = ["refining repeats", "searching for repeats"]
 
 
 def test_a_series_is_masked_the_same_in_whatever_order_its_episodes_came(
@@ -86,9 +93,12 @@ def test_a_series_is_masked_the_same_in_whatever_order_its_episodes_came(
         masked = found.masks[planted.source]
         assert any(one.start_s <= planted.start_s + 0.1 and one.end_s >= planted.end_s - 1.0 for one in masked), planted
     assert found.masks["again"] == (Interval(0.0, math.inf),)
-    assert found.copies == {"again": Copy("e02", found.copies["again"].overlap)} and found.copies["again"].overlap > 0.9
+    assert (
+        found.copies == {"again": SourceCopy("e02", found.copies["again"].overlap)}
+        and found.copies["again"].overlap > 0.9
+    )
     assert all(one.refined for one in found.repeats if one.kind != "reupload")
-    assert read_repeated(study) == found
+    assert read_study_repeats(study) == found
 
     repeats_file(study).unlink()
     with open_queue(study.ingest_db) as queue:
@@ -110,7 +120,7 @@ def test_what_was_heard_once_stays_known_without_the_recordings(
         )
         repeats_file(study).write_text("{")  # not ours any more: made again, now as the fingerprints alone have it
         blunt, stages = searched(study, queue, sources)
-        assert stages == ["looking for repeats"]
+        assert stages == ["searching for repeats"]
         assert not any(one.refined for one in blunt.repeats)
         put(queue, series, facts, list(series.files))  # brought back: heard, though nothing else is new
         again, stages = searched(study, queue, sources)
@@ -141,7 +151,7 @@ def test_sources_done_elsewhere_count_and_withdrawn_or_unread_ones_do_not(
         put(queue, series, facts, ["e02", "again"])
         queue.put(Item("e03", "e03.mp3", str(series.files["e03"]), "", "done", facts={"fp_algo": "slopes-0"}))
         found = searched(study, queue, [elsewhere, second, third, gone])[0]
-        assert found.order == ("e01", "e02", "e03") and found.unread == ("e03",)
+        assert found.order == ("e01", "e02", "e03") and found.not_compared == ("e03",)
         assert found.masks.keys() == {"e01", "e02"}
         assert searched(study, queue, [first, second, third, gone])[0].masks == {}
 
@@ -150,16 +160,16 @@ def test_a_withdrawn_source_is_forgotten_and_the_rest_stays_known(
     study: Study, series: Series, facts: dict[str, dict[str, str]]
 ) -> None:
     sources = sources_of(series)
-    forget(study, "e02")
+    forget_source(study, "e02")
     with open_queue(study.ingest_db) as queue:
         put(queue, series, facts, list(series.files))
         searched(study, queue, sources)
-        forget(study, "e02")
+        forget_source(study, "e02")
         assert "e02" not in repeats_file(study).read_text()
-        rest = read_repeated(study)
+        rest = read_study_repeats(study)
         assert rest.order == ("e01", "e03", "again") and rest.repeats and rest.copies == {}
         found, stages = searched(study, queue, [source for source in sources if source.source_id != "e02"])
-        assert found.masks["e01"] == rest.masks["e01"] and stages == ["looking for repeats"]
+        assert found.masks["e01"] == rest.masks["e01"] and stages == ["searching for repeats"]
 
 
 def test_in_a_hurry_nothing_is_heard_and_the_next_time_it_is(
@@ -168,11 +178,11 @@ def test_in_a_hurry_nothing_is_heard_and_the_next_time_it_is(
     with open_queue(study.ingest_db) as queue:
         put(queue, series, facts, list(series.files))
         for _ in range(2):
-            blunt = repeats_of(study, queue, sources_of(series), listen=False)
+            blunt = find_study_repeats(study, queue, sources_of(series), listen=False)
             assert blunt.masks.keys() == set(series.files) and not any(one.refined for one in blunt.repeats)
         found, stages = searched(study, queue, sources_of(series))
         assert stages == BOTH and found.masks != blunt.masks
-        assert repeats_of(study, queue, sources_of(series), listen=False) == found
+        assert find_study_repeats(study, queue, sources_of(series), listen=False) == found
 
 
 def test_a_search_that_is_stopped_leaves_nothing(
@@ -184,8 +194,8 @@ def test_a_search_that_is_stopped_leaves_nothing(
     with open_queue(study.ingest_db) as queue:
         put(queue, series, facts, list(series.files))
         with pytest.raises(Cancelled):
-            repeats_of(study, queue, sources_of(series), stop, jobs=1)
-    assert not repeats_file(study).exists() and read_repeated(study) == Repeated()
+            find_study_repeats(study, queue, sources_of(series), stop, jobs=1)
+    assert not repeats_file(study).exists() and read_study_repeats(study) == StudyRepeats()
 
 
 def test_another_way_of_searching_forgets_what_was_heard(
@@ -194,7 +204,7 @@ def test_another_way_of_searching_forgets_what_was_heard(
     with open_queue(study.ingest_db) as queue:
         put(queue, series, facts, ["e01", "e02"])
         searched(study, queue, sources_of(series))
-        monkeypatch.setattr(repeat_masks, "SEARCH", "repeats-99")
+        monkeypatch.setattr(repeat_masks, "SEARCH_VERSION", "repeats-99")
         assert searched(study, queue, sources_of(series))[1] == BOTH
     assert json.loads(repeats_file(study).read_text())["search"] == "repeats-99"
 

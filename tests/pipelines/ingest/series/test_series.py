@@ -10,7 +10,7 @@ import pytest
 from pipelines.errors import Cancelled
 from pipelines.ingest.run.run import ingest, retable
 from pipelines.ingest.selection.manual_picks import Pick, picks_file, picks_to_csv
-from pipelines.ingest.series.repeat_masks import read_repeated, repeats_file
+from pipelines.ingest.series.repeat_masks import read_study_repeats, repeats_file
 from pipelines.ingest.sources import read_sources
 from pipelines.manifest import read_clips, table_to_csv
 from pipelines.progress import Progress
@@ -106,7 +106,7 @@ def test_a_later_run_searches_nothing_and_changes_nothing(whole: Study) -> None:
         "reupload",
         0,
     ) and "of it is in 'e02', which aired earlier" in again.reason
-    assert not {"looking for repeats", "listening to repeats", "decide", "cut"} & stages
+    assert not {"searching for repeats", "refining repeats", "decide", "cut"} & stages
 
 
 def test_episodes_that_come_later_give_the_same_tables(whole: Study, series: Series, tmp_path: Path) -> None:
@@ -152,5 +152,5 @@ def test_an_original_that_is_taken_out_lets_its_copy_in(whole: Study, tmp_path: 
     study.sources_csv.write_text("".join(line for line in lines if not line.startswith("e02,")), encoding="utf-8")
     ingest(study, jobs=1)
     assert {clip.source_id for clip in read_clips(study.clips_csv)} == {"e01", "e03", "again"}
-    assert read_repeated(study).copies == {}
+    assert read_study_repeats(study).copies == {}
     assert all("dup_of" not in source.measured for source in read_sources(study.sources_csv))

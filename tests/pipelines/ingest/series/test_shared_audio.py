@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pipelines.atomic_write import write_text
 from pipelines.ingest.repeats import Repeat
-from pipelines.ingest.series.repeat_masks import Copy, Repeated, _Kept, repeats_file
-from pipelines.ingest.series.shared_audio import Kin, kin_of
+from pipelines.ingest.series.repeat_masks import SourceCopy, StudyRepeats, _SavedRepeats, repeats_file
+from pipelines.ingest.series.shared_audio import RelatedSource, related_sources
 from pipelines.manifest import table_to_csv
 from pipelines.study import Study, create_study
 
@@ -30,10 +30,10 @@ def listed(study: Study, *rows: tuple[str, dict[str, str]]) -> None:
     write_text(study.sources_csv, table_to_csv(columns, cells))
 
 
-def found(study: Study, repeats: Sequence[Repeat], copies: dict[str, Copy] | None = None) -> None:
+def found(study: Study, repeats: Sequence[Repeat], copies: dict[str, SourceCopy] | None = None) -> None:
     names = tuple(dict.fromkeys(name for one in repeats for name in (one.source_a, one.source_b)))
-    told = Repeated(names, dict.fromkeys(names, LENGTH_S), tuple(repeats), copies or {})
-    write_text(repeats_file(study), _Kept(told).text(""))
+    told = StudyRepeats(names, dict.fromkeys(names, LENGTH_S), tuple(repeats), copies or {})
+    write_text(repeats_file(study), _SavedRepeats(told).text(""))
 
 
 def repeat(a: str, a_s: float, b: str, b_s: float, length_s: float, kind: str = "recap", speed: float = 1.0) -> Repeat:
@@ -41,9 +41,9 @@ def repeat(a: str, a_s: float, b: str, b_s: float, length_s: float, kind: str = 
 
 
 def test_a_study_without_anything_has_no_kin(study: Study) -> None:
-    assert kin_of(study, "a") == ()
+    assert related_sources(study, "a") == ()
     listed(study, ("a", {}), ("b", {}))
-    assert kin_of(study, "a") == ()
+    assert related_sources(study, "a") == ()
 
 
 def test_copies_originals_siblings_and_parts_are_told_apart(study: Study) -> None:
@@ -55,8 +55,8 @@ def test_copies_originals_siblings_and_parts_are_told_apart(study: Study) -> Non
         repeat("a", 40, "d", 0, 20),
         repeat("a", 10, "e", 10, 4),
     ]
-    found(study, repeats, {"b": Copy("a", 0.9), "c": Copy("a", 0.95)})
-    of_a = kin_of(study, "a")
+    found(study, repeats, {"b": SourceCopy("a", 0.9), "c": SourceCopy("a", 0.95)})
+    of_a = related_sources(study, "a")
     assert [(one.source_id, one.why, one.is_close) for one in of_a] == [
         ("c", "copy", True),
         ("b", "copy", True),
@@ -65,8 +65,8 @@ def test_copies_originals_siblings_and_parts_are_told_apart(study: Study) -> Non
     ]
     part = of_a[2]
     assert (part.seconds, part.share, part.own_share) == (40.0, 0.4, 0.5), "what overlaps counts once"
-    of_b = kin_of(study, "b")
-    assert of_b[0] == Kin("a", "original", 90.0, 0.9, 0.9)
+    of_b = related_sources(study, "b")
+    assert of_b[0] == RelatedSource("a", "original", 90.0, 0.9, 0.9)
     assert [(one.source_id, one.why) for one in of_b] == [("a", "original"), ("c", "sibling")]
 
 
@@ -74,22 +74,22 @@ def test_openings_belong_to_a_series_and_a_source_is_not_its_own_kin(study: Stud
     listed(study, ("a", {}), ("b", {}))
     songs = [repeat("a", 0, "b", 0, 30, "opening"), repeat("a", 70, "b", 70, 30, "ending")]
     found(study, [*songs, repeat("a", 40, "a", 60, 20)])
-    assert kin_of(study, "a") == kin_of(study, "b") == ()
+    assert related_sources(study, "a") == related_sources(study, "b") == ()
 
 
 def test_a_copy_that_runs_faster_is_measured_on_either_clock(study: Study) -> None:
     listed(study, ("a", {}), ("b", {}))
-    found(study, [repeat("a", 0, "b", 0, 80, "reupload", speed=0.5)], {"b": Copy("a", 0.4)})
-    assert kin_of(study, "a") == (Kin("b", "copy", 80.0, 0.8, 0.4),)
-    assert kin_of(study, "b") == (Kin("a", "original", 40.0, 0.4, 0.8),)
+    found(study, [repeat("a", 0, "b", 0, 80, "reupload", speed=0.5)], {"b": SourceCopy("a", 0.4)})
+    assert related_sources(study, "a") == (RelatedSource("b", "copy", 80.0, 0.8, 0.4),)
+    assert related_sources(study, "b") == (RelatedSource("a", "original", 40.0, 0.4, 0.8),)
 
 
 def test_what_another_machine_found_is_told_from_the_table_and_the_withdrawn_are_left_out(study: Study) -> None:
     copy = {"dup_of": "a", "dup_overlap": "0.83"}
     listed(study, ("a", {}), ("b", copy), ("c", {**copy, "status": "taken_down"}))
-    assert kin_of(study, "a") == (Kin("b", "copy", None, None, 0.83),)
-    assert kin_of(study, "b") == (Kin("a", "original", None, 0.83),)
-    assert [one.source_id for one in kin_of(study, "c")] == ["a", "b"]
+    assert related_sources(study, "a") == (RelatedSource("b", "copy", None, None, 0.83),)
+    assert related_sources(study, "b") == (RelatedSource("a", "original", None, 0.83),)
+    assert [one.source_id for one in related_sources(study, "c")] == ["a", "b"]
 
 
 def test_windows_with_the_same_samples_count_where_they_are_clips_or_would_be(study: Study) -> None:
@@ -104,8 +104,8 @@ def test_windows_with_the_same_samples_count_where_they_are_clips_or_would_be(st
     ]
     columns = dict(zip(("source_id", "pcm_sha256", "status", "reasons"), zip(*rows, strict=True), strict=True))
     pq.write_table(pa.table({name: list(cells) for name, cells in columns.items()}), study.candidates)
-    (kin,) = kin_of(study, "a")
-    assert kin == Kin("b", "part", same_windows=1) and kin.is_close
+    (kin,) = related_sources(study, "a")
+    assert kin == RelatedSource("b", "part", same_windows=1) and kin.is_close
 
 
 @given(
@@ -120,7 +120,7 @@ def test_kinship_is_mutual_and_shares_are_shares(
     study = create_study("night", root=tmp_path_factory.mktemp("kin"))
     listed(study, *((name, {}) for name in "abc"))
     found(study, [repeat(a, at, b, to, length) for a, b, at, to, length in drawn])
-    kin = {name: {one.source_id: one for one in kin_of(study, name)} for name in "abc"}
+    kin = {name: {one.source_id: one for one in related_sources(study, name)} for name in "abc"}
     for name, others in kin.items():
         assert name not in others
         for other, one in others.items():

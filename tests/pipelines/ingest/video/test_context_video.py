@@ -11,7 +11,7 @@ import pytest
 from yt_dlp.extractor.common import InfoExtractor
 
 from pipelines.errors import Cancelled
-from pipelines.execution.process_pool import Tell
+from pipelines.execution.process_pool import OnProgress
 from pipelines.ingest.failures import TooManyRequests
 from pipelines.ingest.fetch.fetch_policy import manners_of
 from pipelines.ingest.fetch.host_queues import Done, Errand
@@ -20,10 +20,10 @@ from pipelines.ingest.report import IngestReport
 from pipelines.ingest.run import run
 from pipelines.ingest.state.queue import Item, open_queue
 from pipelines.ingest.video import context_video
-from pipelines.ingest.video.context_video import fetch_videos, video_of
+from pipelines.ingest.video.context_video import fetch_videos, find_video
 from pipelines.manifest import read_clips
 from pipelines.media import audio
-from pipelines.media.recording import has_picture
+from pipelines.media.recording import has_video
 from pipelines.progress import Progress
 from pipelines.study import Study, create_study
 from tests.pipelines.ingest.fetch.test_download import Site
@@ -72,43 +72,43 @@ def ingest(study: Study, *inputs: str, retry_failed: bool = False) -> IngestRepo
     return run.ingest(Study(study.root, study.name), inputs, jobs=1, retry_failed=retry_failed)
 
 
-def test_the_film_is_kept_beside_the_sound_and_fetched_once(site: Site, study: Study) -> None:
+def test_the_video_is_kept_separately_and_fetched_once(site: Site, study: Study) -> None:
     (row,) = ingest(study, site["film/drama"]).sources
     assert row.status == "ingested", row.reason
-    film = video_of(study, row.source_id)
-    assert film == study.video / f"{row.source_id}.mp4" and film is not None and has_picture(film)
+    film = find_video(study, row.source_id)
+    assert film == study.video / f"{row.source_id}.mp4" and film is not None and has_video(film)
     assert site.asked.count("/silent.mp4") == 1
     sound = next(study.media.glob("*.m4a"))
-    assert not has_picture(sound) and read_clips(study.clips_csv)
+    assert not has_video(sound) and read_clips(study.clips_csv)
     assert not [file for file in (study.media / "partial").rglob("*") if file.is_file()]
     asked = len(site.asked)
     assert not ingest(study).changed and len(site.asked) == asked
 
 
-def test_a_film_that_cannot_be_had_takes_nothing_from_the_sound(site: Site, study: Study) -> None:
+def test_a_video_that_cannot_be_fetched_does_not_affect_the_audio(site: Site, study: Study) -> None:
     radio, broken = ingest(study, site["film/radio"], site["film/broken"]).sources
-    assert (radio.status, radio.video) == ("ingested", "radio: its site offers no picture of 360 lines or fewer")
+    assert (radio.status, radio.video) == ("ingested", "radio: its site offers no video of 360 lines or fewer")
     assert broken.status in ("ingested", "duplicate") and (broken.status == "duplicate" or "500" in broken.video)
     asked = len(site.asked)
     (radio, *_) = ingest(study).sources
-    assert "no picture" in radio.video and len(site.asked) - asked <= 4  # the one that may come back is asked again
+    assert "no video" in radio.video and len(site.asked) - asked <= 4  # the one that may come back is asked again
 
 
-def test_a_study_that_does_not_ask_gets_none(site: Site, study: Study) -> None:
+def test_no_video_is_fetched_without_the_setting(site: Site, study: Study) -> None:
     study.settings_file.write_text(study.settings_file.read_text().replace("video = true", "video = false"))
     (row,) = ingest(study, site["film/drama"]).sources
     assert (row.status, row.video) == ("ingested", "") and not study.video.exists()
     study.settings_file.write_text(study.settings_file.read_text().replace("video = false", "video = true"))
     ingest(study)
-    assert video_of(study, row.source_id), "asked for later, it is fetched later"
+    assert find_video(study, row.source_id), "it is fetched when the setting changes later"
 
 
-def test_a_stop_is_heard_while_nothing_comes_and_what_has_come_whole_is_kept(
+def test_cancelling_works_while_a_server_does_not_respond_and_complete_downloads_are_kept(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Event()
 
-    def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Path:
+    def download(errand: Errand, on_progress: OnProgress, stop: threading.Event) -> Path:
         asked.set()
         assert stop.wait(60), "it is stopped at the end of its fetch"
         study.video.mkdir(parents=True)
@@ -120,16 +120,16 @@ def test_a_stop_is_heard_while_nothing_comes_and_what_has_come_whole_is_kept(
         if asked.is_set():
             raise Cancelled("enough")
 
-    monkeypatch.setattr(context_video, "_bringing", lambda *_: bring)
+    monkeypatch.setattr(context_video, "_downloader", lambda *_: download)
     with open_queue(study.ingest_db) as queue, pytest.raises(Cancelled):
         fetch_videos(study, queue, [Item("one", "http://127.0.0.1/one")], manners_of(study.settings), stop)
     assert (study.video / "one.mp4").read_text() == "whole"
 
 
-def test_a_rest_asked_for_while_the_films_are_stopped_is_kept(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_pause_requested_during_cancellation_is_kept(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
 
-    def bring(errand: Errand, tell: Tell, stop: threading.Event) -> Path:
+    def download(errand: Errand, on_progress: OnProgress, stop: threading.Event) -> Path:
         asked.set()
         assert stop.wait(60), "the host answers while the run is stopped"
         raise TooManyRequests("too_many_requests", "429", 7200.0)
@@ -138,37 +138,37 @@ def test_a_rest_asked_for_while_the_films_are_stopped_is_kept(study: Study, monk
         if asked.is_set():
             raise Cancelled("enough")
 
-    monkeypatch.setattr(context_video, "_bringing", lambda *_: bring)
+    monkeypatch.setattr(context_video, "_downloader", lambda *_: download)
     with open_queue(study.ingest_db) as queue:
         with pytest.raises(Cancelled):
             fetch_videos(study, queue, [Item("one", "http://127.0.0.1/one")], manners_of(study.settings), stop)
         assert queue.rests()["127.0.0.1"].strikes == 1
 
 
-def test_a_disk_that_is_not_there_takes_nothing_from_the_sound(site: Site, study: Study) -> None:
+def test_a_missing_disk_does_not_affect_the_audio(site: Site, study: Study) -> None:
     study.video.parent.mkdir(parents=True, exist_ok=True)
     study.video.symlink_to("/nowhere/mounted")
     (row,) = ingest(study, site["film/drama"]).sources
     assert row.status == "ingested" and row.video.endswith("see to the disk and ingest again")
     study.video.unlink()
     ingest(study)
-    assert video_of(study, row.source_id), "tried again by itself"
+    assert find_video(study, row.source_id), "tried again by itself"
 
 
-def test_a_film_that_cannot_be_moved_is_told(study: Study, tmp_path: Path) -> None:
+def test_a_video_that_cannot_be_moved_is_reported(study: Study, tmp_path: Path) -> None:
     (tmp_path / "one.mp4").touch()
-    error = context_video._kept(study, Done("one", tmp_path / "one.mp4", None, 1))  # there is no folder for films
+    error = context_video._store(study, Done("one", tmp_path / "one.mp4", None, 1))  # there is no folder for films
     assert error is not None and (error.reason_code, error.failure) == ("disk", "fix")
 
 
-def test_a_recording_with_a_picture_is_its_own_film(study: Study, tmp_path: Path) -> None:
+def test_a_recording_with_video_needs_no_download(study: Study, tmp_path: Path) -> None:
     film = film_with_sound(tmp_path / "film.mp4")
     cover = tmp_path / "song.m4a"
     audio.encode(cover, speech(22050), 22050, "aac")
     (row,) = ingest(study, str(film)).sources
     assert row.status == "ingested" and row.video == ""
-    assert video_of(study, row.source_id, film) == film and video_of(study, row.source_id, cover) is None
-    assert video_of(study, row.source_id, tmp_path / "missing.mp4") is None
+    assert find_video(study, row.source_id, film) == film and find_video(study, row.source_id, cover) is None
+    assert find_video(study, row.source_id, tmp_path / "missing.mp4") is None
 
 
 def film_with_sound(path: Path) -> Path:

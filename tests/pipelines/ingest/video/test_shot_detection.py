@@ -1,4 +1,4 @@
-"""pipelines.ingest.video.shot_detection: hard cuts are found where they are; fast motion, flashes and fades are none."""
+"""pipelines.ingest.video.shot_detection: finds hard cuts, and none in fast motion, flashes and fades."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import Cancelled, MediaError
-from pipelines.ingest.video.shot_detection import cuts_among, find_cuts, shot_cut
+from pipelines.ingest.video.shot_detection import find_cuts, select_cuts, shot_cut_score
 from tests.synthetic_audio import tone
 
 FPS = 25
@@ -106,7 +106,7 @@ def test_most_cuts_are_found_and_few_where_none_is(tmp_path: Path, codec: str, n
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_film_of_one_shot_has_no_cut_whatever_moves_in_it(tmp_path: Path, view: View) -> None:
+def test_a_video_of_one_shot_has_no_cut_whatever_moves_in_it(tmp_path: Path, view: View) -> None:
     assert len(find_cuts(film(tmp_path / "one.mp4", [(view, 6.0)], 7), silent)) <= (view is runner)
 
 
@@ -117,11 +117,11 @@ def test_times_are_those_of_the_containers_clock(tmp_path: Path) -> None:
     assert plain == pytest.approx(2.0, abs=0.13) and late - plain == pytest.approx(2.0, abs=0.1)
 
 
-def test_what_cannot_be_looked_at_says_so_and_a_stop_is_heard(tmp_path: Path) -> None:
+def test_unreadable_videos_are_reported_and_cancelling_works(tmp_path: Path) -> None:
     from pipelines.media import audio
 
     audio.encode(tmp_path / "sound.m4a", tone(1.0, 22050), 22050, "aac")
-    with pytest.raises(MediaError, match="no moving picture"):
+    with pytest.raises(MediaError, match="has no video"):
         find_cuts(tmp_path / "sound.m4a", silent)
     with pytest.raises(MediaError, match="no such file"):
         find_cuts(tmp_path / "missing.mp4", silent)
@@ -142,27 +142,27 @@ def test_what_cannot_be_looked_at_says_so_and_a_stop_is_heard(tmp_path: Path) ->
 @given(st.lists(st.floats(0, 100), max_size=8).map(sorted), st.floats(0, 90), st.floats(0.5, 10))
 def test_how_near_a_cut_is_to_the_middle(cuts: list[float], start_s: float, length_s: float) -> None:
     end_s = start_s + length_s
-    score = shot_cut(cuts, start_s, end_s)
-    assert 0.0 <= score <= 1.0 and score == shot_cut(cuts, start_s, end_s)
+    score = shot_cut_score(cuts, start_s, end_s)
+    assert 0.0 <= score <= 1.0 and score == shot_cut_score(cuts, start_s, end_s)
     margin = 1e-6
     quarter_s = length_s / 4
     inside = [cut for cut in cuts if start_s + quarter_s + margin < cut < end_s - quarter_s - margin]
     outside = all(cut < start_s + quarter_s - margin or cut > end_s - quarter_s + margin for cut in cuts)
     assert not (inside and score <= 0.5) and not (outside and score > 0.5)
-    assert shot_cut([*cuts, end_s + 1], start_s, end_s) == score
+    assert shot_cut_score([*cuts, end_s + 1], start_s, end_s) == score
 
 
 def test_the_middle_half_is_what_scores_more_than_a_half() -> None:
-    told: list[Any] = [shot_cut([at], 10.0, 13.0) for at in (9.9, 10.0, 10.75, 11.5, 12.2, 12.25, 13.0)]
+    told: list[Any] = [shot_cut_score([at], 10.0, 13.0) for at in (9.9, 10.0, 10.75, 11.5, 12.2, 12.25, 13.0)]
     assert told == pytest.approx([0, 0, 0.5, 1.0, 1.6 / 3, 0.5, 0])
-    assert shot_cut([], 10.0, 13.0) == 0.0
+    assert shot_cut_score([], 10.0, 13.0) == 0.0
 
 
-def test_no_picture_too_few_and_one_that_is_odd() -> None:
+def test_no_frame_too_few_frames_and_one_odd_frame() -> None:
     blank = np.array([[np.inf, np.inf, np.inf, 1], [0, np.inf, np.inf, 1]])
-    assert cuts_among(np.array([0.0, 0.1]), blank) == ()
-    # A single odd picture turns twice and leaves all as it was.
+    assert select_cuts(np.array([0.0, 0.1]), blank) == ()
+    # A single odd frame changes twice and leaves the scene as it was.
     odd = np.array([*blank, [50, 50, np.inf, 0], [50, 0, 0, 0], [0, 50, 0, 1], [0, 0, 50, 1]], float)
-    assert cuts_among(np.arange(6) * 0.3, odd) == ()
+    assert select_cuts(np.arange(6) * 0.3, odd) == ()
     cut = np.array([*blank, [50, 50, np.inf, 0], [0, 50, 50, 1], [0, 0, 50, 1], [0, 0, 0, 1]], float)
-    assert cuts_among(np.arange(6) * 0.3, cut) == (0.6,)
+    assert select_cuts(np.arange(6) * 0.3, cut) == (0.6,)

@@ -15,13 +15,13 @@ from pipelines.errors import Cancelled
 from pipelines.execution.process_pool import Failed, WorkerCrashed
 from pipelines.ingest.report import IngestReport
 from pipelines.ingest.run import run
-from pipelines.ingest.selection.decision import Scored
+from pipelines.ingest.selection.decision import ScoredWindow
 from pipelines.ingest.selection.manual_picks import Pick, picks_file, picks_to_csv
 from pipelines.ingest.selection.screens import SCREENS, config_hash
 from pipelines.ingest.selection.threshold_preview import read_candidates
 from pipelines.ingest.state.queue import Item, Queue, open_queue
 from pipelines.ingest.video import shot_scores as films
-from pipelines.ingest.video.shot_detection import ALGORITHM, shot_cut
+from pipelines.ingest.video.shot_detection import ALGORITHM, shot_cut_score
 from pipelines.manifest import read_clips
 from pipelines.media import audio
 from pipelines.progress import Progress
@@ -98,7 +98,7 @@ def middles(study: Study) -> list[bool]:
     return [any(at + n / 4 < cut < at + 3 * n / 4 for cut in CUTS) for at, n in places]
 
 
-def test_a_recording_that_holds_its_film_is_looked_at_where_the_study_asks_for_films(
+def test_a_recording_with_video_is_analysed_where_the_study_fetches_video(
     study: Study, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     media = Path(shutil.copy(made / "talk.mkv", tmp_path / "talk.mkv"))
@@ -118,7 +118,7 @@ def test_a_recording_that_holds_its_film_is_looked_at_where_the_study_asks_for_f
     candidates = read_candidates(study.candidates)
     for window, score in zip(candidates.windows, candidates.scores["shot_cut"], strict=True):
         at = window.start_sample / RATE
-        assert score == pytest.approx(shot_cut(CUTS, at, at + 3), abs=0.1)
+        assert score == pytest.approx(shot_cut_score(CUTS, at, at + 3), abs=0.1)
     told = dict(zip(candidates.clip_ids, zip(candidates.status, candidates.reasons, strict=True), strict=True))
     now = {clip.clip_id for clip in read_clips(study.clips_csv)}
     gone = {clip.clip_id for clip in heard_only} - now
@@ -140,7 +140,7 @@ def test_a_recording_that_holds_its_film_is_looked_at_where_the_study_asks_for_f
     assert result(study) == without
 
 
-def test_a_film_that_comes_later_is_told_beside_sound_that_is_not_heard_again(
+def test_a_later_video_adds_scores_without_a_new_audio_analysis(
     study: Study, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(study, Path(shutil.copy(made / "talk.wav", tmp_path / "talk.wav")))
@@ -153,7 +153,7 @@ def test_a_film_that_comes_later_is_told_beside_sound_that_is_not_heard_again(
         ingest(study)
         assert "*" not in opened
     by_arm = {clip.arm: clip for clip in read_clips(study.clips_csv)}
-    assert by_arm["picked"].metrics["shot_cut"] == pytest.approx(shot_cut((9.5,), 7.4, 10.4), abs=0.1)
+    assert by_arm["picked"].metrics["shot_cut"] == pytest.approx(shot_cut_score((9.5,), 7.4, 10.4), abs=0.1)
     assert sum(middles(study)) == 1  # what was picked by hand stays
     (study.video / "talk.mkv").unlink()
     before = result(study)
@@ -161,7 +161,7 @@ def test_a_film_that_comes_later_is_told_beside_sound_that_is_not_heard_again(
     assert result(study) == before  # what was seen stays known
 
 
-def test_a_film_that_cannot_be_looked_at_is_one_sentence_and_not_tried_again(
+def test_a_video_that_cannot_be_analysed_is_one_sentence_and_not_retried(
     study: Study, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(study, Path(shutil.copy(made / "talk.wav", tmp_path / "talk.wav")))
@@ -169,11 +169,11 @@ def test_a_film_that_cannot_be_looked_at_is_one_sentence_and_not_tried_again(
     study.video.mkdir()
     (study.video / "talk.mp4").write_bytes(b"no film at all" * 99)
     (row,) = ingest(study).sources
-    assert row.status == "unchanged" and "could not be looked at" in row.video and result(study) == before
+    assert row.status == "unchanged" and "could not be analysed" in row.video and result(study) == before
     with monkeypatch.context() as patched:
         patched.setattr(films, "run_each", lambda work, tasks, **_: iter(()) if not tasks else 1 / 0)
         (row,) = ingest(study).sources
-        assert "could not be looked at" in row.video
+        assert "could not be analysed" in row.video
     monkeypatch.setattr(films, "run_each", lambda work, tasks, **_: [(name, CUTS) for name in tasks])
     row, *_ = ingest(study, retry_failed=True).sources
     assert row.video == "" and row.rejected["shot_cut_high"] and not any(middles(study))
@@ -182,12 +182,12 @@ def test_a_film_that_cannot_be_looked_at_is_one_sentence_and_not_tried_again(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (WorkerCrashed("died twice"), "at: died twice"),
-        (MemoryError(), "at: MemoryError"),
+        (WorkerCrashed("died twice"), "analysed: died twice"),
+        (MemoryError(), "analysed: MemoryError"),
         (KeyError("x"), "please report"),
     ],
 )
-def test_no_film_ends_a_run(
+def test_no_video_error_ends_a_run(
     study: Study, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
     failed = Failed(error)
@@ -196,7 +196,7 @@ def test_no_film_ends_a_run(
     assert row.status == "ingested" and words in row.video and read_clips(study.clips_csv)
 
 
-def test_a_film_that_may_not_be_read_ends_no_run(
+def test_an_unreadable_video_does_not_end_a_run(
     study: Study, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(study, Path(shutil.copy(made / "talk.wav", tmp_path / "talk.wav")))
@@ -213,9 +213,7 @@ def test_a_film_that_may_not_be_read_ends_no_run(
     assert row.status == "unchanged" and "Permission denied" in row.video
 
 
-def test_a_stop_is_heard_between_two_films_that_are_read(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancelling_works_between_two_videos(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
     def stop(_: Progress) -> None:
@@ -227,11 +225,11 @@ def test_a_stop_is_heard_between_two_films_that_are_read(
         (study.video / f"{name}.mp4").touch()
     monkeypatch.setattr(Queue, "sha256", lambda _queue, path: read.append(path.name) or "")
     with open_queue(study.ingest_db) as queue, pytest.raises(Cancelled):
-        films.look(study, queue, [Item("one", "one"), Item("two", "two")], stop)
+        films.detect_shots(study, queue, [Item("one", "one"), Item("two", "two")], stop)
     assert read == ["one.mp4"]
 
 
-def test_stopped_anywhere_it_ends_in_the_same_bytes(study: Study, made: Path, tmp_path: Path) -> None:
+def test_cancelled_anywhere_a_rerun_gives_the_same_bytes(study: Study, made: Path, tmp_path: Path) -> None:
     media = Path(shutil.copy(made / "talk.mkv", tmp_path / "talk.mkv"))
     stages: list[str] = []
     for stop_at in range(40):
@@ -256,25 +254,25 @@ def test_stopped_anywhere_it_ends_in_the_same_bytes(study: Study, made: Path, tm
     assert result(study) == result(other) and not any(middles(study))
 
 
-def test_cuts_are_told_by_the_clock_of_the_sound_and_not_where_it_has_gaps(tmp_path: Path) -> None:
+def test_cuts_are_in_seconds_of_the_audio_and_absent_where_it_has_gaps(tmp_path: Path) -> None:
     facts: Mapping[str, str] = {"sample_rate_hz": str(RATE), "first_pts_s": "0.500000"}
     item = Item("a", "a", status="done", facts=facts)
     study = new(tmp_path / "root")
     with open_queue(study.ingest_db) as queue:
         queue.put_film("a", ALGORITHM, (1.0, 2.5))
         queue.put_film("b", ALGORITHM, None, "could not be")
-        assert films.cuts_of(study, queue, {"a": item, "b": replace(item, source_id="b")}) == {"a": (0.5, 2.0)}
-        assert films.cuts_of(study, queue, {"a": replace(item, reason_code="gaps")}) == {}
-        assert films.cuts_of(study, queue, {}) == {}
+        assert films.cuts_by_source(study, queue, {"a": item, "b": replace(item, source_id="b")}) == {"a": (0.5, 2.0)}
+        assert films.cuts_by_source(study, queue, {"a": replace(item, reason_code="gaps")}) == {}
+        assert films.cuts_by_source(study, queue, {}) == {}
         queue.forget("a", (), "a")  # as a takedown does
         assert queue.films().keys() == {"b"}
-    window = Scored(0, 3 * RATE, 0.0, {"speech_ratio": 0.9, "shot_cut": 0.4})
-    assert films.seen(window, RATE, (1.5,)).scores == {"speech_ratio": 0.9, "shot_cut": 1.0}
-    assert films.seen(window, RATE, None).scores == {"speech_ratio": 0.9, "shot_cut": None}
-    assert json.dumps(films.seen(window, RATE, (0.1,)).scores["shot_cut"])
+    window = ScoredWindow(0, 3 * RATE, 0.0, {"speech_ratio": 0.9, "shot_cut": 0.4})
+    assert films.with_shot_score(window, RATE, (1.5,)).scores == {"speech_ratio": 0.9, "shot_cut": 1.0}
+    assert films.with_shot_score(window, RATE, None).scores == {"speech_ratio": 0.9, "shot_cut": None}
+    assert json.dumps(films.with_shot_score(window, RATE, (0.1,)).scores["shot_cut"])
 
 
-def test_a_study_that_asks_for_films_says_so_in_what_clips_were_chosen_by() -> None:
+def test_the_config_hash_depends_on_the_video_setting() -> None:
     plain = StudySettings(name="x")
     asking = plain.model_copy(update={"fetch": plain.fetch.model_copy(update={"video": True})})
     assert config_hash(plain, "r") != config_hash(asking, "r")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.recipes.recipe import load_recipe
-from pipelines.toml_config import Strict
+from pipelines.toml_config import StrictModel
 from pipelines.training import MODELS, open_run, train
 from pipelines.training.models import registry
 from pipelines.training.models.model import Learnt, Rows
@@ -37,7 +37,7 @@ def check(told: dict[str, Any]) -> None:
     assert told["told"] and told["versions"]
 
 
-class Centroids(Strict):
+class Centroids(StrictModel):
     """Nearest class mean: a model of numpy alone."""
 
     file_name: ClassVar[str] = "centroids.json"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import requests
 
-from pipelines.ingest.preview.spectrogram_tiles import COLUMNS, ROWS, outline
+from pipelines.ingest.preview.spectrogram_tiles import COLUMNS, ROWS, waveform_envelope
 from pipelines.ingest.run import run
 from pipelines.ingest.selection.manual_picks import picks_file, read_picks, read_speakers
 from pipelines.ingest.state.queue import open_queue
@@ -180,7 +180,7 @@ def test_a_tile_holds_its_columns_and_the_outline(cura: Browser, whole: Pcm16) -
     for level in (0, view["levels"] - 1):
         got = cura.get(f"tile/film/{level}/0", v=said["version"])
         assert len(got.content) == COLUMNS * ROWS + 2 * COLUMNS
-        expected = outline(whole[: COLUMNS * (view["finest"] << level)], view["finest"] << level)
+        expected = waveform_envelope(whole[: COLUMNS * (view["finest"] << level)], view["finest"] << level)
         peaks = np.frombuffer(got.content[COLUMNS * ROWS :], np.int8).reshape(-1, 2)
         assert np.array_equal(peaks[: len(expected)], expected)
         assert np.frombuffer(got.content[: COLUMNS * ROWS], np.uint8).max() > 100

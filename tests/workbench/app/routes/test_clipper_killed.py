@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from pipelines.errors import ConfigError
-from pipelines.ingest.preview.decoded_audio import make_sound
+from pipelines.ingest.preview.decoded_audio import decode_to_cache
 from pipelines.ingest.run import run
 from pipelines.ingest.selection.manual_picks import read_picks
 from pipelines.manifest import read_clips
@@ -58,7 +58,7 @@ def study(tmp_path: Path) -> Study:
     assert isinstance(mined, Mined)
     task = clipper_source.sound_task(made, mined, clipper_source.known(made))
     assert not isinstance(task, str)
-    make_sound(task, lambda *_: None)
+    decode_to_cache(task, lambda *_: None)
     with open_store(made) as store:
         invitations.add(store, "Cura", "curator")
     return made

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipelines.ingest.selection.screens import bounds_of
+from pipelines.ingest.selection.screens import effective_thresholds
 from pipelines.ingest.selection.threshold_preview import read_candidates
 from pipelines.ingest.state.operator_requests import read_wishes, wish
-from pipelines.study import Bounds, Study, create_study
+from pipelines.study import ScreenThresholds, Study, create_study
 from tests.workbench.app.page_harness import Viewed, words
 from workbench.app.views.ingest import ingest_reads, server_files
 from workbench.jobs import jobs
@@ -428,7 +428,7 @@ def test_a_moved_slider_moves_the_number_too(opened: Callable[..., AppTest], stu
 def test_the_former_limit_is_one_click_away(
     opened: Callable[..., AppTest], study: Study, started: list[list[str]]
 ) -> None:
-    now, before = bounds_of(study.settings)["speech_ratio"], Bounds(min=0.8)
+    now, before = effective_thresholds(study.settings)["speech_ratio"], ScreenThresholds(min=0.8)
     about = {"screen": "speech_ratio", "before": before.model_dump(), "after": now.model_dump()}
     argv = ["clips", "screen", "speech_ratio", "--set", "--study", "night", "--json"]
     job(study, "run", "done", argv, exit_code=0, ended=time.time(), about=about)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipelines.ingest.selection.threshold_preview import read_candidates, what_if
-from pipelines.study import Bounds, Study, create_study
+from pipelines.ingest.selection.threshold_preview import preview_thresholds, read_candidates
+from pipelines.study import ScreenThresholds, Study, create_study
 from tests.workbench.app.page_harness import Viewed, words
 from workbench.store import Event, open_store
 
@@ -52,7 +52,9 @@ def test_before_the_first_run_there_is_no_such_table(opened: Opened, tmp_path: P
 
 
 def test_a_limit_on_its_way_says_how_many_clips_with_answers_it_would_take(opened: Opened, study: Study) -> None:
-    found = what_if(read_candidates(study.candidates), study.settings, {"speech_ratio": Bounds(min=0.99)}).loses
+    found = preview_thresholds(
+        read_candidates(study.candidates), study.settings, {"speech_ratio": ScreenThresholds(min=0.99)}
+    ).lost
     say(study, list(found[:2]))
     app = opened(study, screen="speech_ratio")
     assert not app.warning

@@ -46,14 +46,14 @@ def show(study: Study, _session: Session, _now: Now) -> None:
         _answered_outside(study)
     with right:
         st.markdown("**Who gets through, by loudness**")
-        if found.quarters:
+        if found.loudness_quartiles:
             quarters = [
                 (
                     f"{name} ({number(one.low)} to {number(one.high)} LUFS)",
                     one.passing / one.windows if one.windows else None,
                     one.windows,
                 )
-                for name, one in zip(("quietest", "quiet", "loud", "loudest"), found.quarters, strict=True)
+                for name, one in zip(("quietest", "quiet", "loud", "loudest"), found.loudness_quartiles, strict=True)
             ]
             st.plotly_chart(
                 ingest_charts.shares(quarters, axis="windows that pass all (%)"),
@@ -70,7 +70,7 @@ def show(study: Study, _session: Session, _now: Now) -> None:
         if drawn:
             st.caption(
                 f"{amount(drawn, 'clip')} ({share(drawn / sum(found.arms.values()))}) came in by lot, so that one can "
-                f"see what the screens throw away: {number(found.random_saved)} of them would have been refused."
+                f"see what the screens throw away: {number(found.random_would_fail)} of them would have been refused."
             )
     _repeats(study)
 
@@ -88,17 +88,17 @@ def _answered_outside(study: Study) -> None:
 
 def _repeats(study: Study) -> None:
     from pipelines.ingest.repeats.figure_files import title
-    from pipelines.ingest.repeats.timeline import picture_of
-    from pipelines.ingest.series.repeat_masks import read_repeated
+    from pipelines.ingest.repeats.timeline import repeat_timeline
+    from pipelines.ingest.series.repeat_masks import read_study_repeats
     from workbench.app.charts.repeats_chart import repeats_figure
 
     st.markdown("**What sounds in more than one place**")
-    found = read_repeated(study)
+    found = read_study_repeats(study)
     if not found.repeats:
         st.caption("Nothing was found: no opening, ending or recap that a second recording has too.")
         return
     name = ingest_reads.told_apart(study)
-    picture = picture_of(
+    picture = repeat_timeline(
         [name(one) for one in found.order],
         {name(one): seconds for one, seconds in found.seconds.items()},
         [replace(one, source_a=name(one.source_a), source_b=name(one.source_b)) for one in found.repeats],

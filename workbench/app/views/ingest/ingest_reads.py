@@ -132,7 +132,7 @@ def funnel(study: Study) -> "Funnel | None":
     spoken = {
         one.source_id: (one.seconds or 0.0, one.speech_s or 0.0)
         for one in standings(study)
-        if one.source_id in found.places or one.state == "done"
+        if one.source_id in found.rows_by_source or one.state == "done"
     }
     files = (study.candidates, study.settings_file)
     return _funnel(study, found, spoken, (str(study.candidates), *(stamp(file) for file in files)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pipelines.study import Bounds, Study
+from pipelines.study import ScreenThresholds, Study
 from pipelines.units import ClipId, SourceId
 from workbench.app.charts import ingest_charts
 from workbench.app.components.sound_list import Heard, sounds
@@ -32,7 +32,7 @@ EACH_SIDE = 10
 
 def show(study: Study, session: Session, page: Now) -> None:
     """One screen at a time: its histogram and its limit on the left, what stands beside the limit on the right."""
-    from pipelines.ingest.selection.screens import SCREENS, bounds_of
+    from pipelines.ingest.selection.screens import SCREENS, effective_thresholds
 
     found = ingest_reads.candidates(study)
     if found is None or not len(found):
@@ -43,7 +43,7 @@ def show(study: Study, session: Session, page: Now) -> None:
             f"workbench ingest --study {study.name}",
         )
         return
-    now = bounds_of(study.settings)
+    now = effective_thresholds(study.settings)
     left, right = st.columns([7, 5], gap="medium")
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -68,11 +68,11 @@ def show(study: Study, session: Session, page: Now) -> None:
 def _title(name: str) -> str:
     from pipelines.ingest.selection.screens import SCREENS
 
-    says = SCREENS[name].says
+    says = SCREENS[name].description
     return f"{says[0].upper()}{says[1:]}"
 
 
-def _side(name: str, bounds: Bounds) -> "Side":
+def _side(name: str, bounds: ScreenThresholds) -> "Side":
     """Which of the two limits is moved: the one that the screen has, else as asked."""
     first: Side = "max" if bounds.min is None and bounds.max is not None else "min"
     chosen: Side = st.segmented_control(
@@ -87,11 +87,11 @@ def _side(name: str, bounds: Bounds) -> "Side":
     return chosen
 
 
-def _limit(found: "Candidates", name: str, side: "Side", bounds: Bounds) -> float | None:
+def _limit(found: "Candidates", name: str, side: "Side", bounds: ScreenThresholds) -> float | None:
     """The slider and the number beside it, kept the same; None where there is no limit."""
-    from pipelines.ingest.selection.threshold_preview import span
+    from pipelines.ingest.selection.threshold_preview import score_range
 
-    low, high = span(found, name)
+    low, high = score_range(found, name)
     slider, exact = f"slider-{name}-{side}", f"exact-{name}-{side}"
     if exact not in st.session_state:
         st.session_state[exact] = getattr(bounds, side)
@@ -146,20 +146,20 @@ def _preview(
     name: str,
     side: "Side",
     limit: float | None,
-    now: Bounds,
+    now: ScreenThresholds,
 ) -> None:
     from pipelines.ingest.selection.manual_picks import read_picks
     from pipelines.ingest.selection.screens import SCREENS
-    from pipelines.ingest.selection.speaker_quotas import speakers_of
-    from pipelines.ingest.selection.threshold_preview import histogram, moved, what_if
+    from pipelines.ingest.selection.speaker_quotas import read_clip_speakers
+    from pipelines.ingest.selection.threshold_preview import histogram, move_limit, preview_thresholds
 
-    bounds = moved(now, side, limit)
-    said = speakers_of(study, found.places.keys())
-    told = what_if(found, study.settings, {name: bounds}, picks=read_picks(study), speakers=said)
+    bounds = move_limit(now, side, limit)
+    said = read_clip_speakers(study, found.rows_by_source.keys())
+    told = preview_thresholds(found, study.settings, {name: bounds}, picks=read_picks(study), speakers=said)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"Keeps **{number(told.keeps)}** clips (was {number(told.was)}), loses {number(len(told.loses))}, "
-            f"gains {number(len(told.gains))}.",
+            f"Keeps **{number(told.n_kept)}** clips (was {number(told.n_kept_before)}), loses {number(len(told.lost))}, "
+            f"gains {number(len(told.gained))}.",
             width="stretch",
         )
         _undo(study, page, name, now)
@@ -169,10 +169,10 @@ def _preview(
         ):
             apply(study, name, bounds, now)
             st.rerun()
-    with_answers = len(ingest_reads.answered(study).intersection(told.loses))
-    if words := leaving_words(len(told.loses), with_answers, is_done=False):
+    with_answers = len(ingest_reads.answered(study).intersection(told.lost))
+    if words := leaving_words(len(told.lost), with_answers, is_done=False):
         st.warning(words, icon=":material/label:")
-    figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].says)
+    figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].description)
     st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
     st.caption(f"In force: {ingest_status.bounds_words(now)}.")
     if bounds.review_min is not None or bounds.review_max is not None:
@@ -180,12 +180,12 @@ def _preview(
         st.caption(f"Shaded: near enough for a person to decide. All screens together leave {left} so.")
 
 
-def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
+def apply(study: Study, name: str, bounds: ScreenThresholds, before: ScreenThresholds) -> Job:
     """Put the bounds of one screen in force, as a person would type it; nothing is decoded but what is newly kept."""
     from pipelines.ingest.selection.screens import SCREENS
 
     words = ["clips", "screen", name]
-    if bounds == SCREENS[name].bounds:  # then the study has nothing of its own to say
+    if bounds == SCREENS[name].thresholds:  # then the study has nothing of its own to say
         words.append("--default")
     else:
         for key, value in bounds.model_dump().items():
@@ -196,19 +196,19 @@ def apply(study: Study, name: str, bounds: Bounds, before: Bounds) -> Job:
     return jobs.start(study, [*words, "--set", "--study", study.name, "--json"], title, about=about)
 
 
-def _undo(study: Study, page: Now, name: str, now: Bounds) -> None:
+def _undo(study: Study, page: Now, name: str, now: ScreenThresholds) -> None:
     """The former value, one click away, for as long as the newest change of this screen is in force."""
     made = (job for job in page.jobs if job.about.get("screen") == name)
     job = next(made, None)
-    if job is None or not job.is_over or Bounds(**job.about["after"]) != now:
+    if job is None or not job.is_over or ScreenThresholds(**job.about["after"]) != now:
         return
-    before = Bounds(**job.about["before"])
+    before = ScreenThresholds(**job.about["before"])
     if before != now:
         words = f"Undo: {ingest_status.bounds_words(before)}"
         st.button(words, icon=":material/undo:", key="undo", on_click=_take_back, args=(study, name, before, now))
 
 
-def _take_back(study: Study, name: str, before: Bounds, now: Bounds) -> None:
+def _take_back(study: Study, name: str, before: ScreenThresholds, now: ScreenThresholds) -> None:
     """Put the former bounds in force, and show them from now on, also before they are."""
     apply(study, name, before, now)
     for side in LIMITS:
@@ -217,14 +217,14 @@ def _take_back(study: Study, name: str, before: Bounds, now: Bounds) -> None:
 
 
 def _beside(study: Study, session: Session, found: "Candidates", name: str, side: "Side", limit: float | None) -> None:
-    from pipelines.ingest.selection.threshold_preview import beside, decided_alone
+    from pipelines.ingest.selection.threshold_preview import decided_by_screen, nearest_windows
 
     if limit is None:  # then nothing is refused: the outermost are heard
         known = [score for score in found.scores[name] if isfinite(score)]
         limit = 0.0 if not known else float(min(known) if side == "min" else max(known))
     called = ingest_reads.names(study)
-    alone = decided_alone(found, study.settings, name)
-    passes, fails = beside(found, study.settings, name, side, limit, most=EACH_SIDE)
+    alone = decided_by_screen(found, study.settings, name)
+    passes, fails = nearest_windows(found, study.settings, name, side, limit, most=EACH_SIDE)
     for title, rows, key, empty in (
         ("Just let through", passes, "passes", "No window lies on this side."),
         ("Just refused", fails, "fails", "No window lies on this side."),

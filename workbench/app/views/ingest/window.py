@@ -50,16 +50,16 @@ def show(study: Study, session: Session, clip_id: str) -> None:
 
 
 def _scores(study: Study, _clip_id: str, row: int) -> list[dict[str, str]]:
-    from pipelines.ingest.selection.screens import SCREENS, bounds_of, weigh
+    from pipelines.ingest.selection.screens import SCREENS, effective_thresholds, failed_screens
 
     found = ingest_reads.candidates(study)
     if found is None:
         return []
-    bounds = bounds_of(study.settings)
-    against = {one.reason.rpartition("_")[0] for one in weigh(found.windows[row].scores, bounds)}
+    bounds = effective_thresholds(study.settings)
+    against = {one.reason.rpartition("_")[0] for one in failed_screens(found.windows[row].scores, bounds)}
     return [
         {
-            "what is measured": screen.says,
+            "what is measured": screen.description,
             "this window": number(found.windows[row].scores[name]),
             "kept": ingest_status.bounds_words(bounds[name]),
             "": "✕" if name in against else "",

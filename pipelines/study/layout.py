@@ -1,122 +1,27 @@
-"""A study on disk: where everything lies, and its settings. Both packages find files through here and nowhere else."""
+"""Layout of a study on disk: where each file and folder is. Both packages find files through here and nowhere else."""
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
 
 from pipelines.atomic_write import write_text
 from pipelines.errors import ConfigError, UnknownName
-from pipelines.schema import checked_name
+from pipelines.schema import validate_name
 from pipelines.schemes import LabelScheme, load_scheme
-from pipelines.toml_config import Strict, load
+from pipelines.study.settings import PrivateSettings, StudySettings
+from pipelines.toml_config import load
 
 ROOT_VARIABLE = "WORKBENCH_ROOT"
 DEMO = "demo"
 
-
-class ClipSettings(Strict):
-    """Length and form of a clip. A rate of None keeps the source's own."""
-
-    length_s: Annotated[float, Field(gt=0.1, le=60)] = 3.0
-    format: Literal["wav", "flac"] = "wav"
-
-
-class PlaceSettings(Strict):
-    """Where clips may stand: see pipelines.ingest.selection.placement."""
-
-    lead_s: Annotated[float, Field(ge=0, le=1)] = 0.1
-    speech_on: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    speech_off: Annotated[float, Field(gt=0, lt=1)] = 0.35
-    min_speech_s: Annotated[float, Field(gt=0, le=60)] = 0.25
-    min_silence_s: Annotated[float, Field(gt=0, le=60)] = 0.1
-
-
-#: Wider than any score is, and no infinity: a study that wants none leaves the key out.
-Bound = Annotated[float, Field(ge=-1e9, le=1e9)] | None
-
-
-class Bounds(Strict):
-    """What a screen keeps: min <= score <= max; None is open.
-
-    What lies outside, but not below `review_min` nor above `review_max`, is for a person to look at. How the four may
-    stand to each other: pipelines.ingest.selection.screens.check_bounds.
-    """
-
-    min: Bound = None
-    max: Bound = None
-    review_min: Bound = None
-    review_max: Bound = None
-
-
-class SelectSettings(Strict):
-    """Which windows are kept whatever the finer screens say, so that one can see what those throw away, and how many
-    clips one source, and one speaker in the whole study, may give; None: any number."""
-
-    random_share: Annotated[float, Field(ge=0, le=1)] = 0.1
-    most_per_source: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
-    most_per_speaker: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
-
-
-class LabelSettings(Strict):
-    """How many raters answer each clip."""
-
-    raters_per_clip: Annotated[int, Field(ge=1, le=50)] = 3
-
-
-class FetchSettings(Strict):
-    """What is too much to fetch, and how politely hosts are asked: see pipelines.ingest.fetch.fetch_policy.
-
-    The bounds keep out only what nothing can reckon with. A host rests for a day at most, whoever asks for more.
-    """
-
-    largest_gb: Annotated[float, Field(gt=0, le=1e6)] = 8.0
-    longest_h: Annotated[float, Field(gt=0, le=8784)] = 4.0
-    patience_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
-    pause_s: Annotated[float, Field(ge=0, le=86_400)] = 3.0
-    rest_min: Annotated[float, Field(ge=0, le=44_640)] = 60.0
-    reserve_gb: Annotated[float, Field(ge=0, le=1e6)] = 1.0
-    video: bool = False
-
-
-class StudySettings(Strict):
-    """study.toml."""
-
-    name: str
-    scheme: str = "five"
-    language: str = ""
-    rights_basis: str = ""
-    allow_private_hosts: bool | tuple[str, ...] = False
-    fetch: FetchSettings = FetchSettings()
-    clip: ClipSettings = ClipSettings()
-    place: PlaceSettings = PlaceSettings()
-    screen: Mapping[str, Bounds] = {}
-    select: SelectSettings = SelectSettings()
-    labels: LabelSettings = LabelSettings()
-
-
-class PrivateSettings(Strict):
-    """private.toml: what one machine knows and nobody else should.
-
-    `source_folders`: whole paths of the folders out of which pages may take recordings for everybody who curates.
-    """
-
-    store_url: str = ""
-    storage_url: str = ""
-    source_folders: tuple[str, ...] = ()
-
-
 TEMPLATE = """\
-# What this study is. Every key: docs/curator.md. A misspelt key is an error that names the nearest one.
+# Settings of this study. All keys: docs/curator.md. A misspelt key is an error that suggests the nearest one.
 name = {name}
 scheme = {scheme}
 language = ""            # BCP-47, such as "zh-Hant-TW"
-rights_basis = {rights}  # on what ground the recordings may be used; needed before anything is ingested
+rights_basis = {rights}  # why the recordings may be used; required before ingest
 
 [clip]
 length_s = 3.0
@@ -169,7 +74,7 @@ class Study:
 
     @property
     def video(self) -> Path:
-        """Small films for the context pass, where the study keeps them."""
+        """Small videos for the context pass, where the study fetches them."""
         return self.private / "video"
 
     @property
@@ -216,7 +121,7 @@ class Study:
         return load_scheme(self.settings.scheme, self.manifests)
 
     def clip_path(self, clip_id: str) -> Path:
-        """Where the audio of a kept clip lies on this machine."""
+        """The audio file of a kept clip on this machine."""
         return self.audio / f"{clip_id}.{self.settings.clip.format}"
 
 
@@ -241,7 +146,7 @@ def study_names(root: Path) -> tuple[str, ...]:
 
 
 def open_study(name: str | None = None, root: Path | None = None) -> Study:
-    """The study `name`; with none given, the only one there is beside the demo. Raises ConfigError, UnknownName."""
+    """The study `name`; without a name, the only study besides the demo. Raises ConfigError, UnknownName."""
     root = root or project_root()
     names = study_names(root)
     if name is None:
@@ -249,18 +154,18 @@ def open_study(name: str | None = None, root: Path | None = None) -> Study:
         if len(own) == 1:
             return Study(root, own[0])
         if not own:
-            raise ConfigError("there is no study here yet: make one with 'workbench init NAME'")
+            raise ConfigError("there is no study here yet: create one with 'workbench init NAME'")
         raise ConfigError(f"there are {len(own)} studies here: choose one with --study ({', '.join(own)})")
-    checked_name("study", name)
+    validate_name("study", name)
     if name not in names:
-        raise UnknownName("study", name, names, hint="(make it with 'workbench init')")
+        raise UnknownName("study", name, names, hint="(create it with 'workbench init')")
     return Study(root, name)
 
 
 def create_study(name: str, *, rights_basis: str = "", scheme: str = "five", root: Path | None = None) -> Study:
-    """Make both halves of a new study. Raises ConfigError when the name will not do or is taken."""
+    """Create both halves of a new study. Raises ConfigError when the name is not valid or is taken."""
     root = root or project_root()
-    study = Study(root, checked_name("study", name))
+    study = Study(root, validate_name("study", name))
     load_scheme(scheme)
     if study.settings_file.exists():
         raise ConfigError(f"there is already a study '{name}': open it with --study {name}, or choose another name")
