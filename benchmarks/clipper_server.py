@@ -1,7 +1,7 @@
 """What the clipper waits for: a source opened for the first time, tiles at every zoom, sound, and a pick.
 
-Run: python -m benchmarks.clipper_server [--check] [--hours N]. The file is synthetic voice, stereo, 44.1 kHz AAC; the short
-one lasts 15 minutes, the long one N hours (2 unless said). Parts run in fresh processes of their own.
+Run: python -m benchmarks.clipper_server [--check] [--hours N]. The file is a synthetic voice, stereo, 44.1 kHz AAC; the
+short one lasts 15 minutes, the long one N hours (2 unless said). Parts run in fresh processes of their own.
 `make`: decode, exact sound, picture of every zoom, against decoding the same file to 16-kHz mono and nothing else,
 in processor time. `tile`: the median tile of every level against reading its samples from the exact sound and
 computing a spectrum per column, or every 23 ms where columns are longer, which is what one would do without kept

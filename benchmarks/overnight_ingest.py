@@ -1,6 +1,7 @@
 """What a night of ingest costs: two processes beside one, the run after it, a ten-hour file, and cutting with pydub.
 
-Run: python -m benchmarks.overnight_ingest [two] [again] [long] [pydub] [--check] [--hours 10]; without a part, `two` and `pydub`.
+Run: python -m benchmarks.overnight_ingest [two] [again] [long] [pydub] [--check] [--hours 10]; without a part, `two`
+and `pydub`.
 Every measured run is a process of its own; its clock starts before it imports anything of ours, its memory is the peak
 of the largest process that took part. Speech comes from espeak-ng (extra `demo`) with random words, so that nothing
 repeats. Making the files is not timed.

@@ -1,7 +1,7 @@
 """Screens against a made corpus with known truth: music and song kept out, speech kept in, cuts exact to the sample.
 
 Run: python -m benchmarks.screens [--check] [--rounds N] [--fit]. Speech comes from espeak-ng (extra `demo`); music,
-song and everything else is made (tests/synthetic_scenes.py). Numbers in the code were chosen on one half of the makings and
+song and everything else is made (tests/synthetic_scenes.py). Numbers in the code were chosen on one half of them and
 are reported on the other, of other voices, instruments, scales and tempi. With the environment variable
 WORKBENCH_TEST_DATA also on real speech: TESS, RAVDESS, NOTLD_1968, AMI_excerpts.
 

@@ -1,6 +1,6 @@
 """Where films cut: how many cuts are found, how many where none is, and what looking costs.
 
-Run: python -m benchmarks.shot_detection [--check] [--films N]. Films of two minutes, 640 x 360 at 25 pictures a second, are made
+Run: python -m benchmarks.shot_detection [--check] [--films N]. Films of two minutes, 640 x 360 at 25 frames/s, are made
 of shots of 0.8 to 6 s: still, panned slowly, whipped round, shaken, with flashes, with somebody running through; each
 with grain. Nothing was set by these makings. They are coded as H.264 with and without pictures that no other is made
 from (`medium`, `baseline`), as sites give them. A cut counts as found where one is told up to 0.17 s after it.

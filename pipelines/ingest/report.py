@@ -11,8 +11,8 @@ from pipelines.units import ClipId, Seconds, SourceId
 if TYPE_CHECKING:
     from pipelines.ingest.selection.funnel import Funnel
 
-#: `planned` stands in dry runs only; `paused` is left alone until somebody lets it go on (pipelines.ingest.state.operator_requests);
-#: `unlisted` is a source that somebody took out of sources.csv; `left` tells of clips that were in the study and left.
+#: `planned`: dry runs only. `paused`: skipped until somebody resumes it (pipelines.ingest.state.operator_requests).
+#: `unlisted`: a source removed from sources.csv. `left`: clips that were in the study and are not any more.
 RowStatus = Literal["ingested", "unchanged", "duplicate", "planned", "failed", "paused", "unlisted", "left"]
 
 

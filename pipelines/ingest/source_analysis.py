@@ -1,8 +1,8 @@
-"""One recording, decoded once from its first sample: where speech is, every window's scores, and the clips cut.
+"""Analysis of one source: decoded once from its first sample, speech found, every window scored, clips cut.
 
-Which windows are clips is decided elsewhere (pipelines.ingest.selection.decision), as often as one likes; what is cut here
-is what this recording alone would give without a cap, so that few are left to be cut when others and people have had
-their say.
+pipelines.ingest.selection.decision decides which windows become clips, as often as needed. The clips cut here are those
+that this source alone would give without a quota, so that few are left to cut when rules over all sources and manual
+picks are applied.
 
 Clip recipe pcm16-v1: samples [start, start + n) of the linear decode at the recording's own rate, channel mean in
 float32, rounded half to even to s16. Never resampled, never normalised: loudness carries arousal.
@@ -66,8 +66,8 @@ class Analysed:
     """What one decode gave. `pcm_sha256` is over the whole recording as the mono s16 that clips are cut from.
 
     `decisions`: one per window, provisional; `checks`: of the clips that were cut by them. `fingerprint`: its algorithm
-    and text. `track`: the one that was heard, of `all_tracks` (pipelines.ingest.analysis.track_language). `reason_code` and
-    `reason`: what should be known, or nothing.
+    and text. `track`: the analysed one of `all_tracks` (pipelines.ingest.analysis.track_language).
+    `reason_code` and `reason`: a remark, or empty.
     """
 
     container: str

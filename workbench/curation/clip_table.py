@@ -39,7 +39,7 @@ class ClipRow:
 def clip_rows(
     clips: Sequence[Clip], annotations: Sequence["Annotation"], labels: Sequence[LabelName], *, wanted: int
 ) -> tuple[ClipRow, ...]:
-    """Rows in the order of `clips`. `annotations`: those that count (workbench.labels.valid_answers); `wanted`: people per clip."""
+    """Rows in the order of `clips`. `annotations`: the valid ones; `wanted`: people per clip."""
     given: dict[ClipId, list[Annotation]] = defaultdict(list)
     for annotation in annotations:
         given[annotation.clip_id].append(annotation)

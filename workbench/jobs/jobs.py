@@ -5,7 +5,7 @@
                       out.json      the command's standard output; log.txt its standard error
                       lock          held for as long as the runner or the command lives
 
-`python -m workbench.jobs.jobs FOLDER` is the runner: it alone writes job.json once it has begun, so a state is never torn.
+`python -m workbench.jobs.jobs FOLDER` is the runner. Once it has begun, it alone writes job.json: no state is torn.
 A job whose lock is free and whose end nobody wrote is `lost`: its processes were killed or the machine went down.
 """
 

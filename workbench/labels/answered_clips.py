@@ -19,7 +19,7 @@ from workbench.store.tables import RATERS, STANDING
 if TYPE_CHECKING:
     from pipelines.ingest.selection.threshold_preview import Candidates
 
-#: Why an answered clip is outside, where no window of the study says it (see pipelines.ingest.state.dropped_clips for the others).
+#: Why an answered clip is not in the study, beside the reasons of pipelines.ingest.state.dropped_clips.
 TAKEN_DOWN, ELSEWHERE = "taken_down", "elsewhere"
 
 

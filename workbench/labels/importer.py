@@ -45,7 +45,7 @@ class Imported:
 def import_labels(
     study: Study, store: Store, path: Path, *, kind: RaterKind | None = None, report: ProgressCallback = ignore_progress
 ) -> Imported:
-    """Read `path` (see workbench.labels.annotation_table.read) and record what the store does not hold yet, all of it or nothing.
+    """Read `path` (see workbench.labels.annotation_table.read) and record what the store does not hold, all or nothing.
 
     Answers of one rater to one item keep their order: by time
     where every row has one, else as they stand; a row that is older than what the store holds is left out. `kind` is

@@ -1,7 +1,7 @@
-"""What somebody chose to train on: the labels as they stand, a release, or acted corpora; planned, and as a command.
+"""The data chosen for a training: the current labels, a release, or corpora; as a plan and as a command.
 
-Training without a name takes the labels as they stand and keeps them as a snapshot, so that one sees at once what a new
-label does; comparing a study by name (`workbench.releases.datasets`) takes its latest release, so that a figure can be cited.
+Training without a name takes the current labels and keeps them as a snapshot, so that a new label shows its effect at
+once. A study named in a comparison (`workbench.releases.datasets`) stands for its latest release, which can be cited.
 """
 
 from collections.abc import Sequence

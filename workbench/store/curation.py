@@ -1,4 +1,4 @@
-"""The history of what curators did by hand: rows in, values out. Which of them may be added is for workbench.curation.picks."""
+"""Curation events in the store: rows in, values out. workbench.curation.picks decides which may be added."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

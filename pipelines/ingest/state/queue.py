@@ -69,8 +69,8 @@ UPDATE candidates SET status = CASE reasons WHEN '' THEN 'keep' ELSE 'reject' EN
 class Item:
     """The state of one source. `facts` are cells of sources.csv that were measured, plus speech_s.
 
-    `config_hash` says how it was listened to (pipelines.ingest.source_analysis.analysis_hash), `decided_by` from what its
-    windows were decided last, empty for not yet, and `clips_hash` is the config_hash of its clips.
+    `config_hash`: the settings of its analysis (pipelines.ingest.source_analysis.analysis_hash). `decided_by`: those by
+    which its windows were decided last, empty for not yet; `clips_hash` is the config_hash of its clips.
     """
 
     source_id: SourceId

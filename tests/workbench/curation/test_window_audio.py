@@ -1,4 +1,4 @@
-"""workbench.curation.window_audio and its route: any window can be heard, by a curator that the address was made for."""
+"""Window audio and its route: a curator can play any window by an address made for them."""
 
 import asyncio
 import io

@@ -242,7 +242,8 @@ def test_a_command_left_without_its_runner_can_still_be_cancelled(study: Study) 
 
 def test_a_job_outlives_the_process_that_started_it(study: Study) -> None:
     starter = (
-        "import sys; from pathlib import Path; from pipelines.study import Study; from workbench.jobs.jobs import start;"
+        "import sys; from pathlib import Path; from pipelines.study import Study;"
+        "from workbench.jobs.jobs import start;"
         f"print(start(Study(Path({str(study.root)!r}), 'night'), ('5', '0.2'), 'Train',"
         f" program=(sys.executable, '-c', {STEPS!r})).job_id)"
     )

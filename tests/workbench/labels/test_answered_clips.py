@@ -1,4 +1,4 @@
-"""workbench.labels.answered_clips: people hear, before and after, how many clips with answers leave; machines do not count."""
+"""How many answered clips leave the study is reported before and after; answers of machines do not count."""
 
 import json
 import shutil

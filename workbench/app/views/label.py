@@ -1,4 +1,4 @@
-"""Label: the console that plays clips and takes answers. All of it happens in the browser and in workbench.app.routes.label_api."""
+"""Label: the console that plays clips and takes answers, in the browser and in workbench.app.routes.label_api."""
 
 import streamlit as st
 

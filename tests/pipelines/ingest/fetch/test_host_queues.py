@@ -1,4 +1,4 @@
-"""pipelines.ingest.fetch.host_queues, and run on top of it: one errand per host, hosts side by side, rests that survive."""
+"""Host queues and runs on top of them: one task per host at a time, hosts in parallel, cool-downs that survive."""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""pipelines.ingest.state.run_log and left: what runs did is told in a line each, and which clips left the study, and why."""
+"""The run log has a line per run; dropped clips are listed with their reasons."""
 
 import json
 import random

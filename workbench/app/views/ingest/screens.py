@@ -158,8 +158,8 @@ def _preview(
     told = preview_thresholds(found, study.settings, {name: bounds}, picks=read_picks(study), speakers=said)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"Keeps **{number(told.n_kept)}** clips (was {number(told.n_kept_before)}), loses {number(len(told.lost))}, "
-            f"gains {number(len(told.gained))}.",
+            f"Keeps **{number(told.n_kept)}** clips (was {number(told.n_kept_before)}), "
+            f"loses {number(len(told.lost))}, gains {number(len(told.gained))}.",
             width="stretch",
         )
         _undo(study, page, name, now)
