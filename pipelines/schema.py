@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from pipelines.errors import ConfigError
 from pipelines.units import ClipId, Hertz, LabelName, RaterId, RaterKind, Samples, Seconds, SourceId
@@ -104,12 +104,16 @@ class LabelledClips:
 
 
 class Estimate(TypedDict):
-    """An estimate in any JSON: value with a 95 % interval and its n, as fractions."""
+    """An estimate in any JSON: value with a 95 % interval and its n, as fractions.
+
+    `low` and `high` are None where no interval can be had; `reason` then says why.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
+    reason: NotRequired[str]
 
 
 class NoEstimate(TypedDict):

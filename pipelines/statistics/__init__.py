@@ -1,1 +1,1 @@
-"""Statistics that several rooms share: bootstrap intervals, vote counts, the human ceiling."""
+"""Statistics that several rooms share: intervals over groups, vote counts, the human ceiling."""

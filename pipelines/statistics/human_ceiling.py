@@ -8,7 +8,8 @@ import numpy as np
 
 from pipelines.errors import DataError
 from pipelines.schema import Estimate, NoEstimate, Vote
-from pipelines.statistics import bootstrap
+from pipelines.statistics import group_intervals
+from pipelines.statistics.group_intervals import Scale
 from pipelines.statistics.vote_counts import most_frequent
 from pipelines.units import ClipId, LabelName, RaterId
 
@@ -114,17 +115,15 @@ def human_ceiling(
     clip_ids: Collection[ClipId],
     mapping: Mapping[LabelName, LabelName],
     groups: Mapping[ClipId, str],
-    rng: np.random.Generator,
     *,
     predictions: Mapping[ClipId, Sequence[LabelName]] | None = None,
-    n_boot: int = 2000,
 ) -> Ceiling:
     """How often a rater agrees with the majority of the other raters, in [0, 1], with intervals over `groups`.
 
     score(r, c) = [answer of r in T] / |T|, T = most frequent labels among the other raters of clip c; the ceiling is
-    the mean over all (r, c). With two raters per clip this is their raw agreement. `groups`: clip id → group to
-    resample. `predictions`: clip id → a model's labels (one per seed) in the same view, scored by the same targets;
-    clips it does not hold are left out for raters and model alike. Raises DataError for unknown labels.
+    the mean over all (r, c). With two raters per clip this is their raw agreement. `groups`: clip id → group.
+    `predictions`: clip id → a model's labels (one per seed) in the same view, scored by the same targets; clips it does
+    not hold are left out for raters and model alike. Raises DataError for unknown labels.
     """
     votes = tuple(votes)
     machines = {vote.rater for vote in votes if vote.kind == "machine"}
@@ -135,14 +134,13 @@ def human_ceiling(
     untied = np.array([not target.is_tied for target in asked], dtype=bool)
     names = [groups[target.clip_id] for target in asked]
     raters = sorted({target.rater for target in asked})
-    seed = int(rng.integers(2**63))
 
-    def estimate(values: np.ndarray, kept: np.ndarray | None = None) -> Estimate | NoEstimate:
+    def estimate(values: np.ndarray, kept: np.ndarray | None = None, scale: Scale = "share") -> Estimate | NoEstimate:
         kept = np.ones(len(asked), dtype=bool) if kept is None else kept
         if not kept.any():
             return {"value": None, "reason": _why_none(asked), "n": 0}
         chosen = [name for name, keep in zip(names, kept, strict=True) if keep]
-        return bootstrap.mean(values[kept], chosen, np.random.default_rng(seed), n_boot=n_boot)
+        return group_intervals.mean(values[kept], chosen, scale)
 
     model = None
     if predictions is not None:
@@ -152,7 +150,7 @@ def human_ceiling(
         rater_untied=estimate(rater, untied),
         model=None if model is None else estimate(model),
         model_untied=None if model is None else estimate(model, untied),
-        model_minus_rater=None if model is None else estimate(model - rater),
+        model_minus_rater=None if model is None else estimate(model - rater, scale="coefficient"),
         per_rater={
             name: estimate(rater, np.array([target.rater == name for target in asked], dtype=bool)) for name in raters
         },

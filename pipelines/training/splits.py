@@ -196,7 +196,7 @@ def find_leak(rows: Sequence[Row], parts: Sequence[Part]) -> Leak:
 #: Above this many groups a random deal is near its shares already, and trying every move would be slow.
 _FEW_ENOUGH_TO_MOVE = 300
 
-#: Moving never takes a part below this many groups (or below its dealt number): intervals resample groups.
+#: Moving never takes a part below this many groups (or below its dealt number): intervals are over groups.
 _GROUPS_TO_KEEP = 3
 
 

@@ -90,7 +90,6 @@ def _facts(plan: Plan, dataset: Dataset, fitted: Sequence[Fitted], run_id: str, 
         predicted,
         [plan.rows[number].group_id for number in test],
         plan.labels,
-        np.random.default_rng(recipe.split.seed),
         common=common,
     )
     return {
@@ -125,17 +124,9 @@ def _facts(plan: Plan, dataset: Dataset, fitted: Sequence[Fitted], run_id: str, 
             "epoch_kept": [one.kept_epoch for one in fitted],
             "seconds": round(seconds, 1),
         },
-        "notes": [*plan.notes, *_no_width(metrics["accuracy"])],
+        "notes": list(plan.notes),
         "versions": _versions(plan.model),
     }
-
-
-def _no_width(accuracy: Mapping[str, Any]) -> list[str]:
-    """A bootstrap of answers that are all right, or all wrong, has no width and must not be read as certainty."""
-    if accuracy["value"] not in (0.0, 1.0):
-        return []
-    alike = "right" if accuracy["value"] else "wrong"
-    return [f"every test answer is {alike}: the interval has no width, which says little about other clips"]
 
 
 def _ceiling(plan: Plan, predicted: np.ndarray) -> dict[str, Any]:
@@ -148,10 +139,9 @@ def _ceiling(plan: Plan, predicted: np.ndarray) -> dict[str, Any]:
             guesses.setdefault(plan.rows[number].clip_id, []).append(plan.labels[predicted[seed, column]])
     votes = [vote for vote in plan.votes if vote.label in plan.mapping]
     groups = {clip_id: clip.clip.group_id for clip_id, clip in plan.clips.items()}
-    rng = np.random.default_rng(plan.recipe.split.seed)
     return {
-        "test": human_ceiling(votes, list(guesses), plan.mapping, groups, rng, predictions=guesses).document(),
-        "all": human_ceiling(votes, list(plan.clips), plan.mapping, groups, rng).document(),
+        "test": human_ceiling(votes, list(guesses), plan.mapping, groups, predictions=guesses).document(),
+        "all": human_ceiling(votes, list(plan.clips), plan.mapping, groups).document(),
     }
 
 

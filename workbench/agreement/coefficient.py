@@ -1,6 +1,6 @@
 """What every coefficient is: something each item adds, and a value made from the sums.
 
-Sums over items are all that is needed, so an interval resamples sums of groups and never looks at an answer twice.
+Sums over items are all that is needed, so an interval leaves out sums of groups and never looks at an answer twice.
 """
 
 from typing import Literal, Protocol, TypeAlias
@@ -23,5 +23,5 @@ class Coefficient(Protocol):
         ...
 
     def value(self, sums: Float64Array, scale: Scale, numbers: Float64Array) -> Float64Array:
-        """Values [draws] from sums [draws, m]; NaN where undefined. `numbers` [labels]: the labels as numbers."""
+        """Values [n] from sums [n, m]; NaN where undefined. `numbers` [labels]: the labels as numbers."""
         ...

@@ -50,7 +50,7 @@ def read_votes(
     """Ratings from a long table: clip_id (or item), rater, label; a row with an empty label counts as no answer.
 
     `labels` in order; with none given those of `scheme` where the table holds no others (or `strict` asks for them),
-    else those found. A column group_id says what intervals resample. Where the table has passes, those of sound alone
+    else those found. A column group_id says what intervals are over. Where the table has passes, those of sound alone
     are read unless `where` says otherwise. The last answer of a rater to an item stands: by time where every row has
     one, else by row. Raises TableError for row and column.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.schema import Estimate, NoEstimate
-from pipelines.statistics import bootstrap
+from pipelines.statistics import group_intervals
 from pipelines.statistics.vote_counts import entropy_bits
 from pipelines.units import ClipId, Float64Array, LabelName, RaterId
 from workbench.agreement import cohen
@@ -94,15 +94,13 @@ class Agreement:
 def agreement(
     ratings: Ratings,
     view: str,
-    rng: np.random.Generator,
     *,
     scale: Scale = "nominal",
-    n_boot: int = 1000,
     disputed: int = DISPUTED,
 ) -> Agreement:
-    """Every coefficient over `ratings`, each with n and a 95 % interval from resampling its groups.
+    """Every coefficient over `ratings`, each with n and a 95 % interval over its groups.
 
-    All share the same draws. On the interval scale labels that read as numbers count as those, others by their place.
+    On the interval scale labels that read as numbers count as those, others by their place.
     """
     answers = ratings.counts.sum(axis=1)
     is_paired = answers > 1
@@ -110,11 +108,17 @@ def agreement(
     blocks: dict[str, Float64Array] = {name: each.summands(ratings.counts) for name, each in COEFFICIENTS.items()}
     pairs, left_out = _pairs(ratings)
     tables = [cohen.confusions(_column(ratings, a), _column(ratings, b), len(ratings.labels)) for a, b, _ in pairs]
-    found = _estimates([*blocks.values(), *tables], ratings.groups, rng, n_boot)
+    found, sizes = _sums([*blocks.values(), *tables], ratings.groups)
     n = int(is_paired.sum())
     coefficients = {
-        name: _estimate(each.value(total, scale, numbers), each.value(drawn, scale, numbers), n)
-        for (name, each), (total, drawn) in zip(COEFFICIENTS.items(), found, strict=False)
+        name: _estimate(
+            each.value(total, scale, numbers),
+            each.value(without, scale, numbers),
+            sizes,
+            n,
+            "coefficient" if each.corrected else "share",
+        )
+        for (name, each), (total, without) in zip(COEFFICIENTS.items(), found, strict=False)
     }
     return Agreement(
         view=view,
@@ -131,36 +135,38 @@ def agreement(
                 ratings.raters[a],
                 ratings.raters[b],
                 shared,
-                _estimate(cohen.kappa(total), cohen.kappa(drawn), shared),
+                _estimate(cohen.kappa(total), cohen.kappa(without), sizes, shared, "coefficient"),
                 total.reshape(len(ratings.labels), -1),
             )
-            for (a, b, shared), (total, drawn) in zip(pairs, found[len(blocks) :], strict=True)
+            for (a, b, shared), (total, without) in zip(pairs, found[len(blocks) :], strict=True)
         ),
         pairs_left_out=left_out,
         disputed=_disputed(ratings, disputed),
         groups=len(set(ratings.groups)),
         group_word=ratings.group_word,
-        caution=bootstrap.caution(ratings.groups, ratings.group_word) if ratings.groups else "",
+        caution=group_intervals.caution(ratings.groups, ratings.group_word) if ratings.groups else "",
     )
 
 
-def _estimates(
-    blocks: Sequence[Float64Array], groups: Sequence[str], rng: np.random.Generator, n_boot: int
-) -> list[tuple[Float64Array, Float64Array]]:
-    """(sums [1, m], sums of the draws [n_boot, m]) of each block."""
-    stacked = np.concatenate(blocks, axis=1)
-    drawn = bootstrap.resampled(stacked, groups, rng, n_boot=n_boot) if groups else stacked
+def _sums(
+    blocks: Sequence[Float64Array], groups: Sequence[str]
+) -> tuple[list[tuple[Float64Array, Float64Array]], Float64Array]:
+    """(sums [1, m], sums without each group [g, m]) of each block, and the size of each group [g]."""
     ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
+    stacked = np.concatenate(blocks, axis=1)
+    without, sizes = group_intervals.left_out(stacked, groups)
     totals = stacked.sum(axis=0, keepdims=True)
-    return list(zip(np.split(totals, ends, axis=1), np.split(drawn, ends, axis=1), strict=True))
+    return list(zip(np.split(totals, ends, axis=1), np.split(without, ends, axis=1), strict=True)), sizes
 
 
-def _estimate(value: Float64Array, drawn: Float64Array, n: int) -> Estimate | NoEstimate:
+def _estimate(
+    value: Float64Array, without: Float64Array, sizes: Float64Array, n: int, scale: group_intervals.Scale
+) -> Estimate | NoEstimate:
     if n == 0:
         return {"value": None, "reason": "no item was answered by two raters", "n": 0}
     if np.isnan(value[0]):
         return {"value": None, "reason": "only one label was ever given, so chance cannot be told from skill", "n": n}
-    return bootstrap.spread(float(value[0]), drawn, n)
+    return group_intervals.estimate(float(value[0]), without, sizes, n, scale)
 
 
 def _pairs(ratings: Ratings) -> tuple[list[tuple[int, int, int]], int]:

@@ -1,14 +1,10 @@
 """Agreement of a study's labels as they stand."""
 
-import numpy as np
-
 from pipelines.study import Study
 from workbench.agreement.ratings import Ratings, from_votes
 from workbench.agreement.report import Agreement, agreement
 from workbench.labels.valid_answers import Counted, counted
 from workbench.store import Store
-
-SEED = 20261121
 
 
 def study_ratings(study: Study, found: Counted) -> Ratings:
@@ -17,16 +13,11 @@ def study_ratings(study: Study, found: Counted) -> Ratings:
 
 
 def study_agreement(
-    study: Study, store: Store, view: str | None = None, *, pass_: str = "audio", n_boot: int = 1000
+    study: Study, store: Store, view: str | None = None, *, pass_: str = "audio"
 ) -> dict[str, Agreement]:
     """view → agreement, for every view of the study's scheme or the one asked for. Raises UnknownName, DataError."""
     scheme = study.scheme
     views = scheme.views if view is None else (view,)
     labels = {name: scheme.view_labels(name) for name in views}
     ratings = study_ratings(study, counted(study, store, pass_))
-    return {
-        name: agreement(
-            ratings.collapsed(scheme.mapping(name), labels[name]), name, np.random.default_rng(SEED), n_boot=n_boot
-        )
-        for name in views
-    }
+    return {name: agreement(ratings.collapsed(scheme.mapping(name), labels[name]), name) for name in views}

@@ -28,6 +28,8 @@ def estimate_text(estimate: Mapping[str, Any], unit: str = ESTIMATE_UNIT) -> str
     """`0.62 (95 % interval 0.55 to 0.69, n = 212 clips)`, or why there is no estimate."""
     if estimate.get("value") is None:
         return f"not known: {estimate.get('reason', 'there is too little to estimate it from')}"
+    if estimate["low"] is None:
+        return f"{number(estimate['value'])} (n = {number(estimate['n'])} {unit}; {estimate['reason']})"
     low, high, n = number(estimate["low"]), number(estimate["high"]), number(estimate["n"])
     return f"{number(estimate['value'])} (95 % interval {low} to {high}, n = {n} {unit})"
 
@@ -36,6 +38,8 @@ def share_text(estimate: Mapping[str, Any], unit: str = ESTIMATE_UNIT) -> str:
     """`43.9 % (95 % interval 35.0 % to 52.8 %, n = 212 clips)`, or why there is no estimate."""
     if estimate.get("value") is None:
         return f"not known: {estimate.get('reason', 'there is too little to estimate it from')}"
+    if estimate["low"] is None:
+        return f"{share(estimate['value'])} (n = {number(estimate['n'])} {unit}; {estimate['reason']})"
     low, high, n = share(estimate["low"]), share(estimate["high"]), number(estimate["n"])
     return f"{share(estimate['value'])} (95 % interval {low} to {high}, n = {n} {unit})"
 

@@ -27,7 +27,6 @@ def agreement(
         str | None,
         typer.Option(help="One view of the labels: the scheme, such as five, or a coarser one. All if left out."),
     ] = None,
-    n_boot: Annotated[int, typer.Option("--draws", min=100, max=100_000, help="Draws of the bootstrap.")] = 1000,
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,10 +39,10 @@ def agreement(
     if annotations is None:
         if labels or counts or where or scale != "nominal":
             raise ConfigError("--labels, --counts, --where and --scale describe a table: name it with --annotations")
-        found, told = _of_study(study, scheme, n_boot)
+        found, told = _of_study(study, scheme)
     else:
         wanted = tuple(part.strip() for part in labels.split(",") if part.strip())
-        found, told = _of_table(annotations, wanted, scale, counts, where or [], scheme, study, n_boot)
+        found, told = _of_table(annotations, wanted, scale, counts, where or [], scheme, study)
     views = {view: report.document() for view, report in found.items()}
     document = {"ok": True, **told, **views}
     if len(views) == 1:  # a script that asks for one view need not name it again
@@ -51,7 +50,7 @@ def agreement(
     show(document, as_json=as_json, people=lambda: _tell(found, told))
 
 
-def _of_study(name: str | None, scheme: str | None, n_boot: int) -> "tuple[Mapping[str, Agreement], dict[str, Any]]":
+def _of_study(name: str | None, scheme: str | None) -> "tuple[Mapping[str, Agreement], dict[str, Any]]":
     from pipelines.study import open_study
     from workbench.agreement.study_agreement import study_agreement
     from workbench.labels.valid_answers import counted
@@ -60,7 +59,7 @@ def _of_study(name: str | None, scheme: str | None, n_boot: int) -> "tuple[Mappi
     study = open_study(name)
     with open_store(study) as store:
         chosen = counted(study, store)
-        found = study_agreement(study, store, scheme, n_boot=n_boot)
+        found = study_agreement(study, store, scheme)
     told: dict[str, Any] = {"study": study.name, "simulated": list(chosen.simulated)}
     return found, told | {"left_out": {"machine": chosen.machine_left_out, "clips_gone": chosen.gone}}
 
@@ -73,16 +72,12 @@ def _of_table(
     where: list[str],
     view: str | None,
     study: str | None,
-    n_boot: int,
 ) -> "tuple[Mapping[str, Agreement], dict[str, Any]]":
-    import numpy as np
-
     from pipelines.errors import ConfigError
     from pipelines.schemes import load_scheme
     from pipelines.study import open_study
     from workbench.agreement import agreement as measure
     from workbench.agreement import read_table
-    from workbench.agreement.study_agreement import SEED
 
     scale = read_table.checked_scale(scale_name)
     scheme = open_study(study).scheme if study else load_scheme("five")
@@ -102,18 +97,10 @@ def _of_table(
         raise ConfigError("--scale ordinal needs the order of the labels: give it with --labels low,middle,high")
     told = {"file": path.name}
     if not fits or scale != "nominal":
-        return {
-            read_table.OWN: measure(ratings, read_table.OWN, np.random.default_rng(SEED), scale=scale, n_boot=n_boot)
-        }, told
+        return {read_table.OWN: measure(ratings, read_table.OWN, scale=scale)}, told
     views = scheme.views if view is None else (view,)
     return {
-        name: measure(
-            ratings.collapsed(scheme.mapping(name), scheme.view_labels(name)),
-            name,
-            np.random.default_rng(SEED),
-            n_boot=n_boot,
-        )
-        for name in views
+        name: measure(ratings.collapsed(scheme.mapping(name), scheme.view_labels(name)), name) for name in views
     }, told
 
 
@@ -155,4 +142,6 @@ def _counts(report: "Agreement") -> str:
 def _words(estimate: "Estimate | NoEstimate") -> str:
     if estimate["value"] is None:
         return f"none: {estimate['reason']}"
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f}), n = {estimate['n']}"
+    from pipelines.statistics.group_intervals import interval_text
+
+    return f"{estimate['value']:.3f} ({interval_text(estimate)}), n = {estimate['n']}"

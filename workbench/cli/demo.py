@@ -34,17 +34,16 @@ def demo(
 
 
 def _tell(document: dict[str, Any]) -> None:
+    from pipelines.statistics.group_intervals import interval_text
+
     steps = document["steps"]
     if "ingest" in steps:
         say(f"Clips: {steps['ingest']['clips']} kept from {steps['ingest']['sources']} episodes.")
     if "agreement" in steps:
         alpha = steps["agreement"]["five"]["alpha"]
-        say(
-            f"Agreement of the simulated raters: alpha {alpha['value']:.2f} "
-            f"({alpha['low']:.2f} to {alpha['high']:.2f})."
-        )
+        say(f"Agreement of the simulated raters: alpha {alpha['value']:.2f} ({interval_text(alpha, 2)}).")
     for view, told in steps.get("train", {}).items():
         accuracy = told["accuracy"]
-        say(f"Model, {view}: accuracy {accuracy['value']:.2f} ({accuracy['low']:.2f} to {accuracy['high']:.2f}).")
+        say(f"Model, {view}: accuracy {accuracy['value']:.2f} ({interval_text(accuracy, 2)}).")
     if not document["ok"]:
         warn(f"The step '{document['failed']['step']}' failed: {document['failed']['error']}")

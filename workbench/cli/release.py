@@ -23,6 +23,7 @@ def create(
 
     Example: workbench release create r1 --study night
     """
+    from pipelines.statistics.group_intervals import interval_text
     from pipelines.study import open_study
     from workbench.releases.create import create_release
 
@@ -33,8 +34,7 @@ def create(
         counts, alpha = facts["counts"], facts["agreement"][facts["scheme"]["name"]]["alpha"]
         say(f"Release '{name}': {counts['clips']} labelled clips, {counts['tied']} tied and without a label.")
         if alpha["value"] is not None:
-            interval = f"{alpha['low']:.3f} to {alpha['high']:.3f}"
-            say(f"Krippendorff's alpha {alpha['value']:.3f} ({interval}), n = {alpha['n']}.")
+            say(f"Krippendorff's alpha {alpha['value']:.3f} ({interval_text(alpha)}), n = {alpha['n']}.")
         if facts["simulated"]:
             say(f"Simulated raters are in it: {', '.join(facts['simulated'])}.")
         say(f"{made.folder}  digest {made.digest[:12]}")

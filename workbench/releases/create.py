@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from pipelines import __version__
 from pipelines.errors import ConfigError, DataError, UnknownName
 from pipelines.manifest import read_table
@@ -30,7 +28,6 @@ from pipelines.units import ClipId, LabelName, RaterId
 from workbench.aggregation import RULES, Aggregated
 from workbench.agreement.ratings import Ratings, from_votes
 from workbench.agreement.report import agreement
-from workbench.agreement.study_agreement import SEED
 from workbench.labels.valid_answers import Counted, counted
 from workbench.releases.datasheet import datasheet
 from workbench.store import Store, open_store
@@ -247,13 +244,12 @@ def _facts(
 def _agreement(study: Study, ratings: Ratings, view: str) -> dict[str, Any]:
     labels = study.scheme.view_labels(view)
     collapsed = ratings.collapsed(study.scheme.mapping(view), labels)
-    return dict(agreement(collapsed, view, np.random.default_rng(SEED), n_boot=DRAWS, disputed=0).coefficients)
+    return dict(agreement(collapsed, view, disputed=0).coefficients)
 
 
 def _ceiling(study: Study, found: Counted, ratings: Ratings, given: Sequence[Vote], view: str) -> dict[str, Any]:
     mapping = study.scheme.mapping(view)
-    rng = np.random.default_rng(SEED)
-    return human_ceiling(given, ratings.items, mapping, found.groups, rng, n_boot=DRAWS).document()
+    return human_ceiling(given, ratings.items, mapping, found.groups).document()
 
 
 def _labels_of(release: Release) -> dict[ClipId, LabelName]:

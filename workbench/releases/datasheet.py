@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipelines.manifest import read_table
-from pipelines.schema import Clip
+from pipelines.schema import Clip, Estimate, NoEstimate
+from pipelines.statistics.group_intervals import interval_text
 from pipelines.study import Study
 from pipelines.units import SourceId
 
@@ -56,10 +57,10 @@ def _estimates(facts: Mapping[str, Any]) -> list[str]:
     return ["\n".join(lines)]
 
 
-def _words(estimate: Mapping[str, Any]) -> str:
+def _words(estimate: Estimate | NoEstimate) -> str:
     if estimate["value"] is None:
         return f"not known ({estimate['reason']})"
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f}, n = {estimate['n']})"
+    return f"{estimate['value']:.3f} ({interval_text(estimate)}, n = {estimate['n']})"
 
 
 def _rights(study: Study, clips: Sequence[Clip]) -> list[str]:

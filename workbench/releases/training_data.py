@@ -97,8 +97,6 @@ def expected(plan: "Plan") -> Expected:
     """The lines that belong into a plan's curves: chance on its test part, raters on its validation and test clips."""
     from collections import Counter
 
-    import numpy as np
-
     from pipelines.statistics.human_ceiling import human_ceiling
 
     common = Counter(plan.rows[number].label for number in plan.of("train")).most_common(1)[0][0]
@@ -106,7 +104,7 @@ def expected(plan: "Plan") -> Expected:
     held_out = {plan.rows[number].clip_id for number in (*plan.of("valid"), *test)}
     groups = {clip_id: clip.clip.group_id for clip_id, clip in plan.clips.items()}
     votes = [vote for vote in plan.votes if vote.label in plan.mapping]
-    ceiling = human_ceiling(votes, held_out, plan.mapping, groups, np.random.default_rng(0), n_boot=1)
+    ceiling = human_ceiling(votes, held_out, plan.mapping, groups)
     return Expected(
         chance=sum(plan.rows[number].label == common for number in test) / len(test),
         rater=ceiling.rater["value"],

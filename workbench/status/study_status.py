@@ -188,6 +188,8 @@ def trust(alpha: Estimate | NoEstimate) -> str:
     """Whether labels with this Krippendorff alpha can be trusted, in one sentence."""
     if alpha["value"] is None:
         return f"Not known yet: {alpha['reason']}."
+    if alpha["low"] is None:
+        return f"Not known yet: {alpha['reason']}."
     if alpha["low"] >= RELIABLE:
         return "Yes: raters agree well enough to rely on these labels."
     if alpha["value"] >= RELIABLE:

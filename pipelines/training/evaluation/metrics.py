@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.schema import Estimate, NoEstimate
-from pipelines.statistics import bootstrap
+from pipelines.statistics import group_intervals
 from pipelines.units import Float64Array, LabelName
 
 Numbers = npt.NDArray[np.int64]
@@ -18,14 +18,12 @@ def evaluate(
     predicted: Numbers,
     groups: Sequence[str],
     labels: Sequence[LabelName],
-    rng: np.random.Generator,
     *,
     common: LabelName,
-    n_boot: int = 2000,
 ) -> dict[str, Any]:
     """All metrics of test rows, for JSON; estimates as fractions.
 
-    `truth` [n] and `predicted` [seeds, n] are label numbers; `groups` [n] is what intervals resample; `common` is the
+    `truth` [n] and `predicted` [seeds, n] are label numbers; `groups` [n] is what intervals leave out; `common` is the
     training part's most frequent label. With several seeds a metric is the mean over seeds, and the interval is of
     that mean; the per-class table is of all seeds' answers together. Precision is null where a label was never
     predicted, recall where it never occurs. Macro-F1 is over labels that occur or are predicted, as in scikit-learn.
@@ -35,10 +33,9 @@ def evaluate(
     cells = np.zeros((n, seeds, k, k))
     row, seed = np.meshgrid(np.arange(n), np.arange(seeds), indexing="ij")
     cells[row, seed, truth[row], predicted.T] = 1
-    state = int(rng.integers(2**63))
 
     def estimate(statistic: Any) -> Estimate | NoEstimate:
-        return bootstrap.of_sums(cells, groups, statistic, np.random.default_rng(state), n_boot=n_boot)
+        return group_intervals.of_sums(cells, groups, statistic, "share")
 
     pooled = cells.sum(axis=(0, 1)).astype(int)
     always = np.full(n, list(labels).index(common))
@@ -62,7 +59,7 @@ def evaluate(
             "uniform": 1 / k,
             "most_common": {
                 "label": common,
-                "accuracy": bootstrap.mean(truth == always, groups, np.random.default_rng(state), n_boot=n_boot),
+                "accuracy": group_intervals.mean(truth == always, groups, "share"),
             },
         },
         "seeds": {
@@ -70,7 +67,7 @@ def evaluate(
             "accuracy": [float(value) for value in (predicted == truth).mean(axis=1)] if n else [],
             "spread": float((predicted == truth).mean(axis=1).std(ddof=1)) if seeds > 1 and n else None,
         },
-        "interval": "95 % bootstrap over groups",
+        "interval": "95 %, jackknife over groups",
     }
 
 

@@ -36,6 +36,8 @@ def percent(estimate: Mapping[str, Any]) -> str:
     """`43.1 % (95 % interval 38.0 to 49.5)`, or why there is none."""
     if estimate["value"] is None:
         return f"– ({estimate['reason']})"
+    if estimate["low"] is None:
+        return f"{100 * estimate['value']:.1f} % ({estimate['reason']})"
     low, high = 100 * estimate["low"], 100 * estimate["high"]
     return f"{100 * estimate['value']:.1f} % (95 % interval {low:.1f} to {high:.1f})"
 
@@ -47,7 +49,7 @@ def markdown(facts: Mapping[str, Any]) -> str:
     lines += [f"**{facts['leak']['sentence']}**" if facts["leak"]["found"] else facts["leak"]["sentence"], ""]
     lines += [headline(facts), "", *class_table(facts), ""]
     lines += [
-        f"Accuracy {percent(metrics['accuracy'])}, macro-F1 {percent(metrics['macro_f1'])}; intervals resample groups."
+        f"Accuracy {percent(metrics['accuracy'])}, macro-F1 {percent(metrics['macro_f1'])}; intervals are over groups."
     ]
     seeds = metrics["seeds"]
     if seeds["n"] == 1:
@@ -132,5 +134,7 @@ def _ceiling(facts: Mapping[str, Any]) -> list[str]:
 def _points(estimate: Mapping[str, Any]) -> str:
     if estimate["value"] is None:
         return f"– ({estimate['reason']})"
+    if estimate["low"] is None:
+        return f"{100 * estimate['value']:+.1f} points ({estimate['reason']})"
     low, high = 100 * estimate["low"], 100 * estimate["high"]
     return f"{100 * estimate['value']:+.1f} points (95 % interval {low:+.1f} to {high:+.1f})"

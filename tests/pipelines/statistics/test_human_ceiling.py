@@ -1,6 +1,5 @@
 """The human ceiling against cases worked by hand, ties above all."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,9 +26,7 @@ def votes(table: dict[str, str]) -> list[Vote]:
 
 def ceiling(table, mapping=FIVE, predictions=None, groups=None):
     groups = groups or {clip: clip for clip in table}
-    return human_ceiling(
-        votes(table), list(table), mapping, groups, np.random.default_rng(0), predictions=predictions, n_boot=200
-    )
+    return human_ceiling(votes(table), list(table), mapping, groups, predictions=predictions)
 
 
 def test_unanimous_is_one_and_nothing_is_tied():
@@ -101,7 +98,7 @@ def test_clips_without_a_prediction_leave_both_sides():
 
 def test_per_rater_and_the_last_answer_stands():
     given_votes = [*votes({"a": "h h s", "b": "h h s"}), Vote("a", "r3", "happy")]
-    found = human_ceiling(given_votes, ["a", "b"], FIVE, {"a": "g", "b": "g"}, np.random.default_rng(0), n_boot=50)
+    found = human_ceiling(given_votes, ["a", "b"], FIVE, {"a": "g", "b": "g"})
     # a is now h h h (1,1,1); b is h h s (1/2,1/2,0).
     assert {name: value["value"] for name, value in found.per_rater.items()} == {"r1": 0.75, "r2": 0.75, "r3": 0.5}
 
@@ -118,7 +115,6 @@ def test_a_machine_among_the_raters_is_known_by_its_kind_whatever_its_name(kind)
         ["a"],
         FIVE,
         {"a": "g"},
-        np.random.default_rng(0),
     )
     assert found.document()["simulated"] is (kind == "machine")
 
@@ -138,10 +134,10 @@ def test_ceiling_stays_in_range_and_ignores_the_order_of_votes(table, random):
     random.shuffle(shuffled)
     clips = [f"c{i}" for i in range(len(table))]
     groups = {clip: clip[-1] for clip in clips}
-    one, other = (
-        human_ceiling(order, clips, FIVE, groups, np.random.default_rng(3), n_boot=20).document()
-        for order in (given_votes, shuffled)
-    )
+    one, other = (human_ceiling(order, clips, FIVE, groups).document() for order in (given_votes, shuffled))
     assert one == other
-    assert 0 <= one["rater"]["low"] <= one["rater"]["high"] <= 1
+    if one["rater"]["low"] is None:
+        assert one["rater"]["reason"]
+    else:
+        assert 0 <= one["rater"]["low"] <= one["rater"]["high"] <= 1
     assert one["rater"]["n"] == sum(len(row) for row in table)

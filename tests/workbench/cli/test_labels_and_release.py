@@ -81,7 +81,7 @@ def test_a_release_from_cut_to_export(capsys, answers, tmp_path):
     call(capsys, "labels", "import", answers)
     made = told(capsys, "release", "create", "r1")
     assert (made["name"], made["rule"], made["counts"]["clips"]) == ("r1", "majority", 12)
-    assert set(made["human_ceiling"]["five"]["rater"]) == {"value", "low", "high", "n"}
+    assert {"value", "low", "high", "n"} <= set(made["human_ceiling"]["five"]["rater"])
     assert re.fullmatch("[0-9a-f]{64}", made["digest"])
     told(capsys, "release", "create", "r2", "--rule", "soft")
     assert [each["name"] for each in told(capsys, "release", "list")["releases"]] == ["r1", "r2"]

@@ -39,6 +39,9 @@ def demo(demo_ended):
 
 
 def is_estimate(value):
+    """A value with its interval; or without one, as where every test answer is right, and then it says why."""
+    if value["low"] is None:
+        return set(value) == {"value", "low", "high", "n", "reason"} and value["high"] is None and value["reason"]
     return set(value) == {"value", "low", "high", "n"} and value["low"] <= value["value"] <= value["high"]
 
 

@@ -50,7 +50,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def test_answers_agreement_and_standing(study: Study) -> None:
     with open_store(study) as store:
-        found = study_agreement(study, store, n_boot=100)
+        found = study_agreement(study, store)
         standing = look(study, store, found["mood"].coefficients["alpha"])
     assert set(found) == {"mood"} and found["mood"].labels == LABELS
     assert found["mood"].coefficients["alpha"]["value"] > 0.5

@@ -110,6 +110,11 @@ def reason_counts(counts: Mapping[str, int], *, unit: str = "candidates") -> go.
     return _framed(figure, height=80 + 34 * max(1, len(ordered)))
 
 
+def _bound(estimate: Mapping[str, Any], end: str) -> float:
+    """One end of an interval; the value itself where there is no interval."""
+    return float(estimate["value"] if estimate[end] is None else estimate[end])
+
+
 def intervals(rows: Sequence[tuple[str, Mapping[str, Any]]], *, axis: str, marks: Mapping[str, float]) -> go.Figure:
     """Estimates as points with their 95 % intervals, one below the other; `marks` are named vertical lines."""
     known = [(name, estimate) for name, estimate in rows if estimate.get("value") is not None]
@@ -120,8 +125,8 @@ def intervals(rows: Sequence[tuple[str, Mapping[str, Any]]], *, axis: str, marks
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [estimate["high"] - estimate["value"] for _, estimate in known],
-                "arrayminus": [estimate["value"] - estimate["low"] for _, estimate in known],
+                "array": [_bound(estimate, "high") - estimate["value"] for _, estimate in known],
+                "arrayminus": [estimate["value"] - _bound(estimate, "low") for _, estimate in known],
                 "thickness": 2,
             },
             mode="markers",
@@ -133,7 +138,7 @@ def intervals(rows: Sequence[tuple[str, Mapping[str, Any]]], *, axis: str, marks
     for name, value in marks.items():
         figure.add_vline(x=value, line={"dash": "dot", "color": HUMAN, "width": 1})
         figure.add_annotation(x=value, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False)
-    low = min([0.0, *(estimate["low"] for _, estimate in known)])
+    low = min([0.0, *(_bound(estimate, "low") for _, estimate in known)])
     figure.update_xaxes(title=axis, range=[low - 0.02, 1.02])
     figure.update_yaxes(autorange="reversed", automargin=True)
     return _framed(figure, height=80 + 34 * max(1, len(known)), top=26)

@@ -75,7 +75,7 @@ def _answer(reports: "dict[str, Agreement]", report: "Agreement") -> None:
             f"Krippendorff's alpha **{estimate_text(alpha, 'clips')}**. "
             f"Raters give the same answer to a clip {share_text(report.coefficients['percent'], 'clips')}."
         )
-        resampled = f"Intervals resample {amount(report.groups, report.group_word)}."
+        resampled = f"Intervals are over {amount(report.groups, report.group_word)}."
         caution = f" Mind: {report.caution}." if report.caution else ""
         st.caption(f"{amount(report.answers, 'answer')} by {amount(len(report.raters), 'rater')}. {resampled}{caution}")
     with right:

@@ -64,6 +64,8 @@ def _line(now: Standing) -> None:
 def _alpha_note(now: Standing) -> str:
     if now.alpha["value"] is None:
         return "needs two raters"
+    if now.alpha["low"] is None:
+        return "no interval"
     return f"{number(now.alpha['low'])} to {number(now.alpha['high'])}"
 
 

@@ -265,6 +265,8 @@ def _entries(run: "Run") -> charts.Entries:
 def _interval(estimate: Mapping[str, Any]) -> str:
     if estimate["value"] is None:
         return "–"
+    if estimate["low"] is None:
+        return f"{share(estimate['value'])} (no interval)"
     return f"{share(estimate['value'])} ({100 * estimate['low']:.3g} to {100 * estimate['high']:.3g})"
 
 
