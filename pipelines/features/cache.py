@@ -1,11 +1,11 @@
 """Features kept by content: audio and extractor make the key, so nothing is ever out of date."""
 
 import hashlib
-import os
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,14 @@ import numpy as np
 from pipelines.atomic_write import sha256_file
 from pipelines.errors import DataError
 from pipelines.features.registry import Extractor
+from pipelines.features.store import KEY_BYTES, FeatureStore
 from pipelines.media.audio import read_mono
 from pipelines.progress import Progress, ProgressCallback, ignore_progress
 from pipelines.schema import LabelledClip
-from pipelines.units import Audio, Float32Array, Hertz
+from pipelines.units import Float32Array, Hertz
+
+#: Computed rows are written in blocks of about this many.
+ROWS_PER_BLOCK = 1024
 
 
 def content_id(clip: LabelledClip) -> str:
@@ -32,47 +36,24 @@ def pcm_content(pcm_sha256: str, rate_hz: Hertz) -> str:
 
 
 class FeatureCache:
-    """A folder of feature rows. Safe to share between threads and processes, and to delete at any time."""
+    """A folder of feature rows, one packed store per extractor. Safe to share between processes, and to delete."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def row(self, extractor: Extractor, content: str, audio: Callable[[], tuple[Audio, Hertz]]) -> Float32Array:
-        """The features of `content`, from the folder or else made from `audio()` (mono [n], rate) and kept.
-
-        content: names the audio exactly; for a changed copy of a clip, `content_id(clip)` and what changed it.
-        """
-        file = self._file(extractor, content)
-        row = _load(file, extractor.shape)
-        if row is None:
-            row = extractor(*audio())
-            if row.shape != extractor.shape or row.dtype != np.float32:
-                raise DataError(
-                    f"feature '{extractor.name}' gave {row.dtype} {row.shape}, not float32 {extractor.shape}"
-                )
-            _save(file, row)
-        return row
+    def store(self, extractor: Extractor) -> FeatureStore:
+        """The rows of one extractor and version."""
+        return FeatureStore(self.folder / f"{extractor.name}-{extractor.version}", extractor.shape)
 
     def forget(self, contents: Collection[str]) -> int:
         """Remove the rows of `contents` (see `content_id`) by every extractor, changed copies too; returns how many."""
-        removed = 0
-        for folder in self.folder.glob("*/"):
-            words = folder.name.split("-")
-            for cut in range(1, len(words)):  # both a name and a version may hold a hyphen
-                name, version = "-".join(words[:cut]), "-".join(words[cut:])
-                for content in contents:
-                    file = self._place(name, version, content)
-                    if file.is_file():
-                        file.unlink()
-                        removed += 1
-        return removed
+        keys = {row_key(content) for content in contents}
+        return sum(FeatureStore(folder).remove(keys) for folder in sorted(self.folder.glob("*/")))
 
-    def _file(self, extractor: Extractor, content: str) -> Path:
-        return self._place(extractor.name, extractor.version, content)
 
-    def _place(self, name: str, version: str, content: str) -> Path:
-        key = hashlib.sha256(f"{name}\n{version}\n{content}".encode()).hexdigest()
-        return self.folder / f"{name}-{version}" / key[:2] / f"{key[2:]}.npy"
+def row_key(content: str) -> bytes:
+    """The key of a row in the store of its extractor."""
+    return hashlib.sha256(content.encode()).digest()[:KEY_BYTES]
 
 
 def features(
@@ -83,22 +64,125 @@ def features(
     *,
     workers: int = 2,
 ) -> Float32Array:
-    """The features of every clip, in order: float32, shape [len(clips), *extractor.shape].
+    """The features of every clip, in order: float32, shape [len(clips), *extractor.shape]; see `feature_rows`."""
+    return feature_rows([(extractor, clip) for clip in clips], extractor.shape, cache, report, workers=workers)
 
-    Rows already in the folder `cache` are read, the others made by `workers` threads and kept. Stopping from `report`
-    loses no row that was made. Raises MediaError for audio that cannot be read.
+
+def feature_rows(
+    rows: Sequence[tuple[Extractor, LabelledClip]],
+    shape: tuple[int, ...],
+    cache: Path,
+    report: ProgressCallback = ignore_progress,
+    *,
+    workers: int = 2,
+) -> Float32Array:
+    """One row per (extractor, clip), in order: float32, shape [len(rows), *shape].
+
+    Rows in the folder `cache` are read in one go. The others are made by `workers` threads and kept: each recording is
+    hashed, decoded and resampled once for all its rows. Stopping from `report` loses no row that was made. Raises
+    MediaError for audio that cannot be read, DataError for an extractor that gives another shape.
     """
-    kept = FeatureCache(cache)
+    table = np.zeros((len(rows), *shape), dtype=np.float32)
+    stores = {_store_name(extractor): FeatureCache(cache).store(extractor) for extractor, _ in rows}
+    contents: dict[tuple[str, Path], str] = {}
+    for _, clip in rows:
+        if (clip.clip.pcm_sha256, clip.path) not in contents:
+            contents[clip.clip.pcm_sha256, clip.path] = content_id(clip)
+    keys = [row_key(contents[clip.clip.pcm_sha256, clip.path]) for _, clip in rows]
 
-    def row(clip: LabelledClip) -> Float32Array:
-        return kept.row(extractor, content_id(clip), lambda: read_mono(clip.path, extractor.rate_hz))
-
-    table = np.empty((len(clips), *extractor.shape), dtype=np.float32)
-    with _threads(workers) as pool:
-        for number, made in enumerate(pool.map(row, clips)):
-            table[number] = made
-            report(Progress("features", number + 1, len(clips), extractor.name))
+    missing = _read_stored(rows, keys, stores, table)
+    done = len(rows) - sum(len(numbers) for work in missing for numbers in work.numbers.values())
+    if done:
+        report(Progress("features", done, len(rows), "cache"))
+    pending: defaultdict[str, list[int]] = defaultdict(list)
+    try:
+        for work, made in _computed(missing, workers):
+            for name, row in made.items():
+                numbers = work.numbers[name]
+                table[numbers] = row
+                pending[name].append(numbers[0])
+                if len(pending[name]) >= ROWS_PER_BLOCK:
+                    _flush(stores[name], pending.pop(name), keys, table)
+                for _ in numbers:
+                    done += 1
+                    report(Progress("features", done, len(rows), name))
+    finally:
+        for name, numbers in pending.items():
+            _flush(stores[name], numbers, keys, table)
     return table
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """Rows to make from one recording at one rate: extractor and row numbers by the name of the store."""
+
+    clip: LabelledClip
+    rate_hz: Hertz | None
+    extractors: Mapping[str, Extractor]
+    numbers: Mapping[str, list[int]]
+
+    def compute(self) -> dict[str, Float32Array]:
+        """One row per store."""
+        mono, rate_hz = read_mono(self.clip.path, self.rate_hz)
+        made = {}
+        for name, extractor in self.extractors.items():
+            row = extractor(mono, rate_hz)
+            if row.shape != extractor.shape or row.dtype != np.float32:
+                raise DataError(
+                    f"feature '{extractor.name}' gave {row.dtype} {row.shape}, not float32 {extractor.shape}"
+                )
+            made[name] = row
+        return made
+
+
+def _store_name(extractor: Extractor) -> str:
+    return f"{extractor.name}-{extractor.version}"
+
+
+def _read_stored(
+    rows: Sequence[tuple[Extractor, LabelledClip]],
+    keys: Sequence[bytes],
+    stores: Mapping[str, FeatureStore],
+    table: Float32Array,
+) -> list[_Missing]:
+    """Fill `table` with what the stores hold; what has to be made, by recording."""
+    by_store: defaultdict[str, list[int]] = defaultdict(list)
+    for number, (extractor, _) in enumerate(rows):
+        by_store[_store_name(extractor)].append(number)
+    missing: dict[tuple[bytes, Hertz | None], _Missing] = {}
+    for name, numbers in by_store.items():
+        values, found = stores[name].read([keys[number] for number in numbers])
+        table[numbers] = values
+        for number in (number for number, is_found in zip(numbers, found, strict=True) if not is_found):
+            extractor, clip = rows[number]
+            work = missing.setdefault(
+                (keys[number], extractor.rate_hz), _Missing(clip, extractor.rate_hz, {}, defaultdict(list))
+            )
+            work.extractors[name] = extractor  # type: ignore[index]
+            work.numbers[name].append(number)
+    return list(missing.values())
+
+
+def _computed(missing: Sequence[_Missing], workers: int) -> Iterator[tuple[_Missing, dict[str, Float32Array]]]:
+    """Each piece of work with its rows, in the order of `missing`; a few are in flight at a time."""
+    waiting = iter(missing)
+    with _threads(workers) as pool:
+        running: dict[Future[dict[str, Float32Array]], _Missing] = {}
+        order: list[Future[dict[str, Float32Array]]] = []
+        while True:
+            while len(running) < 2 * max(1, workers) and (work := next(waiting, None)) is not None:
+                future = pool.submit(work.compute)
+                running[future] = work
+                order.append(future)
+            if not running:
+                return
+            wait(order[:1], return_when=FIRST_COMPLETED)
+            first = order.pop(0)
+            yield running.pop(first), first.result()
+
+
+def _flush(store: FeatureStore, numbers: Sequence[int], keys: Sequence[bytes], table: Float32Array) -> None:
+    store.write([keys[number] for number in numbers], table[list(numbers)])
 
 
 @contextmanager
@@ -109,24 +193,3 @@ def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _load(file: Path, shape: tuple[int, ...]) -> Float32Array | None:
-    """The row in `file`; None where there is none or a crash of the machine left it cut short."""
-    try:
-        row = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return row if row.shape == shape and row.dtype == np.float32 else None
-
-
-def _save(file: Path, row: Float32Array) -> None:
-    """Rename without a sync: a row lost to a power cut is only made again, and a sync costs more than making it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.stem}.{os.getpid()}.{threading.get_ident()}.npy")
-    try:
-        np.save(temporary, row)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

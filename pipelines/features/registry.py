@@ -1,10 +1,18 @@
 """Every feature by the name that recipes and runs save. A new one is a class in its own file and one line here."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from pipelines.errors import UnknownName
-from pipelines.features.vectors import Mean162
+from pipelines.features.spectral_features import (
+    FrameSequence,
+    MeanVector,
+    MelWindows,
+    MfccContour,
+    SpectralFeature,
+)
+from pipelines.toml_config import parse
 from pipelines.units import Audio, Float32Array, Hertz
 
 
@@ -29,14 +37,16 @@ class Extractor(Protocol):
         ...
 
 
-EXTRACTORS: Mapping[str, Extractor] = {
-    "mean_162": Mean162(),
+EXTRACTORS: Mapping[str, type[SpectralFeature]] = {
+    "mean_vector": MeanVector,
+    "mfcc_contour": MfccContour,
+    "frame_sequence": FrameSequence,
+    "mel_windows": MelWindows,
 }
 
 
-def extractor(name: str) -> Extractor:
-    """The extractor `name`. Raises UnknownName."""
-    try:
-        return EXTRACTORS[name]
-    except KeyError:
-        raise UnknownName("feature", name, EXTRACTORS) from None
+def extractor(name: str, settings: Mapping[str, Any] = MappingProxyType({})) -> Extractor:
+    """The extractor `name` with its settings. Raises UnknownName, ConfigError."""
+    if name not in EXTRACTORS:
+        raise UnknownName("feature", name, EXTRACTORS)
+    return parse(EXTRACTORS[name], dict(settings), "features.settings")

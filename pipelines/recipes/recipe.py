@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipelines.errors import ConfigError, UnknownName
+from pipelines.recipes.audio_settings import AudioSettings
+from pipelines.recipes.training_settings import TrainingSettings
 from pipelines.toml_config import StrictModel, parse, read_toml
 from pipelines.units import LabelName
 
@@ -36,6 +38,7 @@ class FeatureSettings(StrictModel):
     """Which numbers a clip becomes. A standard scaler is fitted on training rows only."""
 
     extractor: str
+    settings: Settings = {}
     scaling: Literal["standard", "none"] = "standard"
 
 
@@ -65,32 +68,6 @@ class ModelSettings(StrictModel):
 
     name: str
     settings: Settings = {}
-
-
-class ReduceOnPlateau(StrictModel):
-    """Multiply the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
-
-    monitor: Literal["loss", "val_loss"] = "loss"
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.4
-    patience: Annotated[int, Field(ge=1)] = 2
-    min_learning_rate: Annotated[float, Field(gt=0)] = 1e-7
-
-
-class EarlyStopping(StrictModel):
-    """Stop when the validation loss has not improved for `patience` epochs, and take the best epoch's weights."""
-
-    patience: Annotated[int, Field(ge=1)] = 10
-
-
-class TrainingSettings(StrictModel):
-    """How the model is fitted: categorical cross-entropy with Adam."""
-
-    epochs: Annotated[int, Field(ge=1, le=5000)] = 50
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    seed: Annotated[int, Field(ge=0)] = 0
-    reduce_on_plateau: ReduceOnPlateau | None = None
-    early_stopping: EarlyStopping | None = None
 
 
 class PublishedClass(StrictModel):
@@ -143,6 +120,7 @@ class Recipe(StrictModel):
     corrections: tuple[str, ...] = ()
     unstated: tuple[str, ...] = ()
     data: DataSettings = DataSettings()
+    audio: AudioSettings = AudioSettings()
     features: FeatureSettings
     augmentation: AugmentationSettings = AugmentationSettings()
     split: SplitSettings
@@ -196,7 +174,7 @@ def _places(folder: Path | None) -> tuple[Path, ...]:
 
 
 #: Tables whose keys belong to the method, rule or model named beside them; that one checks them.
-_OPEN = ("augmentation.settings.", "split.settings.", "model.settings.")
+_OPEN = ("features.settings.", "augmentation.settings.", "split.settings.", "model.settings.")
 
 
 def _override(document: dict[str, Any], override: str) -> None:
@@ -238,7 +216,7 @@ def _value(text: str) -> Any:
 
 
 #: What names or describes a recipe cannot be set from outside.
-_FIXED = frozenset(Recipe.model_fields) - {"data", "features", "augmentation", "split", "model", "training"}
+_FIXED = frozenset(Recipe.model_fields) - {"data", "audio", "features", "augmentation", "split", "model", "training"}
 
 
 def _keys(model: type[StrictModel], prefix: str = "") -> list[str]:

@@ -1,6 +1,5 @@
 """From a plan to arrays: features of every row, and a scaler that has seen training rows only."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.features import Extractor, features
+from pipelines.features import Extractor, PreparedExtractor, feature_rows
 from pipelines.progress import ProgressCallback
+from pipelines.recipes.audio_settings import AudioSettings
 from pipelines.training.augmentation import CLEAN, Chain
 from pipelines.training.plan import Plan
 from pipelines.units import Audio, Float32Array, Float64Array, Hertz
@@ -86,14 +86,12 @@ class Dataset:
 
 def make_dataset(plan: Plan, cache: Path, report: ProgressCallback, workers: int) -> Dataset:
     """Extract what is not cached, fit the scaler on training rows, scale everything. Raises MediaError."""
-    values = np.empty((len(plan.rows), *plan.extractor.shape), dtype=np.float32)
-    by_copy: defaultdict[str, list[int]] = defaultdict(list)
-    for number, row in enumerate(plan.rows):
-        by_copy[row.copy].append(number)
-    for copy, numbers in by_copy.items():
-        made_of = plan.extractor if copy == CLEAN else CopyExtractor(plan.extractor, plan.chains[copy])
-        clips = [plan.clips[plan.rows[number].clip_id] for number in numbers]
-        values[numbers] = features(made_of, clips, cache, report, workers=workers)
+    makers: dict[str, Extractor] = {CLEAN: plan.extractor}
+    makers |= {name: CopyExtractor(plan.extractor, chain) for name, chain in plan.chains.items()}
+    if plan.recipe.audio != AudioSettings():
+        makers = {name: PreparedExtractor(made_of, plan.recipe.audio) for name, made_of in makers.items()}
+    rows = [(makers[row.copy], plan.clips[row.clip_id]) for row in plan.rows]
+    values = feature_rows(rows, plan.extractor.shape, cache, report, workers=workers)
     if plan.recipe.features.scaling == "standard":
         scaler = Scaler.fit(values[plan.of("train")])
     else:

@@ -14,7 +14,7 @@ from pipelines.features import Extractor, extractor
 from pipelines.recipes.recipe import Recipe
 from pipelines.schema import LabelledClip, LabelledClips, Vote
 from pipelines.schemes import LabelScheme, load_scheme
-from pipelines.statistics.bootstrap import caution
+from pipelines.statistics.group_intervals import caution
 from pipelines.training import augmentation as augment
 from pipelines.training import splits
 from pipelines.training.models.model import Model
@@ -94,7 +94,7 @@ def make_plan(recipe: Recipe, data: LabelledClips | Sequence[LabelledClips], sch
     the recipe, DataError for data that cannot be learnt from, LeakError when test groups touch training groups and the
     recipe is not `as_published`.
     """
-    made_of = extractor(recipe.features.extractor)
+    made_of = extractor(recipe.features.extractor, _feature_settings(recipe))
     augmentation = recipe.augmentation
     chains = {name: augment.chain(name, augmentation.settings, augmentation.seed) for name in augmentation.copies}
     rule = splits.split_rule(recipe.split.rule, recipe.split.settings)
@@ -139,6 +139,12 @@ def make_plan(recipe: Recipe, data: LabelledClips | Sequence[LabelledClips], sch
         notes=(),
     )
     return _with_notes(plan)
+
+
+def _feature_settings(recipe: Recipe) -> dict[str, Any]:
+    """The feature's settings, at the rate of `[audio]` where that names one."""
+    rate_hz = recipe.audio.rate_hz
+    return dict(recipe.features.settings) | ({} if rate_hz is None else {"rate_hz": rate_hz})
 
 
 def scheme_of(recipe: Recipe, scheme: LabelScheme | None = None) -> LabelScheme:

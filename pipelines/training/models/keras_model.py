@@ -1,4 +1,4 @@
-"""Models built of Keras layers: fitted with Adam and categorical cross-entropy. Keras is imported late."""
+"""Models built of Keras layers, fitted with categorical cross-entropy. Keras is imported late."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipelines.recipes.recipe import TrainingSettings
+from pipelines.recipes.training_settings import TrainingSettings
 from pipelines.toml_config import StrictModel
-from pipelines.training.models import tensorflow_backend
+from pipelines.training.models import keras_layers, tensorflow_backend
+from pipelines.training.models.keras_fitting import callbacks_of, optimizer, row_weights, sampled_rows
 from pipelines.training.models.model import Learnt, Predict, Rows, Tell
 from pipelines.units import Float32Array
 
@@ -32,31 +33,34 @@ class KerasModel(StrictModel):
     def fit(self, train: Rows, valid: Rows, labels: int, settings: TrainingSettings, seed: int, tell: Tell) -> Learnt:
         """Fit with `seed`; reports after every batch."""
         tensorflow_backend.start(seed)
-        from keras import optimizers
+        from keras import losses
 
         one_hot = np.eye(labels, dtype=np.float32)
-        inputs = self.shaped(train.inputs)
+        rows = sampled_rows(train.truth, settings, seed)
+        inputs, truth = self.shaped(train.inputs)[rows], train.truth[rows]
         model = self.build(inputs.shape[1:], labels)
-        model.compile(optimizers.Adam(settings.learning_rate), "categorical_crossentropy", metrics=["accuracy"])
+        loss = losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+        model.compile(optimizer(settings), loss, metrics=["accuracy"])
+        callbacks, keeper = callbacks_of(settings, -(-len(inputs) // settings.batch_size), tell)
         with tensorflow_backend.old_numpy_protocol():
             columns = model.fit(
                 inputs,
-                one_hot[train.truth],
+                one_hot[truth],
+                sample_weight=row_weights(truth, labels, settings),
                 validation_data=(self.shaped(valid.inputs), one_hot[valid.truth]),
                 batch_size=settings.batch_size,
                 epochs=settings.epochs,
                 shuffle=True,
                 verbose=0,
-                callbacks=_callbacks(settings, -(-len(inputs) // settings.batch_size), tell),
+                callbacks=callbacks,
             ).history
         history = tuple(
             {"epoch": number + 1, **{name: float(values[number]) for name, values in columns.items()}}
             for number in range(len(columns["loss"]))
         )
-        stops_early = settings.early_stopping is not None
         return Learnt(
             history,
-            int(np.argmin(columns["val_loss"])) + 1 if stops_early else len(history),
+            keeper.kept_epoch or len(history),
             int(model.count_params()),
             self._predicting(model),
             model.save,
@@ -67,6 +71,7 @@ class KerasModel(StrictModel):
         tensorflow_backend.start(0)
         from keras import models
 
+        keras_layers.attention_pooling_class()  # registered under its name, so that a file holds no code
         return self._predicting(models.load_model(file))
 
     def versions(self) -> Mapping[str, str]:
@@ -79,40 +84,3 @@ class KerasModel(StrictModel):
                 return np.asarray(model.predict(self.shaped(inputs), batch_size=256, verbose=0), dtype=np.float32)
 
         return predict
-
-
-def _callbacks(settings: TrainingSettings, batches: int, tell: Tell) -> list[Any]:
-    from keras import callbacks
-
-    class Telling(callbacks.Callback):  # type: ignore[misc]
-        """Passes progress on; an exception raised by the receiver ends the training."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.epochs = 0
-            self.numbers: dict[str, float] = {}
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
-            tell(self.epochs + (batch + 1) / batches * 0.99, self.numbers)
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.epochs = epoch + 1
-            self.numbers = {"epoch": self.epochs, **{name: float(value) for name, value in (logs or {}).items()}}
-            tell(self.epochs, self.numbers)
-
-    chosen: list[Any] = [Telling()]
-    plateau, stopping = settings.reduce_on_plateau, settings.early_stopping
-    if plateau is not None:
-        chosen.append(
-            callbacks.ReduceLROnPlateau(
-                monitor=plateau.monitor,
-                factor=plateau.factor,
-                patience=plateau.patience,
-                min_lr=plateau.min_learning_rate,
-            )
-        )
-    if stopping is not None:
-        chosen.append(
-            callbacks.EarlyStopping(monitor="val_loss", patience=stopping.patience, restore_best_weights=True)
-        )
-    return chosen

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.recipes.recipe import TrainingSettings
+from pipelines.recipes.training_settings import TrainingSettings
 from pipelines.units import Float32Array
 
 #: From inputs [n, *shape] to probabilities [n, labels], float32.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import DataError, UnknownName
+from pipelines.errors import ConfigError, DataError, UnknownName
 from pipelines.features import EXTRACTORS, extractor
 from tests.synthetic_audio import noise, silence, voice
 
@@ -15,9 +15,10 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_is_registered_under_its_own_name(name: str) -> None:
+def test_its_name_holds_its_settings(name: str) -> None:
     made = extractor(name)
-    assert made.name == name
+    assert made.name.startswith(f"{name}_") and made.name == extractor(name).name
+    assert made.name != extractor(name, {"n_mels": 64}).name
     assert made.version
     assert made.shape and all(size > 0 for size in made.shape)
 
@@ -53,7 +54,7 @@ def test_tells_two_sounds_apart(name: str) -> None:
 @settings(max_examples=25, deadline=None)
 def test_any_finite_audio_gives_finite_numbers(seed: int, n: int) -> None:
     sound = np.random.default_rng(seed).uniform(-1, 1, n).astype(np.float32)
-    for made in EXTRACTORS.values():
+    for made in map(extractor, EXTRACTORS):
         assert np.isfinite(made(sound, made.rate_hz or 16_000)).all()
 
 
@@ -66,5 +67,10 @@ def test_refuses_shape_emptiness_and_nan(name: str) -> None:
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="unknown feature 'mean162'; did you mean 'mean_162'"):
-        extractor("mean162")
+    with pytest.raises(UnknownName, match="unknown feature 'meanvector'; did you mean 'mean_vector'"):
+        extractor("meanvector")
+
+
+def test_a_misspelt_setting_names_the_nearest(name: str) -> None:
+    with pytest.raises(ConfigError, match="n_mels"):
+        extractor(name, {"n_mel": 64})

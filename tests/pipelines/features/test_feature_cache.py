@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipelines.errors import Cancelled, DataError
-from pipelines.features import FeatureCache, content_id, extractor, features
-from pipelines.media.audio import pcm_sha256, to_pcm16, write_pcm16
+from pipelines.features import FeatureCache, cache, content_id, extractor, feature_rows, features
+from pipelines.media.audio import pcm_sha256, read_mono, to_pcm16, write_pcm16
 from pipelines.progress import Progress
 from pipelines.schema import Clip, LabelledClip
 from pipelines.units import Audio, Hertz
@@ -79,13 +79,27 @@ def test_rate_version_and_content_make_new_rows(tmp_path: Path) -> None:
     assert first.calls == 3
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"not an array"])
-def test_a_row_cut_short_is_made_again(clips: list[LabelledClip], tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_block_is_made_again(clips: list[LabelledClip], tmp_path: Path) -> None:
     counting = Counting()
     table = features(counting, clips, tmp_path / "cache")
-    next((tmp_path / "cache").rglob("*.npy")).write_bytes(damage)
+    (block,) = (tmp_path / "cache").rglob("*.block")
+    block.write_bytes(block.read_bytes()[:-9])
     np.testing.assert_array_equal(features(counting, clips, tmp_path / "cache"), table)
-    assert counting.calls == 6
+    assert counting.calls == 10
+
+
+def test_a_recording_is_read_once_for_all_its_rows(
+    clips: list[LabelledClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Louder(Counting):
+        name = "louder"
+
+    reads: list[Path] = []
+    monkeypatch.setattr(cache, "read_mono", lambda path, rate: reads.append(path) or read_mono(path, rate))
+    both = [(made, clip) for made in (Counting(), Louder()) for clip in clips]
+    table = feature_rows(both, (2,), tmp_path / "cache")
+    np.testing.assert_array_equal(table[:5], table[5:])
+    assert sorted(reads) == sorted(clip.path for clip in clips)
 
 
 def test_stopping_keeps_what_was_made_and_leaves_no_litter(clips: list[LabelledClip], tmp_path: Path) -> None:
@@ -95,9 +109,10 @@ def test_stopping_keeps_what_was_made_and_leaves_no_litter(clips: list[LabelledC
 
     with pytest.raises(Cancelled):
         features(Counting(), clips, tmp_path / "cache", stop, workers=1)
-    files = list((tmp_path / "cache").rglob("*.*"))
-    assert len([file for file in files if file.suffix == ".npy"]) >= 2
-    assert not [file for file in files if file.name.startswith(".")]
+    assert not [file for file in (tmp_path / "cache").rglob("*.*") if file.name.startswith(".")]
+    again = Counting()
+    features(again, clips, tmp_path / "cache", workers=1)
+    assert again.calls <= 3
 
 
 def test_an_extractor_that_breaks_its_word_is_refused_and_not_kept(tmp_path: Path) -> None:
@@ -105,12 +120,23 @@ def test_an_extractor_that_breaks_its_word_is_refused_and_not_kept(tmp_path: Pat
         shape = (3,)
 
     with pytest.raises(DataError, match=r"feature 'counting' gave float32 \(2,\), not float32 \(3,\)"):
-        FeatureCache(tmp_path).row(Wrong(), "x", lambda: (voice(0.1, 8_000), 8_000))
-    assert not list(tmp_path.rglob("*.npy"))
+        features(Wrong(), [labelled(tmp_path / "a.wav", voice(0.1, 8_000), 8_000)], tmp_path / "cache")
+    assert not list(tmp_path.rglob("*.block"))
 
 
 def test_audio_is_brought_to_the_extractors_rate(tmp_path: Path) -> None:
-    mean_162 = extractor("mean_162")
+    mean_vector = extractor("mean_vector")
     clip = labelled(tmp_path / "a.wav", voice(1, 48_000), 48_000)
-    table = features(mean_162, [clip], tmp_path / "cache")
+    table = features(mean_vector, [clip], tmp_path / "cache")
     assert table.shape == (1, 162) and np.isfinite(table).all()
+
+
+def test_rows_of_a_withdrawn_clip_are_removed_from_every_store(clips: list[LabelledClip], tmp_path: Path) -> None:
+    first, second = Counting("1"), Counting("2")
+    for made in (first, second):
+        features(made, clips, tmp_path / "cache")
+    kept = FeatureCache(tmp_path / "cache")
+    assert kept.forget([content_id(clip) for clip in clips[:2]]) == 4
+    assert kept.forget([content_id(clip) for clip in clips[:2]]) == 0
+    features(first, clips, tmp_path / "cache")
+    assert first.calls == 7

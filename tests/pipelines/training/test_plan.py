@@ -106,11 +106,11 @@ def test_a_label_may_be_left_out_on_purpose():
     ("override", "kind", "words"),
     [
         ("model.name=soap_cn", UnknownName, "unknown model 'soap_cn'; did you mean 'soap_cnn'?"),
-        ("features.extractor=mean162", UnknownName, "did you mean 'mean_162'?"),
+        ("features.extractor=meanvector", UnknownName, "did you mean 'mean_vector'?"),
         ("split.rule=by_groups", UnknownName, "unknown split rule 'by_groups'; did you mean 'by_group'?"),
         ("augmentation.copies=['noise','pich']", UnknownName, "did you mean 'pitch'?"),
         ("model.settings.kernal=3", ConfigError, "unknown key 'kernal'; did you mean 'kernel'?"),
-        ("model.settings.filters=[8,0]", ConfigError, "every layer needs at least one filter"),
+        ("model.settings.filters=[8,0]", ConfigError, "Input should be greater than or equal to 1"),
         ("split.settings.test=0.5", ConfigError, "must add up to 1"),
         ("data.view=binery", UnknownName, "did you mean 'binary'?"),
     ],
@@ -119,6 +119,11 @@ def test_names_and_settings_are_checked_before_anything_runs(override, kind, wor
     with pytest.raises(kind) as refused:
         make_plan(load_recipe("soap_five", [override]), labelled(None))
     assert words in str(refused.value)
+
+
+def test_the_rate_of_the_audio_is_that_of_the_feature():
+    assert make_plan(load_recipe("soap_five"), labelled(None)).extractor.rate_hz == 22_050
+    assert make_plan(load_recipe("soap_five", ["audio.rate_hz=16000"]), labelled(None)).extractor.rate_hz == 16_000
 
 
 def test_joined_sets_keep_ids_groups_and_votes_apart():

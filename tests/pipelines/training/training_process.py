@@ -12,6 +12,7 @@ from pipelines.training import train
 from pipelines.training.models import tensorflow_backend
 from pipelines.training.models.registry import MODELS, model
 from tests.pipelines.training.model_contract import account
+from tests.pipelines.training.models.published_parameters import counted
 from tests.pipelines.training.synthetic_clips import labelled
 
 #: Copies without a phase vocoder, which takes seconds to load and is tested with the augmentation itself.
@@ -44,6 +45,7 @@ def main(folder: Path) -> None:
         "steps": [[step.stage, step.done, step.total, step.item, step.numbers] for step in steps],
         "cancelled": cancel(data, folder),
         "parameters": parameters(),
+        "published_parameters": counted(),
         "contract": {name: account(name, folder) for name in MODELS},
     }
     (folder / "known.json").write_text(json.dumps(known))

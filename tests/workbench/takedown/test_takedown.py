@@ -17,6 +17,7 @@ from pipelines.errors import ConfigError, MediaError, UnknownName
 from pipelines.execution.process_pool import OnProgress
 from pipelines.execution.shared_storage import Storage, StorageError
 from pipelines.features import FeatureCache, extractor, pcm_content
+from pipelines.features.cache import row_key
 from pipelines.ingest.fetch.probe import Outlook
 from pipelines.ingest.preview.decoded_audio import DecodedAudioFacts, DecodeTask, decode_to_cache
 from pipelines.ingest.reproduce.clip_checks import checks_path, read_checks
@@ -47,7 +48,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 class Copy:
     """An extractor of a changed copy, as training keeps them: a name with a hyphen."""
 
-    name, version, rate_hz, shape = "mean_162+noise-0a1b", "1", None, (162,)
+    name, version, rate_hz, shape = "mean_vector+noise-0a1b", "1", None, (162,)
 
     def __call__(self, mono: audio.Audio, rate_hz: int) -> np.ndarray:
         return np.zeros(162, np.float32)
@@ -94,12 +95,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (study.media / "two-000000001.wav").write_bytes(b"another source of that name")
     for folder in (study.cache / "features", root / "data" / "_corpora" / "cache"):
         for clip in clips:
-            for made in (extractor("mean_162"), Copy()):
+            for made in (extractor("mean_vector"), Copy()):
                 row = np.zeros(162, np.float32)
                 content = pcm_content(clip.pcm_sha256, clip.rate_hz)
-                file = FeatureCache(folder)._file(made, content)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                np.save(file, row)
+                FeatureCache(folder).store(made).write([row_key(content)], row[None])
     return root
 
 
@@ -123,6 +122,7 @@ def test_everything_of_the_source_goes_and_the_rest_stays(study: Study) -> None:
     before, clips = state(study), read_clips(study.clips_csv)
     assert read_study_repeats(study).order == ("one", "two")
     gone = tuple(clip.clip_id for clip in clips if clip.source_id == "two")
+    rows_of_both = [row_key(pcm_content(clip.pcm_sha256, clip.rate_hz)) for clip in clips]
     assert len(gone) >= 2
     done = take_down(study, "two.wav", "the owner asked", now=NOW)
     after = state(study)
@@ -145,9 +145,10 @@ def test_everything_of_the_source_goes_and_the_rest_stays(study: Study) -> None:
     assert (stone["status"], stone["uri"], len(stone["sha256"])) == ("taken_down", "two.wav", 64)
     kept = {name for name in before if "releases" in name or "one" in Path(name).name or Path(name).name == "labels.db"}
     assert all(after[name] == before[name] for name in kept)
-    assert (
-        len([n for n in after if n.endswith(".npy")]) == len([n for n in before if n.endswith(".npy")]) - len(gone) * 4
-    )
+    for folder in (study.cache / "features", study.root / "data" / "_corpora" / "cache"):
+        for made in (extractor("mean_vector"), Copy()):
+            _, found = FeatureCache(folder).store(made).read(rows_of_both)
+            assert found.sum() == len(rows_of_both) - len(gone)
 
 
 @pytest.mark.parametrize("broken", range(len(STEPS)))

@@ -14,6 +14,7 @@ from pipelines.training.models import registry
 from pipelines.training.models.model import Learnt, Rows
 from tests.pipelines.training.conftest import Trained
 from tests.pipelines.training.model_contract import LABELS, account
+from tests.pipelines.training.models.published_parameters import PUBLISHED
 from tests.pipelines.training.synthetic_clips import labelled
 
 
@@ -22,6 +23,12 @@ from tests.pipelines.training.synthetic_clips import labelled
 def test_every_model_keeps_the_contract(name: str, trained: Trained) -> None:
     """Told by a process of its own, since no test process imports TensorFlow."""
     check(trained.known["contract"][name])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("case", PUBLISHED)
+def test_layers_have_as_many_parameters_as_published(case: str, trained: Trained) -> None:
+    assert trained.known["published_parameters"][case] == PUBLISHED[case][-1]
 
 
 def check(told: dict[str, Any]) -> None:
