@@ -13,8 +13,8 @@ PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 class AudioSettings(StrictModel):
     """Applied in this order: resample, offset and duration, peak, trim, z-score, pad or cut. Nothing by default.
 
-    `rate_hz`: that of the feature unless given; then the feature is made at it. `trim_db`: drop what is that far below the loudest frame at both ends
-    (librosa.effects.trim). `samples`: fill with zeros at the end or cut, after all else.
+    `rate_hz`: that of the feature unless given, and then the feature's too. `trim_db`: drop what is that far below the
+    loudest frame at both ends (librosa.effects.trim). `samples`: fill with zeros at the end or cut, after all else.
     """
 
     rate_hz: Annotated[Hertz, Field(ge=1_000)] | None = None

@@ -2,10 +2,11 @@
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, TransportError
 from yt_dlp.utils import ContentTooShortError, GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
@@ -91,44 +92,17 @@ _WORDS = (
 
 
 def sentence(url: str, error: YoutubeDLError) -> MediaError:
-    """`error` as a MediaError. Raises nothing."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, Refused):
-            return told(url, cause.error)
-        if isinstance(cause, HTTPError):
-            cause.close()  # yt-dlp leaves the refused answer open
-            return _status(url, int(cause.status), cause.response.get_header("Retry-After"))
-        if isinstance(cause, GeoRestrictedError):
-            where = f"; it may be in {', '.join(cause.countries)}" if cause.countries else ""
-            return MediaError(
-                "geo_blocked",
-                f"{url}: may not be seen from this country, says the site{where}; nothing here goes round that",
-                "gone",
-            )
-        if isinstance(cause, UserNotLive):
-            return MediaError(
-                "not_live", f"{url}: is a live stream that is not running; give it when it has ended", "defer"
-            )
-        if isinstance(cause, UnsupportedError):
-            return MediaError(
-                "web_page", f"{url}: is a web page, not a recording; give the address of the recording itself", "gone"
-            )
-        if isinstance(cause, ContentTooShortError):
-            return MediaError("broken_off", f"{url}: broke off before its end; ingest again to go on", "retry")
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return disk_full(url)
-        if isinstance(cause, CertificateVerifyError):
-            return MediaError(
-                "bad_certificate",
-                f"{url}: the server's certificate cannot be trusted ({_plain(cause)}); it may not be who it says it is",
-                "fix",
-            )
-        if isinstance(cause, TransportError):
-            if re.search(r"incomplete ?read|bytes (read|expected)|broken", str(cause), re.IGNORECASE):
-                return MediaError("broken_off", f"{url}: broke off before its end; ingest again to go on", "retry")
-            return MediaError("unreachable", f"{url}: cannot be reached ({_plain(cause)}); try again later", "retry")
-    plain = _plain(error)
+    """`error` as a MediaError: by the first cause of a known type, else by its words."""
+    for cause in _causes(error):
+        for kind, describe in _BY_TYPE:
+            if isinstance(cause, kind):
+                known = describe(url, cause)
+                if known is not None:
+                    return known
+    return _by_words(url, _plain(error))
+
+
+def _by_words(url: str, plain: str) -> MediaError:
     if f"Errno {errno.ENOSPC}" in plain:
         return disk_full(url)
     for words in _WORDS:
@@ -138,6 +112,62 @@ def sentence(url: str, error: YoutubeDLError) -> MediaError:
                 return TooManyRequests("bot_check", f"{said}; it rests for a while", None)
             return MediaError(words.reason_code, said, words.failure)
     return MediaError("site_error", f"{url}: {plain}", "retry")
+
+
+def _http_status(url: str, cause: HTTPError) -> MediaError:
+    cause.close()  # yt-dlp leaves the refused answer open
+    return _status(url, int(cause.status), cause.response.get_header("Retry-After"))
+
+
+def _geo_blocked(url: str, cause: GeoRestrictedError) -> MediaError:
+    where = f"; it may be in {', '.join(cause.countries)}" if cause.countries else ""
+    reason = f"{url}: may not be seen from this country, says the site{where}; nothing here goes round that"
+    return MediaError("geo_blocked", reason, "gone")
+
+
+def _not_live(url: str, _: Exception) -> MediaError:
+    return MediaError("not_live", f"{url}: is a live stream that is not running; give it when it has ended", "defer")
+
+
+def _web_page(url: str, _: Exception) -> MediaError:
+    reason = f"{url}: is a web page, not a recording; give the address of the recording itself"
+    return MediaError("web_page", reason, "gone")
+
+
+def _broken_off(url: str, _: Exception) -> MediaError:
+    return MediaError("broken_off", f"{url}: broke off before its end; ingest again to go on", "retry")
+
+
+def _no_space(url: str, cause: OSError) -> MediaError | None:
+    return disk_full(url) if cause.errno in (errno.ENOSPC, errno.EDQUOT) else None
+
+
+def _bad_certificate(url: str, cause: Exception) -> MediaError:
+    return MediaError(
+        "bad_certificate",
+        f"{url}: the server's certificate cannot be trusted ({_plain(cause)}); it may not be who it says it is",
+        "fix",
+    )
+
+
+def _transport(url: str, cause: Exception) -> MediaError:
+    if re.search(r"incomplete ?read|bytes (read|expected)|broken", str(cause), re.IGNORECASE):
+        return _broken_off(url, cause)
+    return MediaError("unreachable", f"{url}: cannot be reached ({_plain(cause)}); try again later", "retry")
+
+
+#: What an exception of each type means, asked in this order; None where it means nothing by itself.
+_BY_TYPE: tuple[tuple[type[BaseException], Callable[[str, Any], MediaError | None]], ...] = (
+    (Refused, lambda url, cause: told(url, cause.error)),
+    (HTTPError, _http_status),
+    (GeoRestrictedError, _geo_blocked),
+    (UserNotLive, _not_live),
+    (UnsupportedError, _web_page),
+    (ContentTooShortError, _broken_off),
+    (OSError, _no_space),
+    (CertificateVerifyError, _bad_certificate),
+    (TransportError, _transport),
+)
 
 
 def told(url: str, error: MediaError) -> MediaError:

@@ -47,117 +47,165 @@ def work(
     salvage: bool = False,
     cluster: "Cluster | None" = None,
 ) -> None:
-    """Analyse what is here while the rest is fetched; `end` hears of each recording as it ends, in this thread.
+    """Analyse what is here while the rest is fetched; `end` is called for each recording as it ends, in this thread.
 
-    With `salvage` what comes before damage in a recording is kept. `cluster` does the analysis, else this machine.
+    With `salvage` the audio before damage in a recording is kept. `cluster` does the analysis, else this machine.
     """
-    listener = ProgressReporter(report)
-    clips_hash = config_hash(study.settings, RECIPE)
-    ready: dict[str, Plan] = {}
-    coming: dict[str, Plan] = {}
-    stored = queue.items()
-    for plan in plans:
-        if plan.need == "nothing" and plan.item != stored[plan.item.source_id]:
-            queue.put(plan.item)  # the same recording in a new place
-        if plan.need == "fetch":
-            coming[plan.source.source_id] = plan
-        elif plan.need == "analyse":
-            ready[plan.source.source_id] = plan
+    _Stages(study, queue, plans, members, config, manners, report, end, salvage=salvage).run(jobs, cluster)
+
+
+class _Stages:
+    """The stages of one run: recordings to fetch, recordings to analyse, recordings that ended."""
+
+    def __init__(
+        self,
+        study: Study,
+        queue: Queue,
+        plans: Sequence[Plan],
+        members: Members,
+        config: str,
+        manners: Manners,
+        report: ProgressCallback,
+        end: Callable[[Ended], None],
+        *,
+        salvage: bool,
+    ) -> None:
+        self.study, self.queue, self.members, self.config, self.manners = study, queue, members, config, manners
+        self.plans, self.end, self.salvage = plans, end, salvage
+        self.reporter = ProgressReporter(report)
+        self.clips_hash = config_hash(study.settings, RECIPE)
+        self.stored = queue.items()
+        self.to_fetch: dict[str, Plan] = {}
+        self.to_analyse: dict[str, Plan] = {}
+        self.waiting: deque[str] = deque()
+        self.n_ended = 0
+        self.workers = 1
+
+    def run(self, jobs: int | None, cluster: "Cluster | None") -> None:
+        """All stages, until every recording has ended or Cancelled comes out of the report."""
+        self._sort_plans()
+        if not self.to_analyse and not self.to_fetch:
+            return
+        # Longest first: the last process to end should not be the one with most to do.
+        self.waiting.extend(sorted(self.to_analyse, key=lambda name: -(self.to_analyse[name].duration_s or 0)))
+        # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
+        local = max(2, min(os.cpu_count() or 1, len(self.to_analyse) + len(self.to_fetch)))
+        self.workers = jobs or (cluster.capacity if cluster else local)
+        run_tasks = cluster.run_each if cluster else partial(run_each, jobs=self.workers)
+        errands = [Errand(name, plan.wanted.url) for name, plan in self.to_fetch.items()]
+        self.formats = {name: _formats(self.study, plan) for name, plan in self.to_fetch.items()}
+        self.lanes = Lanes(errands, self._fetch, self.manners, self.queue.rests())
+        try:
+            with self.lanes:
+                outcomes = run_tasks(analyse, {}, stage="analyse", report=self.reporter, next_tasks=self._next_tasks)
+                for name, outcome in outcomes:
+                    self._analysed(name, outcome)
+            self.reporter.raise_if_cancelled()
+        finally:
+            self._keep_fetched()
+
+    def _sort_plans(self) -> None:
+        for plan in self.plans:
+            if plan.need == "nothing" and plan.item != self.stored[plan.item.source_id]:
+                self.queue.put(plan.item)  # the same recording in a new place
+            if plan.need == "fetch":
+                self.to_fetch[plan.source.source_id] = plan
+            elif plan.need == "analyse":
+                self.to_analyse[plan.source.source_id] = plan
+            else:
+                self.end(ended_row(plan))
+                self.n_ended += 1
+
+    def _ended(self, one: Ended) -> None:
+        self.n_ended += 1
+        with self.reporter.cancellation_deferred():
+            self.end(one)
+
+    def _fetch(self, errand: Errand, tell: OnProgress, stop: threading.Event) -> Taken:
+        if read_wishes(self.study).get(errand.key) == "pause":
+            raise paused_error(errand.url)
+        return take(
+            errand.url,
+            errand.key,
+            self.study.media,
+            self.manners,
+            self.study.settings.clip.length_s,
+            tell,
+            formats=self.formats[errand.key],
+            stop=stop,
+        )
+
+    def _next_tasks(self, timeout_s: Seconds, under_way: int) -> Mapping[str, Task] | None:
+        """One task per free process, so that an operator request about any other still counts; None at the end."""
+        for news in self.lanes.news(0.0 if self.waiting or self.lanes.ended else timeout_s):
+            if isinstance(news, Told):
+                with self.reporter.cancellation_deferred():
+                    self.reporter(Progress("fetch", news.done, news.total, news.key))
+            elif isinstance(news, Rested):
+                self.queue.rest(news.host, news.rest)
+            else:
+                self._fetched(news)
+        self.reporter.report_if_due(Progress("sources", self.n_ended, len(self.plans)))
+        new: dict[str, Task] = {}
+        requests = read_wishes(self.study) if self.waiting else {}
+        while self.waiting and under_way + len(new) < self.workers:
+            name = self.waiting.popleft()
+            if requests.get(name) == "pause":
+                self._ended(ended_row(paused(self.to_analyse.pop(name))))
+                continue
+            new[name] = self._task(name, self.to_analyse[name])
+            _begun(self.queue, self.stored.get(name))
+        is_over = not (new or self.waiting or under_way) and self.lanes.ended
+        return None if is_over else new
+
+    def _fetched(self, news: Done[Taken]) -> None:
+        plan = self._arrived(news)
+        if plan.need == "analyse":
+            self.to_analyse[news.key] = plan
+            self.waiting.append(news.key)
         else:
-            end(ended_row(plan))
-    if not ready and not coming:
-        return
-    n_ended = len(plans) - len(ready) - len(coming)
+            self._ended(ended_row(plan))
 
-    def over(one: Ended) -> None:
-        nonlocal n_ended
-        n_ended += 1
-        with listener.cancellation_deferred():
-            end(one)
+    def _arrived(self, news: Done[Taken]) -> Plan:
+        plan = self.to_fetch.pop(news.key)
+        return _arrived(self.study, self.queue, plan, news, self.members, self.config, self.manners)
 
-    def task(name: str, plan: Plan) -> Task:
+    def _task(self, name: str, plan: Plan) -> Task:
         path = Path(plan.item.path)
         return Task(
             source_id=name,
             path=path,
-            settings=study.settings,
-            clips=study.audio,
-            scratch=study.cache / "scratch",
-            tracks=tracks_file(study, name),
-            language=plan.source.language or study.settings.language,
-            salvage=salvage,
-            state=queue.state(path),
+            settings=self.study.settings,
+            clips=self.study.audio,
+            scratch=self.study.cache / "scratch",
+            tracks=tracks_file(self.study, name),
+            language=plan.source.language or self.study.settings.language,
+            salvage=self.salvage,
+            state=self.queue.state(path),
         )
 
-    def bring(errand: Errand, tell: OnProgress, stop: threading.Event) -> Taken:
-        if read_wishes(study).get(errand.key) == "pause":
-            raise paused_error(errand.url)
-        chosen = formats[errand.key]
-        shortest_s = study.settings.clip.length_s
-        return take(errand.url, errand.key, study.media, manners, shortest_s, tell, formats=chosen, stop=stop)
-
-    # Longest first: the last process to end should not be the one with most to do.
-    waiting = deque(sorted(ready, key=lambda name: -(ready[name].duration_s or 0)))
-    # Unless asked for, never in this process: a spoilt recording may take down whoever decodes it.
-    workers = jobs or (cluster.capacity if cluster else max(2, min(os.cpu_count() or 1, len(ready) + len(coming))))
-    each = cluster.run_each if cluster else partial(run_each, jobs=workers)
-
-    def more(timeout_s: Seconds, under_way: int) -> Mapping[str, Task] | None:
-        """Hand out one task per process that is free, so that a wish about any other still counts."""
-        for news in lanes.news(0.0 if waiting or lanes.ended else timeout_s):
-            if isinstance(news, Told):
-                with listener.cancellation_deferred():
-                    listener(Progress("fetch", news.done, news.total, news.key))
-            elif isinstance(news, Rested):
-                queue.rest(news.host, news.rest)
-            else:
-                plan = _arrived(study, queue, coming.pop(news.key), news, members, config, manners)
-                if plan.need == "analyse":
-                    ready[news.key] = plan
-                    waiting.append(news.key)
-                else:
-                    over(ended_row(plan))
-        listener.report_if_due(Progress("sources", n_ended, len(plans)))
-        new: dict[str, Task] = {}
-        wishes = read_wishes(study) if waiting else {}
-        while waiting and under_way + len(new) < workers:
-            name = waiting.popleft()
-            if wishes.get(name) == "pause":
-                over(ended_row(paused(ready.pop(name))))
-                continue
-            new[name] = task(name, ready[name])
-            _begun(queue, stored.get(name))
-        return new if new or waiting or under_way or not lanes.ended else None
-
-    def heard(name: str, outcome: Analysed | Failed) -> None:
-        plan = ready[name]
-        item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=config)
+    def _analysed(self, name: str, outcome: Analysed | Failed) -> None:
+        plan = self.to_analyse[name]
+        item = replace(plan.item, attempts=plan.item.attempts + 1, config_hash=self.config)
         if isinstance(outcome, Failed):
             problem = problem_of(plan.item.uri, outcome.error)
             if problem.reason_code == "disk_full":
-                lanes.halt(problem)
-            over(ended_row(_failed(queue, plan, item, problem)))
+                self.lanes.halt(problem)
+            self._ended(ended_row(_failed(self.queue, plan, item, problem)))
         else:
-            item = replace(item, status="done", facts=_facts(plan, outcome), clips_hash=clips_hash, failure="")
+            item = replace(item, status="done", facts=_facts(plan, outcome), clips_hash=self.clips_hash, failure="")
             item = replace(item, reason_code=outcome.reason_code, reason=outcome.reason)
-            queue.put(item, outcome.windows, outcome.decisions)
-            over(ended_row(replace(plan, item=item), "ingested", outcome.checks))
-        granted(study, [name])
+            self.queue.put(item, outcome.windows, outcome.decisions)
+            self._ended(ended_row(replace(plan, item=item), "ingested", outcome.checks))
+        granted(self.study, [name])
 
-    formats = {name: _formats(study, plan) for name, plan in coming.items()}
-    errands = [Errand(name, plan.wanted.url) for name, plan in coming.items()]
-    lanes = Lanes(errands, bring, manners, queue.rests())
-    try:
-        with lanes:
-            for name, outcome in each(analyse, {}, stage="analyse", report=listener, next_tasks=more):
-                heard(name, outcome)
-        listener.raise_if_cancelled()
-    finally:
-        for news in lanes.news(0.0):  # what came whole while the lanes were stopped need not be fetched again
+    def _keep_fetched(self) -> None:
+        """Record what arrived whole while the host queues were stopped, so that it is not fetched again."""
+        for news in self.lanes.news(0.0):
             if isinstance(news, Rested):
-                queue.rest(news.host, news.rest)
+                self.queue.rest(news.host, news.rest)
             elif isinstance(news, Done) and news.result is not None:
-                _arrived(study, queue, coming.pop(news.key), news, members, config, manners)
+                self._arrived(news)
 
 
 def _formats(study: Study, plan: Plan) -> str:
