@@ -25,7 +25,7 @@ def test_the_next_click_in_an_open_page_is_its_last(app: App, page: Page, why: s
         expect(other).to_have_url(f"{app.address}/sign-in")
         other.close()
     switch.click()
-    said = "Your role in this study is another now" if why == "role" else "You are signed out, so this page is closed"
+    said = "Your role in this study has changed" if why == "role" else "You are signed out, so this page is closed"
     expect(page.get_by_text(said)).to_be_visible()
     expect(page.get_by_role("link", name="Overview")).to_have_count(0)
     page.get_by_role("link", name="Go on" if why == "role" else "Sign in").click()

@@ -85,7 +85,7 @@ def verify(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say for each clip whether it is still what it was: exact, equivalent, shifted, changed or gone.
+    """Verify each clip: exact, equivalent, shifted, changed or gone.
 
     Ends with 3 when any is not exact or equivalent.
 
@@ -130,7 +130,7 @@ def rebuild(
     jobs: Annotated[int | None, typer.Option(help="Recordings decoded at once; by default one per core.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the clips of a shared manifest again from the recordings: found in folders, or fetched.
+    """Rebuild the clips of a shared manifest from recordings, found in folders or fetched.
 
     Labels never move by themselves: --retime writes NAME.retimed.csv and a table from old to new, NAME.moves.csv.
 

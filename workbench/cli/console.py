@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 DONE, NOTHING_WORKED, REFUSED, SOME_FAILED, STOPPED = 0, 1, 2, 3, 130
 
-StudyOption = Annotated[str | None, typer.Option("--study", help="Which study; may be left out when there is one.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+StudyOption = Annotated[str | None, typer.Option("--study", help="Name of the study; optional when there is only one.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document to standard output and nothing else.")
+]
 
 
 def say(line: str = "") -> None:

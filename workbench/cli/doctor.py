@@ -6,7 +6,7 @@ _SIGNS = {"ok": "ok       ", "optional": "optional ", "missing": "MISSING  "}
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Look at this machine: what is there, what is missing, and what to do about it.
+    """Check this machine: what is installed, what is missing, and how to fix it.
 
     Example: workbench doctor
     """

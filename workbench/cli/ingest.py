@@ -14,14 +14,14 @@ def ingest(
         typer.Argument(help="Files, folders, http(s) addresses, or a sources.csv; none: the study's own sources.csv."),
     ] = None,
     study: StudyOption = None,
-    rights_basis: Annotated[str, typer.Option(help="On what ground these recordings may be used, in your words.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")] = False,
+    rights_basis: Annotated[str, typer.Option(help="Legal basis for using these recordings, in your words.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Recordings analysed at once; by default one per core.")] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed for good, and what was to wait.")
+        bool, typer.Option("--retry-failed", help="Retry permanent failures and deferred recordings too.")
     ] = False,
     salvage: Annotated[
-        bool, typer.Option("--salvage", help="Of a recording that is damaged or cut short, keep what comes before.")
+        bool, typer.Option("--salvage", help="Keep the audio before the damage in a damaged or truncated recording.")
     ] = False,
     scheduler: Annotated[
         str, typer.Option(metavar="tcp://HOST:PORT", help="A Dask cluster whose workers analyse: docs/recordings.md.")
@@ -31,7 +31,7 @@ def ingest(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut recordings into clips of speech; what is done already is not done again.
+    """Cut recordings into clips of speech. Finished work is not repeated.
 
     Example: workbench ingest episodes/ https://example.org/play.mp4 --rights-basis "public domain (US)"
     """

@@ -24,7 +24,7 @@ def import_table(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring answers in from a table; what is there already is not added again.
+    """Import answers from a table. Answers already stored are not added again.
 
     Example: workbench labels import answers.csv --study night
     """
@@ -92,14 +92,14 @@ def export_table(
 @app.command("simulate")
 def simulate_raters(
     truth: Annotated[
-        Path | None, typer.Option(help="CSV with clip_id and label: what each clip really is. Drawn when left out.")
+        Path | None, typer.Option(help="CSV with clip_id and the true label of each clip. Drawn at random if omitted.")
     ] = None,
-    errors: Annotated[str, typer.Option(help="How often each simulated rater mishears, one number each.")] = "",
+    errors: Annotated[str, typer.Option(help="Error rate of each simulated rater, comma-separated.")] = "",
     seed: Annotated[int, typer.Option(help="Fixes what is drawn.")] = 1,
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let simulated raters answer every clip, to try the way to the end. They are called simulated everywhere.
+    """Let simulated raters answer every clip, for a trial run. They are called simulated everywhere.
 
     Example: workbench labels simulate --errors 0.1,0.2,0.3 --study night
     """

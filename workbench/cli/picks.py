@@ -34,7 +34,7 @@ def pick(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make clips that begin just there, whatever the screens say.
+    """Make clips that start at the given times, whatever the screens say.
 
     A model's clip that nobody has labelled makes room; one that somebody has labelled stays, and the pick is refused.
 
@@ -74,7 +74,7 @@ def unpick(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take picks back; a clip that somebody has labelled stays.
+    """Remove picks; a clip that has labels stays.
 
     Example: workbench clips unpick episode_3-000754200 --study night
     """
@@ -114,7 +114,7 @@ def sound(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the exact sound and pictures that the clipper plays and shows; what is there is not made again.
+    """Prepare the exact audio and spectrograms for the clipper. Existing ones are kept.
 
     The clipper does it when a source is opened. Done beforehand, a long film opens at once.
 

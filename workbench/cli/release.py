@@ -15,11 +15,11 @@ NameArgument = Annotated[str, typer.Argument(help="Name of the release.")]
 @app.command("create")
 def create(
     name: NameArgument,
-    rule: Annotated[str, typer.Option(help="How several answers become one label: majority or soft.")] = "majority",
+    rule: Annotated[str, typer.Option(help="Aggregation rule: majority or soft.")] = "majority",
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut a release from the labels as they stand; it never changes afterwards.
+    """Create a release from the current labels. It never changes afterwards.
 
     Example: workbench release create r1 --study night
     """
@@ -72,7 +72,7 @@ def list_releases(study: StudyOption = None, as_json: JsonOption = False) -> Non
 
 @app.command("verify")
 def verify_release(name: NameArgument, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Check that a release is as it was made (ends with 1 when not), and say which of its clips were withdrawn since.
+    """Check that a release is unchanged (exit code 1 if not), and list its clips that were withdrawn since.
 
     Example: workbench release verify r1 --study night
     """

@@ -13,7 +13,7 @@ def repeats(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which stretches sound twice among the recordings, and where therefore no clip stands.
+    """List repeated audio among the recordings; no clip is placed there.
 
     Openings, endings, recaps and re-uploads, as the last ingest found them.
 

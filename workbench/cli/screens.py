@@ -19,7 +19,7 @@ LIMITS = ("min", "max", "review_min", "review_max")
 
 
 def funnel(study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Say how much sound is left after each step, why windows were not kept, and who gets through by loudness.
+    """Show the audio left after each step, rejected windows by reason, and kept windows by loudness.
 
     Example: workbench clips funnel --study night
     """
@@ -60,20 +60,22 @@ def screen(
         str | None, typer.Option("--max", metavar="NUMBER|none", help="Keep windows with at most this; none: no limit.")
     ] = None,
     review_least: Annotated[
-        str | None, typer.Option("--review-min", metavar="NUMBER|none", help="Down to this a person may decide.")
+        str | None, typer.Option("--review-min", metavar="NUMBER|none", help="Windows down to this go to review.")
     ] = None,
     review_most: Annotated[
-        str | None, typer.Option("--review-max", metavar="NUMBER|none", help="Up to this a person may decide.")
+        str | None, typer.Option("--review-max", metavar="NUMBER|none", help="Windows up to this go to review.")
     ] = None,
-    default: Annotated[bool, typer.Option("--default", help="The bounds that hold where the study says none.")] = False,
-    put: Annotated[bool, typer.Option("--set", help="Write it into study.toml and make the clips so.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="Use the default thresholds.")] = False,
+    put: Annotated[
+        bool, typer.Option("--set", help="Write the thresholds to study.toml and update the clips.")
+    ] = False,
     seen: Annotated[
         str | None, typer.Option("--seen", hidden=True, help="JSON: only while these are in force.")
     ] = None,
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how windows scored and what other bounds would keep; with --set put them in force. Nothing is decoded again.
+    """Show scores and what other thresholds would keep; --set applies them. Nothing is decoded again.
 
     Example: workbench clips screen longest_pause_s --max 0.7
     """

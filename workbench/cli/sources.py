@@ -7,7 +7,7 @@ import typer
 from workbench.cli.console import JsonOption, StudyOption, aside, say, show
 
 if TYPE_CHECKING:
-    from pipelines.ingest.state.operator_requests import Asked
+    from pipelines.ingest.state.operator_requests import OperatorRequest
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The recordings of a study.")
 
@@ -18,13 +18,13 @@ Name = Annotated[str, typer.Argument(help="The source's id, as 'workbench source
 
 @app.command("list")
 def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """List the recordings: how far each is, why it is no further, and what to do.
+    """List the recordings with status, reason and next step.
 
     Example: workbench sources list --study night
     """
     from collections import Counter
 
-    from pipelines.ingest.state.operator_requests import read_wishes
+    from pipelines.ingest.state.operator_requests import read_requests
     from pipelines.ingest.state.status import source_standings
     from pipelines.manifest import read_clips
     from pipelines.study import open_study
@@ -32,7 +32,7 @@ def list_sources(study: StudyOption = None, as_json: JsonOption = False) -> None
     from workbench.status.ingest_status import advice, state_of
 
     opened = open_study(study)
-    paused = frozenset(name for name, wanted in read_wishes(opened).items() if wanted == "pause")
+    paused = frozenset(name for name, wanted in read_requests(opened).items() if wanted == "pause")
     clips = Counter(clip.source_id for clip in read_clips(opened.clips_csv)) if opened.clips_csv.is_file() else {}
     found = [(one, state_of(one, paused)) for one in source_standings(opened)]
     counts = Counter(state for _, state in found)
@@ -74,7 +74,7 @@ def history(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what the last runs did: when, for how long, what came in, what was kept, what failed.
+    """List the last runs: time, duration, recordings added, clips kept, failures.
 
     Runs that found nothing to do are not among them, nor is one that was killed.
 
@@ -107,34 +107,34 @@ def history(
 
 @app.command("pause")
 def pause(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Leave a recording alone from now on, also in the run that is under way.
+    """Skip a recording from now on, also in the current run.
 
     Example: workbench sources pause episode_3 --study night
     """
     _wish(name, "pause", study, as_json)
 
 
-@app.command("go")
-def go(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Let a recording that was paused go on in the next run.
+@app.command("resume")
+def resume(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Resume a paused recording in the next run.
 
-    Example: workbench sources go episode_3 --study night
+    Example: workbench sources resume episode_3 --study night
     """
-    _wish(name, "go", study, as_json)
+    _wish(name, "resume", study, as_json)
 
 
 @app.command("retry")
 def retry(name: Name, study: StudyOption = None, as_json: JsonOption = False) -> None:
-    """Let the next run try a recording again, whatever its failure was.
+    """Retry a recording in the next run, whatever its failure.
 
     Example: workbench sources retry episode_3 --study night
     """
     _wish(name, "retry", study, as_json)
 
 
-def _wish(name: str, wanted: "Asked", study: str | None, as_json: bool) -> None:
+def _wish(name: str, wanted: "OperatorRequest", study: str | None, as_json: bool) -> None:
     from pipelines.errors import UnknownName
-    from pipelines.ingest.state.operator_requests import wish
+    from pipelines.ingest.state.operator_requests import request_action
     from pipelines.ingest.state.status import source_standings
     from pipelines.study import open_study
 
@@ -142,6 +142,6 @@ def _wish(name: str, wanted: "Asked", study: str | None, as_json: bool) -> None:
     names = [one.source_id for one in source_standings(opened) if one.source_id]
     if name not in names:
         raise UnknownName("source", name, names)
-    wish(opened, name, wanted)
-    said = {"pause": "is left alone", "go": "goes on with the next run", "retry": "is tried again by the next run"}
-    show({"source_id": name, "wish": wanted}, as_json=as_json, people=lambda: say(f"'{name}' {said[wanted]}."))
+    request_action(opened, name, wanted)
+    said = {"pause": "is paused", "resume": "resumes in the next run", "retry": "is retried in the next run"}
+    show({"source_id": name, "request": wanted}, as_json=as_json, people=lambda: say(f"'{name}' {said[wanted]}."))

@@ -49,7 +49,9 @@ def recipes(study: StudyOption = None, as_json: JsonOption = False) -> None:
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A name that 'workbench recipes' shows.")],
-    release: Annotated[str | None, typer.Option(help="Train on this release; without it, on the labels now.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="Train on this release; without it, on the current labels.")
+    ] = None,
     corpus: Annotated[str | None, typer.Option(help="Train on acted corpora instead, joined by +.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds; the split stays the same.")] = 1,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key=value.")] = None,
@@ -57,7 +59,7 @@ def train(
     study: StudyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train by a recipe and keep the result as a run: curves, confusion, per-class table, human ceiling, leak verdict.
+    """Train a recipe and store the run: curves, confusion, per-class table, human ceiling, leak verdict.
 
     Example: workbench train soap_five --release r1 --seeds 3 --set training.epochs=30
     """

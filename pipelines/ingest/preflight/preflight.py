@@ -17,7 +17,7 @@ from pipelines.ingest.preflight.progress import Checking
 from pipelines.ingest.preflight.retry_policy import Retries
 from pipelines.ingest.source_analysis import too_short
 from pipelines.ingest.sources import Source, address_of, new_source_id, url_mark
-from pipelines.ingest.state.operator_requests import read_wishes
+from pipelines.ingest.state.operator_requests import read_requests
 from pipelines.ingest.state.queue import Item, Queue, path_text
 from pipelines.media.audio import probe
 from pipelines.progress import ProgressCallback, ignore_progress
@@ -41,9 +41,9 @@ class Preflight:
         salvage: bool = False,
         now: float = 0.0,
     ) -> None:
-        self._wishes = read_wishes(study)
+        self._requests = read_requests(study)
         self._retries = Retries(
-            config, queue.waits(), self._wishes, retry_failed=retry_failed, salvage=salvage, now=now
+            config, queue.waits(), self._requests, retry_failed=retry_failed, salvage=salvage, now=now
         )
         self._study = study
         self._queue = queue
@@ -132,7 +132,7 @@ class Preflight:
     def _unless_paused(self, plan: Plan | None) -> Plan | None:
         if plan is None or not plan.asks_for_work:
             return plan
-        return paused(plan) if self._wishes.get(plan.source.source_id) == "pause" else plan
+        return paused(plan) if self._requests.get(plan.source.source_id) == "pause" else plan
 
     def _one(self, one: Wanted) -> Plan | None:
         if one.problem is not None:

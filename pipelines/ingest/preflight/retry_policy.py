@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.errors import MediaError
 from pipelines.ingest.analysis.track_reader import SALVAGEABLE
-from pipelines.ingest.state.operator_requests import Wish
+from pipelines.ingest.state.operator_requests import ActiveRequest
 from pipelines.ingest.state.queue import Item
 from pipelines.units import SourceId
 
@@ -21,7 +21,7 @@ class Retries:
         self,
         config: str,
         waits: Mapping[SourceId, float],
-        wishes: Mapping[SourceId, Wish],
+        requests: Mapping[SourceId, ActiveRequest],
         *,
         retry_failed: bool,
         salvage: bool,
@@ -29,7 +29,7 @@ class Retries:
     ) -> None:
         self._config = config
         self._waits = waits
-        self._wishes = wishes
+        self._requests = requests
         self._retry_failed = retry_failed
         self._salvage = salvage
         self._now = now
@@ -57,4 +57,4 @@ class Retries:
         return spoilt and self._is_wanted(item)
 
     def _is_wanted(self, item: Item) -> bool:
-        return self._retry_failed or self._wishes.get(item.source_id) == "retry"
+        return self._retry_failed or self._requests.get(item.source_id) == "retry"

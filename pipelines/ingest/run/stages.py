@@ -23,7 +23,7 @@ from pipelines.ingest.run.report_rows import ended_row
 from pipelines.ingest.run.tables import Ended
 from pipelines.ingest.selection.screens import config_hash
 from pipelines.ingest.source_analysis import RECIPE, Analysed, Task, analyse, tracks_file
-from pipelines.ingest.state.operator_requests import granted, read_wishes
+from pipelines.ingest.state.operator_requests import clear_retry_requests, read_requests
 from pipelines.ingest.state.queue import Item, Queue
 from pipelines.progress import Progress, ProgressCallback, ProgressReporter
 from pipelines.study import Study
@@ -122,7 +122,7 @@ class _Stages:
             self.end(one)
 
     def _fetch(self, errand: Errand, tell: OnProgress, stop: threading.Event) -> Taken:
-        if read_wishes(self.study).get(errand.key) == "pause":
+        if read_requests(self.study).get(errand.key) == "pause":
             raise paused_error(errand.url)
         return take(
             errand.url,
@@ -147,7 +147,7 @@ class _Stages:
                 self._fetched(news)
         self.reporter.report_if_due(Progress("sources", self.n_ended, len(self.plans)))
         new: dict[str, Task] = {}
-        requests = read_wishes(self.study) if self.waiting else {}
+        requests = read_requests(self.study) if self.waiting else {}
         while self.waiting and under_way + len(new) < self.workers:
             name = self.waiting.popleft()
             if requests.get(name) == "pause":
@@ -197,7 +197,7 @@ class _Stages:
             item = replace(item, reason_code=outcome.reason_code, reason=outcome.reason)
             self.queue.put(item, outcome.windows, outcome.decisions)
             self._ended(ended_row(replace(plan, item=item), "ingested", outcome.checks))
-        granted(self.study, [name])
+        clear_retry_requests(self.study, [name])
 
     def _keep_fetched(self) -> None:
         """Record what arrived whole while the host queues were stopped, so that it is not fetched again."""
@@ -222,7 +222,7 @@ def _arrived(
         problem = problem_of(plan.item.uri, error)
         if problem.reason_code == PAUSED:
             return paused(plan)
-        granted(study, [item.source_id])
+        clear_retry_requests(study, [item.source_id])
         if not done.tries and problem.reason_code == "disk_full":
             left = f"{plan.wanted.url}: was not begun, since the disk is full; make room and ingest again"
             problem = MediaError("disk_full", left, "fix")

@@ -1,7 +1,7 @@
-"""What a person wants done with single sources: leave one alone for now, or try one again whatever its failure was.
+"""Operator requests for single sources: pause one, or retry one whatever its failure.
 
-Kept in the private half of a study, apart from the queue, one file for each: a wish can be made beside a run,
-which looks again before it begins with each recording.
+One file per source in the private half of a study, apart from the queue. A request can be made during a run, which
+reads it before it starts each recording.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,19 +14,19 @@ from pipelines.schema import validate_name
 from pipelines.study import Study
 from pipelines.units import SourceId
 
-#: `go` takes back either of the others.
-Asked = Literal["pause", "go", "retry"]
-Wish = Literal["pause", "retry"]
+#: `resume` removes either of the others.
+OperatorRequest = Literal["pause", "resume", "retry"]
+ActiveRequest = Literal["pause", "retry"]
 
 
-def wishes_folder(study: Study) -> Path:
-    """Where the wishes stand: one file per source, named after it."""
-    return study.private / "wishes"
+def requests_folder(study: Study) -> Path:
+    """Where the requests are kept: one file per source, named after it."""
+    return study.private / "requests"
 
 
-def read_wishes(study: Study) -> Mapping[SourceId, Wish]:
-    """What is wished of which source. Raises ConfigError for a file that this did not write."""
-    folder = wishes_folder(study)
+def read_requests(study: Study) -> Mapping[SourceId, ActiveRequest]:
+    """The active request of each source. Raises ConfigError for a file of other content."""
+    folder = requests_folder(study)
     if not folder.is_dir():
         return {}
     files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
@@ -34,22 +34,22 @@ def read_wishes(study: Study) -> Mapping[SourceId, Wish]:
     for name, wanted in found.items():
         if wanted not in ("pause", "retry"):
             raise ConfigError(f"{folder / name}: says neither 'pause' nor 'retry'; delete it")
-    return cast(Mapping[SourceId, Wish], found)
+    return cast(Mapping[SourceId, ActiveRequest], found)
 
 
-def wish(study: Study, source_id: SourceId, wanted: Asked) -> None:
-    """Wish something of one source; what was wished of it before no longer holds. Raises ConfigError for no name."""
-    file = wishes_folder(study) / validate_name("source", source_id)
-    if wanted == "go":
+def request_action(study: Study, source_id: SourceId, wanted: OperatorRequest) -> None:
+    """Request something for one source, in place of any earlier request. Raises ConfigError for an invalid name."""
+    file = requests_folder(study) / validate_name("source", source_id)
+    if wanted == "resume":
         file.unlink(missing_ok=True)
     else:
         write_text(file, wanted)
 
 
-def granted(study: Study, source_ids: Iterable[SourceId]) -> None:
-    """Forget that these were to be tried again: they were. One that is paused stays so."""
+def clear_retry_requests(study: Study, source_ids: Iterable[SourceId]) -> None:
+    """Remove the retry requests of sources that were retried. A pause stays."""
     for source_id in source_ids:
-        file = wishes_folder(study) / source_id
+        file = requests_folder(study) / source_id
         if _read(file) == "retry":
             file.unlink(missing_ok=True)
 
@@ -57,5 +57,5 @@ def granted(study: Study, source_ids: Iterable[SourceId]) -> None:
 def _read(file: Path) -> str | None:
     try:
         return file.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:  # taken back at this very moment
+    except FileNotFoundError:  # removed in this moment
         return None

@@ -9,7 +9,7 @@ import pytest
 from pipelines.ingest import source_analysis
 from pipelines.ingest.run import run
 from pipelines.ingest.selection.screens import SCREENS
-from pipelines.ingest.state.operator_requests import read_wishes
+from pipelines.ingest.state.operator_requests import read_requests
 from pipelines.ingest.state.queue import open_queue
 from pipelines.manifest import read_clips
 from pipelines.study import Study
@@ -100,11 +100,11 @@ def test_sources_are_listed_paused_and_tried_again(study: Study, capsys: pytest.
     told = json.loads(call(capsys, "sources", "list", "--json")[1])
     assert told["counts"] == {"done": 2}
     assert sum(row["clips"] for row in told["sources"]) == len(read_clips(study.clips_csv))
-    assert call(capsys, "sources", "pause", "episode_1")[1] == "'episode_1' is left alone.\n"
+    assert call(capsys, "sources", "pause", "episode_1")[1] == "'episode_1' is paused.\n"
     assert call(capsys, "sources", "retry", "episode_2")[0] == 0
-    assert read_wishes(study) == {"episode_1": "pause", "episode_2": "retry"}
-    call(capsys, "sources", "go", "episode_1")
-    assert read_wishes(study) == {"episode_2": "retry"}
+    assert read_requests(study) == {"episode_1": "pause", "episode_2": "retry"}
+    call(capsys, "sources", "resume", "episode_1")
+    assert read_requests(study) == {"episode_2": "retry"}
     code, out, _ = call(capsys, "sources", "pause", "episode_9", "--json")
     assert code == 2 and "unknown source 'episode_9'; did you mean" in json.loads(out)["error"]
     assert "2 done" in call(capsys, "sources", "list")[1]

@@ -95,7 +95,7 @@ def _mixed(entries: charts.Entries, report: "Agreement", view: str) -> None:
 
 def _disputed(study: Study, report: "Agreement") -> None:
     if not report.disputed:
-        st.caption("No clip is in dispute: every clip got the same answer from all who heard it.")
+        st.caption("No disagreement: every clip got the same answer from all its raters.")
         return
     rows = {row.clip.clip_id: row for row in cached_reads.clip_rows(study)}
     names = {entry.name: charts.signed(entry) for entry in study.scheme.view_entries(report.view)}
@@ -105,7 +105,7 @@ def _disputed(study: Study, report: "Agreement") -> None:
     }
     left, right = st.columns([5, 6], gap="medium")
     with left:
-        st.caption("Click a row, then ↑ and ↓ to hear them in turn.")
+        st.caption("Click a row, then ↑ and ↓ to play them in turn.")
         event = st.dataframe(
             [{"clip": clip, "was called": words} for clip, words in said.items()],
             hide_index=True,

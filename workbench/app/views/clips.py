@@ -54,7 +54,7 @@ def _kept(study: Study, rows: tuple[ClipRow, ...]) -> None:
     left, right = st.columns([6, 5], gap="medium")
     with left:
         st.caption(
-            f"{amount(len(found), 'clip')} of {number(len(rows))}. Click a row, then ↑ and ↓ to hear them in turn."
+            f"{amount(len(found), 'clip')} of {number(len(rows))}. Click a row, then ↑ and ↓ to play them in turn."
         )
         table = [_cells(row, labels, names) for row in found]
         event = st.dataframe(
@@ -72,9 +72,11 @@ def _kept(study: Study, rows: tuple[ClipRow, ...]) -> None:
     chosen = _chosen(found, rows, [row for row, _ in event["selection"]["cells"]])
     with right:
         if chosen is None and "clip" in st.query_params:
-            st.caption(f"No clip is called {literal(st.query_params['clip'])}: it may have left the study.")
+            st.caption(
+                f"No clip is called {literal(st.query_params['clip'])}: it may have been removed from the study."
+            )
         elif chosen is None:
-            st.caption("Choose a clip on the left to hear it and to see its sound, its answers and their history.")
+            st.caption("Choose a clip on the left to play it and to see its waveform, answers and history.")
         else:
             clip_panel.show(study, chosen, autoplay=bool(event["selection"]["cells"]))
 

@@ -77,7 +77,7 @@ def _grid(session: Session, grid: "Grid") -> None:
     )
     with st.container(height=66, border=False):
         if heard is None:
-            st.caption("Choose a number, or click ▶ in a panel, to hear it.")
+            st.caption("Choose a number, or click ▶ in a panel, to play it.")
         else:
             widgets.hear(grid.panels[heard].clip.path, autoplay=True)
     st.plotly_chart(

@@ -142,7 +142,7 @@ def _verdict(plan: Mapping[str, Any]) -> None:
 
 def _published(recipe: Recipe) -> None:
     said = recipe.published
-    with st.expander("What the paper reported, and what this recipe does with it", expanded=said is not None):
+    with st.expander("Published results, and what this recipe changes", expanded=said is not None):
         if said is not None and said.accuracy is not None:
             st.markdown(
                 f"**{said.source}** reported {share(said.accuracy)} accuracy{f' ({said.table})' if said.table else ''}."
@@ -172,7 +172,7 @@ def _progress(study: Study, session: Session, job_id: str) -> None:
     if job.state == "failed":
         st.error(job.message or "It ended without saying why; see the job's log.", icon=":material/error:")
     if job.state == "lost":
-        st.warning("Its process is gone without having ended: the machine or the process was stopped. Start it again.")
+        st.warning("Its process stopped before the end. Start it again.")
     if not job.is_over:
         _bar(job)
     history = cached_reads.curves(job)
@@ -205,7 +205,7 @@ def _bar(job: Job) -> None:
     done = progress.numbers.get("epoch", progress.done)
     of = f" of {number(progress.total)}" if progress.total else ""
     st.progress(progress.fraction or 0.0, f"{STAGES.get(progress.stage, progress.stage)} {number(done)}{of}{eta}")
-    st.caption("You may leave this page: the training goes on, and is found again here.")
+    st.caption("You can leave this page: the training continues and is shown here again.")
 
 
 def _finished(study: Study, session: Session, job: Job) -> None:

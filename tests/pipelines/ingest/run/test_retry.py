@@ -19,7 +19,7 @@ from pipelines.ingest.fetch.fetch_policy import Manners, Rest
 from pipelines.ingest.report import IngestReport
 from pipelines.ingest.run import run, stages
 from pipelines.ingest.source_analysis import Analysed, Task, analyse
-from pipelines.ingest.state.operator_requests import read_wishes, wish
+from pipelines.ingest.state.operator_requests import read_requests, request_action
 from pipelines.ingest.state.queue import open_queue
 from pipelines.manifest import read_clips, read_table
 from pipelines.media import audio
@@ -202,14 +202,14 @@ def test_an_address_that_is_gone_is_not_asked_again_when_settings_change_or_its_
 
 def test_a_paused_source_is_not_begun_and_goes_on_when_it_may(study: Study, site: Misbehaving, tmp_path: Path) -> None:
     study.sources_csv.write_text(f"source_id,uri\none,{site.url('one')}\ntwo,{site.url('error404')}\n")
-    wish(study, "one", "pause")
+    request_action(study, "one", "pause")
     report = ingest(study)
     assert codes(report) == [("paused", "paused"), ("failed", "not_found")]
     assert report.sources[0].failure == "defer" and "until you let it go on" in report.sources[0].reason
     assert not [path for path, *_ in site.asked if "one" in path]
-    wish(study, "two", "go")
+    request_action(study, "two", "resume")
     assert ingest(study).exit_code == 1 and read_table(study.sources_csv)[0]["status"] == ""
-    wish(study, "one", "go")
+    request_action(study, "one", "resume")
     assert codes(ingest(study))[0] == ("ingested", "")
 
 
@@ -218,11 +218,11 @@ def test_a_wish_to_retry_counts_for_one_source_and_once(study: Study, site: Misb
     ingest(study)
     for asked in (["error404"], []):
         if asked:
-            wish(study, "one", "retry")
+            request_action(study, "one", "retry")
         site.asked.clear()
         ingest(study)
         assert sorted({path.strip("/").removesuffix(".mp4") for path, *_ in site.asked}) == asked
-    assert read_wishes(study) == {}
+    assert read_requests(study) == {}
 
 
 def test_a_running_ingest_looks_again_before_it_begins_with_each(study: Study, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_running_ingest_looks_again_before_it_begins_with_each(study: Study, t
 
     def pause_the_last(progress: Progress) -> None:
         if progress.stage == "analyse" and progress.item == "s0":
-            wish(study, "s2", "pause")
+            request_action(study, "s2", "pause")
 
     files = [str(tmp_path / f"s{number}.wav") for number in range(3)]
     report = run.ingest(study, files, jobs=1, report=pause_the_last)

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from pipelines.ingest.selection.screens import effective_thresholds
 from pipelines.ingest.selection.threshold_preview import read_candidates
-from pipelines.ingest.state.operator_requests import read_wishes, wish
+from pipelines.ingest.state.operator_requests import read_requests, request_action
 from pipelines.study import ScreenThresholds, Study, create_study
 from tests.workbench.app.page_harness import Viewed, words
 from workbench.app.views.ingest import ingest_reads, server_files
@@ -295,7 +295,7 @@ def test_a_run_that_could_not_take_a_file_in_still_tells_of_it(opened: Callable[
 
 @pytest.mark.parametrize(
     ("state", "kind", "words_said"),
-    [("lost", "warning", "Nothing is lost: start again"), ("cancelled", "info", "Nothing half-made was left")],
+    [("lost", "warning", "Nothing is lost: start again"), ("cancelled", "info", "No half-written files were left")],
 )
 def test_how_a_run_ended_is_said(
     opened: Callable[..., AppTest], study: Study, state: str, kind: str, words_said: str
@@ -325,12 +325,12 @@ def test_a_source_in_the_url_says_what_can_be_done_and_is_paused_and_let_go_on(
     app.button(key="start-later").click().run()
     assert started.pop() == ["ingest", "https://example.org/later.mp4", "--study", "night", "--json"]
     app.button(key="pause-later").click().run()
-    assert read_wishes(study) == {"later": "pause"}
+    assert read_requests(study) == {"later": "pause"}
     app = opened(study, source="later")
     assert "‖ **paused**" in words(app)
     app.button(key="go-later").click().run()
-    assert read_wishes(study) == {}
-    wish(study, "later", "go")
+    assert read_requests(study) == {}
+    request_action(study, "later", "resume")
     app = opened(study)
     app.button(key="next").click().run()
     assert started == [["ingest", "--study", "night", "--json"]]
@@ -382,14 +382,14 @@ def test_a_failure_says_what_to_do_and_is_tried_again_alone(
     assert "wants an account" in said and "See to what the sentence says, then try again." in said
     app.button(key="retry-b").click().run()
     assert started == [["ingest", "https://example.org/b.mp4", "--study", "night", "--json"]]
-    assert read_wishes(study) == {"b": "retry"}
+    assert read_requests(study) == {"b": "retry"}
 
 
 def test_losses_are_counted_from_hours_to_clips(opened: Callable[..., AppTest], study: Study) -> None:
     said = words(opened(study, part="Losses"))
     for words_said in (
         "From hours to clips",
-        "Who gets through, by loudness",
+        "Kept windows by loudness",
         "chosen by the screens:",
         "came in by lot",
     ):
@@ -439,7 +439,7 @@ def test_the_former_limit_is_one_click_away(
     assert started[0][3:7] == ["--min", "0.8", "--max", "none"]
     assert app.number_input(key="exact-speech_ratio-min").value == pytest.approx(0.8)
     assert app.slider(key="slider-speech_ratio-min").value == pytest.approx(0.8)
-    assert "In force: at least 0.6." in words(app), "what is undone shows while it is on its way"
+    assert "Current thresholds: at least 0.6." in words(app), "what is undone shows while it is on its way"
 
 
 def test_a_window_in_the_url_says_why_it_was_not_kept(opened: Callable[..., AppTest], study: Study) -> None:
@@ -450,4 +450,4 @@ def test_a_window_in_the_url_says_why_it_was_not_kept(opened: Callable[..., AppT
     assert found.clip_ids[row] in said and "share of the clip that is speech: under 0.6" in said
     (scores,) = [one.value for one in app.dataframe if "this window" in one.value.columns]
     assert scores[""][0] == "✕"
-    assert "No window of this study" in words(opened(study, clip="nothing-000000000"))
+    assert "This study has no window of this name" in words(opened(study, clip="nothing-000000000"))

@@ -95,7 +95,7 @@ def _buttons(study: Study, now: Now, asked: Asked, rights: str, folders: Folders
             st.rerun()
         if busy:
             looks = now.running is not None and ingest_reads.is_rehearsal(now.running)
-            st.caption("Being looked at now." if looks else "An ingest is running; wait until it has ended.")
+            st.caption("Checking." if looks else "An ingest is running; wait until it has ended.")
 
 
 def _is_looked_at(study: Study, asked: Asked) -> bool:
@@ -115,7 +115,7 @@ def _looked(study: Study, now: Now, folders: Folders) -> None:
         return
     job = jobs.open_job(study, job_id)
     if not job.is_over:
-        st.caption("What is found stands here in a moment.")
+        st.caption("Results appear here in a moment.")
         return
     found = job.result
     if job.state != "done" and not (isinstance(found, dict) and found.get("sources")):

@@ -105,9 +105,9 @@ def _over(job: Job) -> None:
     if job.state == "failed":
         st.error(_why(job), icon=":material/error:")
     elif job.state == "lost":
-        st.warning(f"{job.title}: the machine or the process was stopped. Nothing is lost: start again and it goes on.")
+        st.warning(f"{job.title}: the machine or the process was stopped. Nothing is lost: start again to resume.")
     elif job.state == "cancelled":
-        st.info(f"{job.title}: stopped. Nothing half-made was left; start again and it goes on.")
+        st.info(f"{job.title}: stopped. No half-written files were left; start again to resume.")
     elif isinstance(told := job.result, dict) and told.get("left_answered"):
         left = sum(told["left"].values())
         st.info(f"{job.title}: {leaving_words(left, told['left_answered'], is_done=True)}", icon=":material/label:")

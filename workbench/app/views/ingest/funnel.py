@@ -32,7 +32,7 @@ def show(study: Study, _session: Session, _now: Now) -> None:
         st.markdown("**From hours to clips**")
         steps = [(step.name, step.seconds) for step in found.steps]
         st.plotly_chart(ingest_charts.funnel(steps), key="funnel", config={"displayModeBar": False})
-        st.markdown("**Why windows were not kept** (each under the first reason against it)")
+        st.markdown("**Rejected windows by reason** (each under its first reason)")
         reasons = {ingest_status.reason_words(code, study.settings): count for code, count in found.reasons.items()}
         if reasons:
             st.plotly_chart(
@@ -45,7 +45,7 @@ def show(study: Study, _session: Session, _now: Now) -> None:
             st.caption("Every window was kept.")
         _answered_outside(study)
     with right:
-        st.markdown("**Who gets through, by loudness**")
+        st.markdown("**Kept windows by loudness**")
         if found.loudness_quartiles:
             quarters = [
                 (
@@ -60,10 +60,12 @@ def show(study: Study, _session: Session, _now: Now) -> None:
                 key="loudness",
                 config={"displayModeBar": False},
             )
-            st.caption("A clean-only choice throws away shouting and crying: the four bars should not differ much.")
+            st.caption(
+                "Screens that keep clean speech only also reject shouting and crying: the four bars should be alike."
+            )
         else:
-            st.caption("There are too few windows of speech to tell.")
-        st.markdown("**How the clips came in**")
+            st.caption("Too few windows of speech for this figure.")
+        st.markdown("**Clips by origin**")
         arms = " · ".join(f"{ARMS.get(arm, arm)}: {number(count)}" for arm, count in found.arms.items())
         st.markdown(arms or "There is no clip yet.")
         drawn = found.arms.get("random", 0)
@@ -83,7 +85,7 @@ def _answered_outside(study: Study) -> None:
         st.markdown(
             "\n".join(f"- {number(n)}: {ingest_status.reason_words(code, study.settings)}" for code, n in gone.items())
         )
-        st.caption("The answers wait under the clips' ids, and count again when the clips come back.")
+        st.caption("The answers are kept under the clips' ids and count again when the clips return.")
 
 
 def _repeats(study: Study) -> None:
@@ -92,10 +94,10 @@ def _repeats(study: Study) -> None:
     from pipelines.ingest.series.repeat_masks import read_study_repeats
     from workbench.app.charts.repeats_chart import repeats_figure
 
-    st.markdown("**What sounds in more than one place**")
+    st.markdown("**Repeated audio**")
     found = read_study_repeats(study)
     if not found.repeats:
-        st.caption("Nothing was found: no opening, ending or recap that a second recording has too.")
+        st.caption("No repeats found: no opening, ending or recap occurs in a second recording.")
         return
     name = ingest_reads.told_apart(study)
     picture = repeat_timeline(

@@ -47,7 +47,7 @@ class Now:
 
 
 def now(study: Study) -> Now:
-    """Read it all once. Raises TableError where sources.csv does not parse, ConfigError for spoilt wishes."""
+    """Read it all once. Raises TableError where sources.csv does not parse, ConfigError for unreadable operator requests."""
     found = ingest_jobs(study)
     known = standings(study)
     known += _turned_away(known, found)
@@ -60,9 +60,9 @@ def counts(study: Study) -> Counter[State]:
 
 
 def _states(study: Study, known: "tuple[SourceStanding, ...]") -> tuple[State, ...]:
-    from pipelines.ingest.state.operator_requests import read_wishes
+    from pipelines.ingest.state.operator_requests import read_requests
 
-    paused = frozenset(name for name, wanted in read_wishes(study).items() if wanted == "pause")
+    paused = frozenset(name for name, wanted in read_requests(study).items() if wanted == "pause")
     return tuple(state_of(one, paused) for one in known)
 
 

@@ -30,5 +30,5 @@ def show(study: Study) -> None:
             for row in rows
         ]
         st.dataframe(table, hide_index=True, height=min(HEIGHT, 38 + 35 * len(table)), key="runs-table")
-        st.caption("Runs that found nothing to do are not here, nor is one that was killed. “left”: clips that left.")
+        st.caption("Runs with nothing to do, and killed runs, are not listed. “left”: clips that left.")
         widgets.table_download(table, "runs.csv")

@@ -174,10 +174,10 @@ def _preview(
         st.warning(words, icon=":material/label:")
     figure = ingest_charts.scores(histogram(found, name, told.kept), bounds, says=SCREENS[name].description)
     st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
-    st.caption(f"In force: {ingest_status.bounds_words(now)}.")
+    st.caption(f"Current thresholds: {ingest_status.bounds_words(now)}.")
     if bounds.review_min is not None or bounds.review_max is not None:
         left = amount(told.statuses.get("review", 0), "window")
-        st.caption(f"Shaded: near enough for a person to decide. All screens together leave {left} so.")
+        st.caption(f"Shaded: for manual review. All screens together leave {left} so.")
 
 
 def apply(study: Study, name: str, bounds: ScreenThresholds, before: ScreenThresholds) -> Job:

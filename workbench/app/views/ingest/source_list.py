@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pipelines.ingest.state.operator_requests import wish
+from pipelines.ingest.state.operator_requests import request_action
 from pipelines.ingest.state.status import as_argument
 from pipelines.study import Study
 from workbench.app.formatting import amount, duration, literal
@@ -45,7 +45,7 @@ def show(study: Study, session: Session, now: Now) -> None:
     ):
         add_sources.show(study, session, now)
     if not now.standings:
-        st.caption("Recordings stand here as soon as the run has met them.")
+        st.caption("Recordings appear here once the run has reached them.")
         return
     present = [state for state in ingest_status.STATES if count[state]]
     asked_for: list[ingest_status.State] = session.recall("wanted states", [])
@@ -83,7 +83,7 @@ def show(study: Study, session: Session, now: Now) -> None:
     left, right = st.columns([8, 4] if is_one_chosen else [40, 1], gap="medium" if is_one_chosen else "xxsmall")
     with left:
         if not is_one_chosen:
-            st.caption("Choose a row to see why it stands where it does, and what can be done.")
+            st.caption("Choose a row to see its status, the reason and what can be done.")
         table = [_cells(one, state, now.clips.get(one.source_id, 0)) for one, state in found]
         has_reasons = any(row["why"] for row in table)
         event = st.dataframe(
@@ -170,8 +170,8 @@ def _buttons(study: Study, session: Session, now: Now, one: "SourceStanding", st
     name = one.source_id or one.uri
     with st.container(horizontal=True):
         if state == "paused":
-            if st.button("Let it go on", type="primary", icon=":material/play_arrow:", key=f"go-{name}"):
-                wish(study, one.source_id, "go")
+            if st.button("Resume", type="primary", icon=":material/play_arrow:", key=f"go-{name}"):
+                request_action(study, one.source_id, "resume")
                 st.rerun()
             return
         if state in ("not begun", "fetched") and st.button(
@@ -187,7 +187,7 @@ def _buttons(study: Study, session: Session, now: Now, one: "SourceStanding", st
             "Try again", type="primary", icon=":material/refresh:", key=f"retry-{name}"
         ):
             if one.source_id:
-                wish(study, one.source_id, "retry")
+                request_action(study, one.source_id, "retry")
             if now.running is None:
                 _start(study, session, one, f"Try {name} again")
             st.rerun()
@@ -202,7 +202,7 @@ def _buttons(study: Study, session: Session, now: Now, one: "SourceStanding", st
                 help="This run and later ones leave it until you let it go on",
             )
         ):
-            wish(study, one.source_id, "pause")
+            request_action(study, one.source_id, "pause")
             st.rerun()
 
 

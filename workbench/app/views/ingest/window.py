@@ -26,7 +26,7 @@ def show(study: Study, session: Session, clip_id: str) -> None:
         found = ingest_reads.candidates(study)
         row = found.clip_ids.index(clip_id) if found is not None and clip_id in found.clip_ids else None
         if found is None or row is None:
-            st.caption("No window of this study, as it is on this machine, has this name.")
+            st.caption("This study has no window of this name on this machine.")
             return
         name = ingest_reads.names(study).get(found.source_ids[row], found.source_ids[row])
         left, right = st.columns([4, 7], gap="medium")
