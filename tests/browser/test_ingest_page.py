@@ -47,7 +47,7 @@ def test_recordings_are_checked_started_and_become_clips_and_a_limit_moves_them_
     page.goto(f"{bare_app.address}/label")
     expect(page.get_by_text("There is no clip to label yet.")).to_be_visible()
     page.goto(f"{bare_app.address}/ingest")
-    expect(page.get_by_text("There is no recording here yet.")).to_be_visible()
+    expect(page.get_by_text("No recordings yet.")).to_be_visible()
     page.get_by_role("radio", name="Files on the server").click()
     lines = page.get_by_placeholder("/srv/recordings/episode-1.wav")
     lines.fill("media\nmedia/missing.wav")
@@ -112,7 +112,7 @@ def test_nothing_is_cut_off_on_a_small_laptop(bare_app: App, page: Page, link: s
     page.goto(link)
     for part, shown in (
         ("Recordings", "Start all"),
-        ("Losses", "From hours to clips"),
+        ("Funnel", "From hours to clips"),
         ("Screens", "Just let through"),
     ):
         page.goto(f"{bare_app.address}/ingest?part={part}")

@@ -91,7 +91,7 @@ def labels(app: AppTest) -> list[str]:
 def test_an_empty_study_is_taught_to_add_recordings(opened: Callable[..., AppTest], bare: Study) -> None:
     app = opened(bare)
     said = words(app)
-    assert "There is no recording here yet." in said and "workbench ingest FILE_OR_FOLDER_OR_URL" in said
+    assert "No recordings yet." in said and "workbench ingest FILE_OR_FOLDER_OR_URL" in said
     assert "Check first" in labels(app) and app.button(key="start").disabled
 
 
@@ -161,7 +161,7 @@ def test_while_it_looks_nothing_is_said_to_be_made_and_then_one_button_starts_wh
     assert (
         "What you asked for is being looked at; nothing is fetched yet." in said and "made into clips now" not in said
     )
-    assert "There is no recording here yet." in said, "the form stays where it was"
+    assert "No recordings yet." in said, "the form stays where it was"
     row = {
         **FAILED, "source_id": "one", "input": given, "status": "planned", "verdict": "accept", "reason_code": "",
         "reason": "", "failure": "", "size_bytes": 1_000, "disk_bytes": 1,
@@ -386,7 +386,7 @@ def test_a_failure_says_what_to_do_and_is_tried_again_alone(
 
 
 def test_losses_are_counted_from_hours_to_clips(opened: Callable[..., AppTest], study: Study) -> None:
-    said = words(opened(study, part="Losses"))
+    said = words(opened(study, part="Funnel"))
     for words_said in (
         "From hours to clips",
         "Kept windows by loudness",

@@ -74,7 +74,7 @@ def test_a_run_that_took_clips_with_answers_says_so_and_losses_keep_saying_it(op
     }  # fmt: skip
     (folder / "job.json").write_text(json.dumps(facts))
     (folder / "out.json").write_text(json.dumps({"sources": [], "left": {"repeated": 3}, "left_answered": 1}))
-    app = opened(study, part="Losses")
+    app = opened(study, part="Funnel")
     (told,) = app.info
     assert told.value.startswith("Ingest: 1 of the 3 clips that left has answers")
     said = words(app)

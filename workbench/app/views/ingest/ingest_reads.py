@@ -47,7 +47,7 @@ class Now:
 
 
 def now(study: Study) -> Now:
-    """Read it all once. Raises TableError where sources.csv does not parse, ConfigError for unreadable operator requests."""
+    """Read all once. Raises TableError for a sources.csv that does not parse, ConfigError for unreadable requests."""
     found = ingest_jobs(study)
     known = standings(study)
     known += _turned_away(known, found)

@@ -1,4 +1,4 @@
-"""Ingest: what have we got, and what holds us back?"""
+"""Ingest: which recordings are in, and what is left to do?"""
 
 import streamlit as st
 
@@ -10,12 +10,12 @@ from workbench.app.views.ingest import add_sources, current_run, funnel, ingest_
 from workbench.app.views.ingest.ingest_reads import Now
 from workbench.status import ingest_status
 
-PARTS = ("Recordings", "Losses", "Screens")
+PARTS = ("Recordings", "Funnel", "Screens")
 
 
 def show(study: Study, session: Session) -> None:
     """The page."""
-    widgets.head("Ingest", "What have we got, and what holds us back?")
+    widgets.head("Ingest", "Which recordings are in, and what is left to do?")
     now = ingest_reads.now(study)
     has_candidates = ingest_reads.candidates(study) is not None
     clips = sum(now.clips.values())
@@ -30,10 +30,9 @@ def show(study: Study, session: Session) -> None:
     current_run.show(study, now)
     if is_empty:
         widgets.empty(
-            "There is no recording here yet. Here each will stand: how far it is, what it gave, and what to do where "
-            "it cannot go on.",
-            "Give addresses, files or folders of the server, or a table. Nothing is begun before you say so, and "
-            "nothing is done twice. The same from a shell:",
+            "No recordings yet. This page will list each with its status, its clips and what to do when it fails.",
+            "Add addresses, files or folders on the server, or a table. Nothing starts before you click Start, "
+            "and finished work is not repeated. From a shell:",
             f"workbench ingest FILE_OR_FOLDER_OR_URL --study {study.name}",
         )
         add_sources.show(study, session, now)
