@@ -96,7 +96,7 @@ def test_a_key_before_any_sound_does_nothing_and_says_so(app: App, console: Cons
     console.wait("mode", "loading")
     first = console.page.evaluate(TOKEN)
     console.press("1")
-    assert "Nothing is sounding yet" in console.text(".message")
+    assert "No clip is playing yet" in console.text(".message")
     assert console.text(".count") == "0 of 40"
     console.page.route("**/api/audio/**", lambda route: route.continue_())
     for route in held:
